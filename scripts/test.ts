@@ -1,0 +1,52 @@
+// Runs the test suites: `fast` (beside the sources), `sim` (seeded simulation) and `kernel` (a
+// real kernel in QEMU); without a name, the checks of `npm run ok` and then all of them. Suites
+// are files by name, so a new test needs no registration.
+
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+
+type Suite = { readonly files: readonly string[]; readonly concurrency: number };
+
+const suites: Readonly<Record<string, Suite>> = {
+  fast: { files: ["src/**/*.test.ts", "scripts/*.test.ts", "test/*.test.ts"], concurrency: 2 },
+  sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
+  kernel: { files: ["test/kernel/*.test.ts"], concurrency: 1 },
+};
+
+function runSuite(name: string, { files, concurrency }: Suite): boolean {
+  const found = files.flatMap((pattern) => globSync(pattern, { cwd: root })).toSorted();
+  if (found.length === 0) {
+    console.log(`suite ${name}: no test files`);
+    return true;
+  }
+  console.log(`suite ${name}: ${found.length} test files`);
+  const reporter = name === "fast" ? "dot" : "spec";
+  const { status } = spawnSync(
+    process.execPath,
+    ["--test", `--test-concurrency=${concurrency}`, `--test-reporter=${reporter}`, ...found],
+    { cwd: root, stdio: "inherit" },
+  );
+  return status === 0;
+}
+
+function runAll(): boolean {
+  const ok = spawnSync(process.execPath, [join(root, "scripts", "ok.ts")], { stdio: "inherit" });
+  const slow = Object.entries(suites).filter(([name]) => name !== "fast");
+  return slow.map(([name, suite]) => runSuite(name, suite)).every(Boolean) && ok.status === 0;
+}
+
+const [name] = process.argv.slice(2);
+if (name === undefined) {
+  process.exitCode = runAll() ? 0 : 1;
+} else {
+  const suite = suites[name];
+  if (suite === undefined) {
+    console.error(`Cannot run suite ${name}: wanted ${Object.keys(suites).join(", ")}`);
+    process.exitCode = 2;
+  } else {
+    process.exitCode = runSuite(name, suite) ? 0 : 1;
+  }
+}

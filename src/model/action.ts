@@ -1,0 +1,66 @@
+// What a plan is made of. An action is data: it can be printed, saved, journalled and run later,
+// by another process, and so can its inverse. Targets are a BDF, `BDF/vfN`, or `host`.
+
+import type { Address } from "./bdf.ts";
+import type { EswitchMode, Owner } from "./inventory.ts";
+import type { DriverChoice } from "./spec.ts";
+import type { VfAttribute } from "./vf-attribute.ts";
+
+/** What a VF is bound to, as data that survives the VF: by PF and index, never by address. */
+export type VfBinding = {
+  readonly driver: string | null;
+  readonly driverOverride: string | null;
+};
+
+/** One change of the host. `pf` groups actions: serial inside a PF, PFs side by side. */
+export type Change =
+  | { readonly kind: "load-module"; readonly module: string }
+  | { readonly kind: "set-eswitch-mode"; readonly pf: Address; readonly mode: EswitchMode }
+  | { readonly kind: "set-admin-state"; readonly pf: Address; readonly isUp: boolean }
+  | { readonly kind: "set-mtu"; readonly pf: Address; readonly mtu: number }
+  | { readonly kind: "set-autoprobe"; readonly pf: Address; readonly isOn: boolean }
+  /** Every VF of the PF goes. */
+  | { readonly kind: "remove-vfs"; readonly pf: Address }
+  /** From 0 to `numVfs`; done when all have arrived. */
+  | { readonly kind: "create-vfs"; readonly pf: Address; readonly numVfs: number }
+  | {
+      readonly kind: "set-vf";
+      readonly pf: Address;
+      readonly vfIndex: number;
+      readonly attribute: VfAttribute;
+    }
+  | {
+      readonly kind: "set-msix-count";
+      readonly pf: Address;
+      readonly vfIndex: number;
+      readonly msixCount: number;
+    }
+  /** Ends with the VF on this driver, or on none. */
+  | {
+      readonly kind: "bind-driver";
+      readonly pf: Address;
+      readonly vfIndex: number;
+      readonly driver: DriverChoice;
+    };
+
+export type ChangeKind = Change["kind"];
+
+/** A user of a function that an action hits. */
+export type Disruption = Pick<Owner, "kind" | "name"> & {
+  /** BDF of the PF or `BDF/vfN` of the VF that it uses. */
+  readonly target: string;
+  readonly evidence: string;
+};
+
+export type Action = {
+  /** Unique in its plan, stable between printing and running: `a1`, `a2` ... */
+  readonly id: string;
+  readonly change: Change;
+  /** BDF, `BDF/vfN` or `host`. */
+  readonly target: string;
+  /** A sentence for people. */
+  readonly because: string;
+  readonly disrupts: readonly Disruption[];
+  /** Runs in this order and brings back what a spec can say, plus bindings. */
+  readonly inverse: readonly Change[];
+};

@@ -1,0 +1,73 @@
+// Failures: the world said no. One class, one closed table of codes. The table is the only place
+// that knows what a failure means for the exit code and what the operator can do about it;
+// whoever throws adds the operation, the target and the kernel's errno.
+
+export type ErrorCode = keyof typeof errorTable;
+
+type ErrorRow = {
+  /** 1 failed, 2 usage or spec problem, 3 refused, 4 drift or findings. */
+  readonly exitCode: 1 | 2 | 3 | 4;
+  readonly isRetryable: boolean;
+  readonly hint: string;
+};
+
+const row = (exitCode: ErrorRow["exitCode"], isRetryable: boolean, hint: string): ErrorRow => ({
+  exitCode,
+  isRetryable,
+  hint,
+});
+
+/** Every code a `SriovError` can carry. Extend it here and nowhere else. */
+export const errorTable = {
+  "usage": row(2, false, "Run the command with --help to see its arguments"),
+  "spec-problems": row(2, false, "Correct the spec where the problems point"),
+  "file-unreadable": row(2, false, "Check the path and its permissions"),
+  "file-format": row(2, false, "Use the version of sriovctl that wrote the file, or make it anew"),
+  "host-read-only": row(2, false, "Only a live host or an emulated one can be changed"),
+  "host-unknown": row(2, false, "Name linux, linux:ROOT, emulated or emulated:NAME"),
+  "plan-stale": row(2, false, "Plan again: the host is no longer as the saved plan saw it"),
+  "would-disrupt": row(3, false, "Name each user with --allow-disruption KIND:NAME to consent"),
+  "not-confirmed": row(3, false, "Confirm on the terminal or pass --yes"),
+  "locked": row(3, true, "Wait until the other apply has ended, or end it"),
+  "unfinished-apply": row(3, false, "Run sriovctl recover to finish or undo it first"),
+  "kernel-refused": row(1, false, "See the kernel log (dmesg) for the driver's own words"),
+  "not-found": row(1, false, "List what is there with sriovctl list"),
+  "permission": row(1, false, "Run as root"),
+  "stuck": row(1, false, "A user still holds a VF; release it and run sriovctl recover"),
+  "short-count": row(1, false, "The driver enabled fewer VFs than asked; see the kernel log"),
+  "not-bound": row(1, false, "The driver did not take the function; see the kernel log"),
+  "verify-failed": row(1, false, "Run sriovctl drift to see what differs"),
+  "drift": row(4, false, "Run sriovctl apply to bring the host back to the spec"),
+} as const satisfies Record<string, ErrorRow>;
+
+export type SriovErrorDetail = {
+  /** The verb that failed, in the present tense: `set sriov_numvfs`. */
+  readonly operation: string;
+  /** BDF, `BDF/vfN`, netdev or path. */
+  readonly target: string;
+  /** errno name as the kernel gave it, for example `EBUSY`; null when no kernel call failed. */
+  readonly errno?: string | null;
+  /** Overrides the table's hint where more is known. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+};
+
+export class SriovError extends Error {
+  override readonly name = "SriovError";
+  readonly code: ErrorCode;
+  readonly operation: string;
+  readonly target: string;
+  readonly errno: string | null;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, detail: SriovErrorDetail) {
+    super(message, { cause: detail.cause });
+    this.code = code;
+    this.operation = detail.operation;
+    this.target = detail.target;
+    this.errno = detail.errno ?? null;
+    this.hint = detail.hint ?? errorTable[code].hint;
+  }
+}
+
+export const exitCodeOf = (code: ErrorCode): number => errorTable[code].exitCode;
