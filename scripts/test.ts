@@ -13,7 +13,7 @@ type Suite = { readonly files: readonly string[]; readonly concurrency: number }
 const suites: Readonly<Record<string, Suite>> = {
   fast: { files: ["src/**/*.test.ts", "scripts/*.test.ts", "test/*.test.ts"], concurrency: 2 },
   sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
-  kernel: { files: ["test/kernel/*.test.ts"], concurrency: 1 },
+  kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1 },
 };
 
 function runSuite(name: string, { files, concurrency }: Suite): boolean {
