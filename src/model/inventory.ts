@@ -139,3 +139,10 @@ export type Inventory = {
   readonly loadedDrivers: readonly string[];
   readonly problems: readonly Problem[];
 };
+
+/** The VF with this index; the list is in index order and mostly without gaps. */
+export function vfAt(pf: Pf, vfIndex: number): Vf | null {
+  const guess = pf.virtualFunctions[vfIndex];
+  if (guess?.vfIndex === vfIndex) return guess;
+  return pf.virtualFunctions.find((vf) => vf.vfIndex === vfIndex) ?? null;
+}

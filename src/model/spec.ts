@@ -94,8 +94,8 @@ export type AssignSpec = {
 export type Spec = {
   /** File name as given, for messages. */
   readonly source: string;
-  /** Driver of VFs that nobody claims. */
-  readonly unassigned: DriverChoice;
+  /** Driver of VFs that nobody claims; absent: whatever it is, it stays. */
+  readonly unassigned?: DriverChoice;
   readonly adapters: readonly AdapterSpec[];
   readonly pools: readonly PoolSpec[];
   readonly virtualFunctions: readonly VfPolicySpec[];

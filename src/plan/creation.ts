@@ -1,0 +1,112 @@
+// The steps that take a PF from no VFs to `numVfs` configured ones. The same list serves forwards
+// (what the spec wants) and backwards (what was there before), because removing VFs can only be
+// undone by creating them again.
+//
+// Order: autoprobe off where most VFs are not for kernel drivers (a probe costs up to 5 s and
+// shows a netdev to network managers), create, attributes before any driver sees the VF, the
+// bindings that need no probing, autoprobe as it was, then the kernel drivers: at autoprobe 0
+// even an explicit bind fails (drivers/pci/pci-driver.c pci_device_can_probe()).
+
+import { vfTarget, type Address } from "../model/bdf.ts";
+import type { Change } from "../model/action.ts";
+import type { DriverChoice } from "../model/spec.ts";
+import type { VfAttribute } from "../model/vf-attribute.ts";
+import { driverName } from "./binding.ts";
+import { settingWords } from "./vf-policy.ts";
+
+export type Step = { readonly change: Change; readonly target: string; readonly because: string };
+
+export type VfSetting = { readonly setting: VfAttribute; readonly because: string };
+
+/** What one VF is to be after its creation. */
+export type VfFinal = {
+  readonly vfIndex: number;
+  /** null: nobody says; the kernel probes it where autoprobe is on. */
+  readonly driver: DriverChoice | null;
+  readonly driverBecause: string;
+  readonly settings: readonly VfSetting[];
+  readonly msixCount: number | null;
+};
+
+export type Creation = {
+  readonly pf: Address;
+  readonly numVfs: number;
+  readonly because: string;
+  /** Before and after; null where the file is missing. */
+  readonly driversAutoprobe: boolean | null;
+  readonly vfs: readonly VfFinal[];
+};
+
+function shouldHoldProbing({ driversAutoprobe, numVfs, vfs }: Creation): boolean {
+  if (driversAutoprobe !== true) return false;
+  const notKernel = vfs.filter(({ driver }) => driver !== null && driver !== "kernel").length;
+  return notKernel * 2 > numVfs;
+}
+
+const autoprobeStep = (pf: Address, isOn: boolean, because: string): Step => ({
+  change: { kind: "set-autoprobe", pf, isOn },
+  target: pf,
+  because,
+});
+
+function bindStep(pf: Address, { vfIndex, driver, driverBecause }: VfFinal): Step[] {
+  if (driver === null) return [];
+  const change: Change = { kind: "bind-driver", pf, vfIndex, driver };
+  return [{ change, target: vfTarget(pf, vfIndex), because: driverBecause }];
+}
+
+export function settingSteps(pf: Address, { vfIndex, settings, msixCount }: VfFinal): Step[] {
+  const target = vfTarget(pf, vfIndex);
+  const steps = settings.map(({ setting, because }): Step => {
+    const change: Change = { kind: "set-vf", pf, vfIndex, attribute: setting };
+    return { change, target, because: `${settingWords(setting)}: ${because}` };
+  });
+  if (msixCount === null) return steps;
+  const change: Change = { kind: "set-msix-count", pf, vfIndex, msixCount };
+  return [...steps, { change, target, because: `${msixCount} MSI-X vectors wanted` }];
+}
+
+/** Kernel drivers are bound with probing on; a PF that has it off gets it on for that long. */
+export function kernelBindSteps(
+  pf: Address,
+  isProbing: boolean | null,
+  vfs: readonly VfFinal[],
+): Step[] {
+  const binds = vfs.flatMap((vf) => bindStep(pf, vf));
+  if (isProbing !== false || binds.length === 0) return binds;
+  return [
+    autoprobeStep(pf, true, "kernel drivers do not bind while autoprobe is off"),
+    ...binds,
+    autoprobeStep(pf, false, "autoprobe goes back to what it was"),
+  ];
+}
+
+export function creationSteps(creation: Creation): Step[] {
+  const { pf, numVfs, driversAutoprobe, vfs, because } = creation;
+  const isHeld = shouldHoldProbing(creation);
+  const isProbed = driversAutoprobe !== false && !isHeld;
+  const create: Change = { kind: "create-vfs", pf, numVfs };
+  const bindable = vfs.filter(({ driver }) => driver !== null && driver !== "kernel");
+  // A VF that nobody probed has no driver already.
+  const unprobed = bindable.filter(({ driver }) => isProbed || driver !== "none");
+  const forKernel = vfs.flatMap((vf): VfFinal[] => {
+    if (vf.driver === "kernel") return isProbed ? [] : [vf];
+    if (vf.driver !== null || !isHeld) return [];
+    return [{ ...vf, driver: "kernel", driverBecause: "autoprobe was off while it was created" }];
+  });
+  return [
+    ...(isHeld ? [autoprobeStep(pf, false, "most VFs are not for kernel drivers")] : []),
+    { change: create, target: pf, because },
+    ...vfs.flatMap((vf) => settingSteps(pf, vf)),
+    ...unprobed.flatMap((vf) => bindStep(pf, vf)),
+    ...(isHeld ? [autoprobeStep(pf, true, "autoprobe goes back to what it was")] : []),
+    ...kernelBindSteps(pf, isHeld ? true : driversAutoprobe, forKernel),
+  ];
+}
+
+export const bindingWords = (driver: DriverChoice): string =>
+  driver === "none"
+    ? "no driver"
+    : driver === "kernel"
+      ? "the kernel's driver"
+      : driverName(driver);

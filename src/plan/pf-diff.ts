@@ -1,0 +1,216 @@
+// The ordered changes of one PF. A count or eswitch mode that differs takes the long way: remove
+// every VF, change the mode, create them anew, configure, bind. Otherwise each VF is brought to
+// what the spec wants where it stands.
+
+import { vfTarget } from "../model/bdf.ts";
+import type { Action, Change } from "../model/action.ts";
+import { vfAt, type Pf, type Vf } from "../model/inventory.ts";
+import type { Plan, PlanProblem } from "../model/plan.ts";
+import { noPolicy } from "../model/vf-attribute.ts";
+import { choiceOf, isBoundAs } from "./binding.ts";
+import {
+  creationSteps,
+  kernelBindSteps,
+  settingSteps,
+  type Step,
+  type VfFinal,
+  type VfSetting,
+} from "./creation.ts";
+import { disruptionsOf } from "./disruption.ts";
+import { traitsOf } from "./driver-traits.ts";
+import { attributeNames, freshPolicy, isSame, settingOf } from "./vf-policy.ts";
+import { diffVf, type VfContext, type VfDiff } from "./vf-diff.ts";
+import type { PfWanted } from "./wanted.ts";
+
+export type PfDiff = {
+  /** Without ids, which the whole plan hands out. */
+  readonly actions: readonly Omit<Action, "id">[];
+  readonly problems: readonly PlanProblem[];
+  readonly unverifiable: Plan["unverifiable"];
+  readonly losses: Plan["losses"];
+};
+
+/** Settings of a VF that a fresh one would not have: what re-creating it must bring back. */
+function formerSettings(pf: Pf, { policy }: Vf): VfSetting[] {
+  const traits = traitsOf(pf.driver);
+  const fresh = freshPolicy(traits);
+  if (policy === null || pf.eswitchMode === "switchdev") return [];
+  return attributeNames.flatMap((name): VfSetting[] => {
+    const had = settingOf(policy, name);
+    const freshly = settingOf(fresh, name);
+    if (had === null || freshly === null || isSame(had, freshly, traits)) return [];
+    return [{ setting: had, because: "as before" }];
+  });
+}
+
+/** Everything that brings a PF's present VFs back after they were removed. */
+export function restoringSteps(pf: Pf): Step[] {
+  if (pf.numVfs === 0) return [];
+  const vfs = pf.virtualFunctions.map((vf): VfFinal => ({
+    vfIndex: vf.vfIndex,
+    driver: choiceOf(vf),
+    driverBecause: "as before",
+    settings: formerSettings(pf, vf),
+    msixCount: vf.msixCount !== null && vf.msixCount > 0 ? vf.msixCount : null,
+  }));
+  const { address, numVfs, driversAutoprobe } = pf;
+  return creationSteps({ pf: address, numVfs, driversAutoprobe, vfs, because: "as before" });
+}
+
+function inverseOf(change: Change, pf: Pf): Change[] {
+  const { address, driversAutoprobe, eswitchMode } = pf;
+  switch (change.kind) {
+    case "remove-vfs":
+      return restoringSteps(pf).map((step) => step.change);
+    case "create-vfs":
+      return [{ kind: "remove-vfs", pf: address }];
+    case "set-autoprobe":
+      return [{ ...change, isOn: driversAutoprobe ?? !change.isOn }];
+    case "set-eswitch-mode":
+      return [{ ...change, mode: eswitchMode ?? "legacy" }];
+    case "set-admin-state":
+      return [{ ...change, isUp: !change.isUp }];
+    case "set-mtu": {
+      const mtu = pf.netdevs[0]?.mtu ?? null;
+      return mtu === null ? [] : [{ ...change, mtu }];
+    }
+    case "set-vf": {
+      const vf = vfAt(pf, change.vfIndex);
+      const had = vf === null ? null : settingOf(vf.policy ?? noPolicy, change.attribute.name);
+      return had === null ? [] : [{ ...change, attribute: had }];
+    }
+    case "bind-driver": {
+      const vf = vfAt(pf, change.vfIndex);
+      return vf === null ? [] : [{ ...change, driver: choiceOf(vf) }];
+    }
+    case "set-msix-count": {
+      const msixCount = vfAt(pf, change.vfIndex)?.msixCount ?? null;
+      return msixCount === null ? [] : [{ ...change, msixCount }];
+    }
+    case "load-module":
+      return [];
+  }
+}
+
+/** Changes of VFs that this plan creates have no inverse of their own: they go with their VF. */
+const isOnVf = ({ kind }: Change): boolean =>
+  kind === "set-vf" || kind === "bind-driver" || kind === "set-msix-count";
+
+function actionsOf(steps: readonly Step[], pf: Pf, isRecreated: boolean): Omit<Action, "id">[] {
+  const numRemovals = steps.filter(({ change }) => change.kind === "remove-vfs").length;
+  return steps.map(({ change, target, because }) => {
+    const isFresh = isRecreated && isOnVf(change);
+    // Whoever the removal hits is listed there, once.
+    const isListed = isFresh || (change.kind === "create-vfs" && numRemovals > 0);
+    const disrupts = isListed ? [] : disruptionsOf(change, pf);
+    return { change, target, because, disrupts, inverse: isFresh ? [] : inverseOf(change, pf) };
+  });
+}
+
+function pfSteps({ pf, spec }: PfWanted): { before: Step[]; after: Step[] } {
+  const [netdev] = pf.netdevs;
+  const target = pf.address;
+  const before: Step[] = [];
+  const after: Step[] = [];
+  if (netdev === undefined) return { before, after };
+  const { adminState, mtu, name } = spec;
+  if (adminState !== undefined && netdev.isUp !== (adminState === "up")) {
+    const change: Change = { kind: "set-admin-state", pf: target, isUp: adminState === "up" };
+    const step = { change, target, because: `${name} is wanted ${adminState}` };
+    (adminState === "up" ? before : after).push(step);
+  }
+  if (mtu !== undefined && netdev.mtu !== mtu) {
+    const change: Change = { kind: "set-mtu", pf: target, mtu };
+    before.push({ change, target, because: `MTU ${mtu} wanted, now ${netdev.mtu}` });
+  }
+  return { before, after };
+}
+
+const isModeWrong = ({ adapter, pf }: PfWanted): boolean =>
+  adapter.eswitchMode !== undefined && adapter.eswitchMode !== (pf.eswitchMode ?? "legacy");
+
+function recreationSteps(wanted: PfWanted, vfs: readonly VfFinal[]): Step[] {
+  const { pf, numVfs, adapter, spec } = wanted;
+  const target = pf.address;
+  const steps: Step[] = [];
+  const resized = `${numVfs} VFs wanted by ${spec.name}, now ${pf.numVfs}`;
+  if (pf.numVfs > 0) {
+    const change: Change = { kind: "remove-vfs", pf: target };
+    const words = `${resized}: a count changes only through 0`;
+    steps.push({ change, target, because: numVfs === 0 ? resized : words });
+  }
+  if (isModeWrong(wanted) && adapter.eswitchMode !== undefined) {
+    const change: Change = { kind: "set-eswitch-mode", pf: target, mode: adapter.eswitchMode };
+    steps.push({ change, target, because: `eswitchMode ${adapter.eswitchMode} wanted` });
+  }
+  if (numVfs === 0) return steps;
+  const { driversAutoprobe } = pf;
+  const because = pf.numVfs === numVfs ? "VFs come back after the eswitch change" : resized;
+  return [...steps, ...creationSteps({ pf: target, numVfs, driversAutoprobe, vfs, because })];
+}
+
+/** Drivers and settings of VFs that stay. */
+function inPlaceSteps({ pf }: PfWanted, vfs: readonly VfFinal[]): Step[] {
+  const steps: Step[] = [];
+  const forKernel: VfFinal[] = [];
+  for (const final of vfs) {
+    const vf = vfAt(pf, final.vfIndex);
+    if (vf === null) continue;
+    const target = vfTarget(pf.address, final.vfIndex);
+    const isWrong = final.driver !== null && !isBoundAs(final.driver, vf.driver);
+    const bind = (driver: NonNullable<VfFinal["driver"]>, because: string): Step => ({
+      change: { kind: "bind-driver", pf: pf.address, vfIndex: final.vfIndex, driver },
+      target,
+      because,
+    });
+    const mustLetGo = final.msixCount !== null && vf.driver !== null;
+    if (mustLetGo) steps.push(bind("none", "an MSI-X count changes only without a driver"));
+    steps.push(...settingSteps(pf.address, final));
+    if (!isWrong && !mustLetGo) continue;
+    const driver = final.driver ?? choiceOf(vf);
+    const because = `${final.driverBecause}, now ${vf.driver ?? "none"}`;
+    if (driver === "kernel") forKernel.push({ ...final, driver, driverBecause: because });
+    else if (driver !== "none" || !mustLetGo) steps.push(bind(driver, because));
+  }
+  return [...steps, ...kernelBindSteps(pf.address, pf.driversAutoprobe, forKernel)];
+}
+
+/** What removing the VFs takes away that neither the spec nor undo brings back. */
+function lossesOf({ pf, numVfs }: PfWanted): Plan["losses"] {
+  return pf.virtualFunctions.flatMap((vf) => {
+    const target = vfTarget(pf.address, vf.vfIndex);
+    const lost = vf.owners.map(({ kind, name }) => ({
+      target,
+      sentence: `${kind} ${name} loses VF ${vf.vfIndex} (${vf.address}): undo makes a new VF, but does not give it back`,
+    }));
+    const settings = vf.vfIndex < numVfs ? [] : formerSettings(pf, vf);
+    const names = settings.map(({ setting }) => setting.name).join(", ");
+    if (names === "") return lost;
+    return [...lost, { target, sentence: `VF ${vf.vfIndex} goes, and with it its ${names}` }];
+  });
+}
+
+/** The changes of one PF, in order; empty when nothing differs. */
+export function diffPf(wanted: PfWanted): PfDiff {
+  const { pf, numVfs } = wanted;
+  const isRecreated = numVfs !== pf.numVfs || isModeWrong(wanted);
+  const traits = traitsOf(pf.driver);
+  const diffs: VfDiff[] = [];
+  for (let vfIndex = 0; vfIndex < numVfs; vfIndex++) {
+    const vf = vfAt(pf, vfIndex);
+    const vfWanted = wanted.vfs.get(vfIndex) ?? null;
+    if (vfWanted === null && !isRecreated) continue;
+    const [now, former] = isRecreated ? [null, vf] : [vf, null];
+    const context: VfContext = { pf, wantedPf: wanted, traits, vf: now, former };
+    diffs.push(diffVf(vfWanted, vfIndex, context));
+  }
+  const finals = diffs.map(({ final }) => final);
+  const { before, after } = pfSteps(wanted);
+  const vfSteps = isRecreated ? recreationSteps(wanted, finals) : inPlaceSteps(wanted, finals);
+  return {
+    actions: actionsOf([...before, ...vfSteps, ...after], pf, isRecreated),
+    problems: diffs.flatMap(({ problems }) => problems),
+    unverifiable: diffs.flatMap(({ unverifiable }) => unverifiable),
+    losses: isRecreated && pf.numVfs > 0 ? lossesOf(wanted) : [],
+  };
+}

@@ -1,0 +1,52 @@
+// What speaks against a PF as a whole before any of its VFs is looked at: a count that it cannot
+// have, no driver, a change in flight, a mode or a netdev that it lacks.
+
+import type { PlanProblem } from "../model/plan.ts";
+import { traitsOf } from "./driver-traits.ts";
+import type { PfWanted } from "./wanted.ts";
+
+export function pfRefusals(wanted: PfWanted): PlanProblem[] {
+  const { pf, spec, adapter, adapterName, numVfs } = wanted;
+  const problems: PlanProblem[] = [];
+  const label = `${spec.name} (${pf.address})`;
+  const refuse = (code: string, message: string, hint: string): void => {
+    problems.push({ code, where: spec.where, message, hint, adapter: adapterName });
+  };
+  if (pf.isChanging) {
+    const message = `Cannot plan ${label}: a change of its VF count is still in flight`;
+    refuse("pf-changing", message, "Wait for it, or see sriovctl recover");
+  }
+  const isResized = spec.numVfs !== undefined && spec.numVfs !== pf.numVfs;
+  if (isResized && pf.totalVfs === null) {
+    const message = `Cannot set ${numVfs} VFs on ${label}: it has no sriov_numvfs file`;
+    const total = pf.capabilityTotalVfs;
+    const why = total === null ? "It has no SR-IOV capability" : `The capability says ${total} VFs`;
+    refuse("pf-without-sriov", message, `${why}; see the firmware, the BIOS and the driver`);
+  } else if (isResized && pf.driver === null) {
+    const message = `Cannot set ${numVfs} VFs on ${label}: no driver is bound to it`;
+    refuse("pf-without-driver", message, "Bind the PF's driver first");
+  } else if (isResized && pf.totalVfs !== null && numVfs > pf.totalVfs) {
+    const message = `Cannot set ${numVfs} VFs on ${label}: sriov_totalvfs is ${pf.totalVfs}`;
+    const hardware = pf.capabilityTotalVfs;
+    const isLower = hardware !== null && hardware > pf.totalVfs;
+    const hint = isLower ? `The device could have ${hardware}, the driver allows fewer` : null;
+    refuse("too-many-vfs", message, hint ?? `Set numVfs to ${pf.totalVfs} or fewer`);
+  }
+  const wantsSwitchdev = adapter.eswitchMode === "switchdev" && pf.eswitchMode !== "switchdev";
+  if (wantsSwitchdev && (pf.eswitchMode === null || !traitsOf(pf.driver).hasSwitchdev)) {
+    const message = `Cannot set ${label} to switchdev: driver ${pf.driver} has no eswitch modes`;
+    refuse("no-eswitch-modes", message, "Remove eswitchMode or set it to legacy");
+  }
+  const needsNetdev = spec.mtu !== undefined || spec.adminState !== undefined;
+  if (needsNetdev && pf.netdevs.length === 0) {
+    const message = `Cannot set mtu or adminState of ${label}: it has no netdev`;
+    refuse("pf-without-netdev", message, "Remove the keys, or see why the netdev is missing");
+  }
+  const wantsPolicy = [...wanted.vfs.values()].some(({ policy }) => Object.keys(policy).length > 0);
+  const unread = pf.virtualFunctions.some(({ policy }) => policy === null);
+  if (wantsPolicy && unread && !isResized && pf.classCode >> 16 === 0x02) {
+    const message = `Cannot compare the VF policy of ${label}: its VFs' attributes are not known`;
+    refuse("policy-unknown", message, "See the problems of sriovctl list for the reason");
+  }
+  return problems;
+}

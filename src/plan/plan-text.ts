@@ -1,0 +1,148 @@
+// A plan as people read it: per PF the changes with their reasons, equal changes of neighbouring
+// VFs on one line, then who would be hit, what would be lost, and what stands in the way. Plain
+// text; the CLI adds colour by `paint`.
+
+import type { Action, Change } from "../model/action.ts";
+import type { Plan } from "../model/plan.ts";
+import { bindingWords } from "./creation.ts";
+import { settingWords } from "./vf-policy.ts";
+
+/** How a piece of the text is to look; the default leaves it plain. */
+export type Paint = (
+  style: "add" | "remove" | "change" | "dim" | "bad" | "warn" | "head",
+  text: string,
+) => string;
+
+const plain: Paint = (_style, text) => text;
+
+type Line = { readonly sign: "+" | "-" | "~"; readonly words: string };
+
+function lineOf(change: Change): Line {
+  switch (change.kind) {
+    case "load-module":
+      return { sign: "+", words: `load module ${change.module}` };
+    case "set-eswitch-mode":
+      return { sign: "~", words: `set eswitch mode ${change.mode}` };
+    case "set-admin-state":
+      return { sign: "~", words: `set the PF ${change.isUp ? "up" : "down"}` };
+    case "set-mtu":
+      return { sign: "~", words: `set MTU ${change.mtu}` };
+    case "set-autoprobe":
+      return { sign: "~", words: `set autoprobe ${change.isOn ? "on" : "off"}` };
+    case "remove-vfs":
+      return { sign: "-", words: "remove all VFs" };
+    case "create-vfs":
+      return { sign: "+", words: `create ${change.numVfs} VFs` };
+    case "set-vf":
+      return { sign: "~", words: `set ${settingWords(change.attribute)}` };
+    case "set-msix-count":
+      return { sign: "~", words: `set ${change.msixCount} MSI-X vectors` };
+    case "bind-driver":
+      return { sign: "~", words: `bind to ${bindingWords(change.driver)}` };
+  }
+}
+
+/** `0-3,7` */
+export function rangesOf(indexes: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const index of indexes.toSorted((left, right) => left - right)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] + 1 === index) last[1] = index;
+    else ranges.push([index, index]);
+  }
+  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
+}
+
+type Group = { readonly line: Line; readonly because: string; readonly vfIndexes: number[] };
+
+/** Neighbouring actions that say the same of different VFs become one line. */
+function groupsOf(actions: readonly Action[]): Group[] {
+  const groups: Group[] = [];
+  const byText = new Map<string, Group>();
+  for (const { change, because } of actions) {
+    const line = lineOf(change);
+    const vfIndex = "vfIndex" in change ? change.vfIndex : null;
+    const key = `${line.words}\n${because}`;
+    const known = vfIndex === null ? undefined : byText.get(key);
+    if (known !== undefined && vfIndex !== null) {
+      known.vfIndexes.push(vfIndex);
+      continue;
+    }
+    const group = { line, because, vfIndexes: vfIndex === null ? [] : [vfIndex] };
+    // A PF-wide step ends the grouping: what comes after it must not appear before it.
+    if (vfIndex === null) byText.clear();
+    else byText.set(key, group);
+    groups.push(group);
+  }
+  return groups;
+}
+
+const signStyle = { "+": "add", "-": "remove", "~": "change" } as const;
+
+function pfOf({ change, target }: Action): string {
+  return "pf" in change ? change.pf : target;
+}
+
+function actionLines(actions: readonly Action[], paint: Paint): string[] {
+  const byPf = Map.groupBy(actions, pfOf);
+  return [...byPf].flatMap(([pf, ofPf]) => [
+    paint("head", pf),
+    ...groupsOf(ofPf).map(({ line, because, vfIndexes }) => {
+      const vfs = vfIndexes.length === 0 ? "" : `VF ${rangesOf(vfIndexes)}: `;
+      const sign = paint(signStyle[line.sign], line.sign);
+      return `  ${sign} ${vfs}${line.words}  ${paint("dim", `(${because})`)}`;
+    }),
+  ]);
+}
+
+function disruptionLines(actions: readonly Action[], paint: Paint): string[] {
+  const users = actions.flatMap(({ disrupts }) => disrupts);
+  const lines = new Set(
+    users.map(({ kind, name, target, evidence }) => {
+      return `  ${paint("bad", `${kind}:${name}`)} on ${target}  ${paint("dim", `(${evidence})`)}`;
+    }),
+  );
+  return lines.size === 0 ? [] : ["", paint("head", "Disrupts"), ...lines];
+}
+
+function section(title: string, lines: readonly string[], paint: Paint): string[] {
+  return lines.length === 0 ? [] : ["", paint("head", title), ...lines.map((line) => `  ${line}`)];
+}
+
+/** The whole plan; ends with one line that sums it up. */
+export function formatPlan(plan: Plan, paint: Paint = plain): string {
+  const { actions, problems, warnings, losses, unverifiable } = plan;
+  const problemLines = problems.flatMap(({ where, message, hint }) => [
+    `${paint("bad", where)}: ${message}`,
+    ...(hint === undefined ? [] : [paint("dim", `  ${hint}`)]),
+  ]);
+  const summary =
+    problems.length > 0
+      ? paint("bad", `${problems.length} problem(s): nothing of their adapters will be done`)
+      : actions.length === 0
+        ? "Nothing to do: the host is as the spec says"
+        : `${actions.length} action(s)`;
+  const lines = [
+    ...actionLines(actions, paint),
+    ...disruptionLines(actions, paint),
+    ...section(
+      "Lost for good",
+      losses.map(({ sentence }) => sentence),
+      paint,
+    ),
+    ...section(
+      "Cannot be verified",
+      unverifiable.map(({ target, attribute }) => `${attribute} of ${target}: not reported`),
+      paint,
+    ),
+    ...section(
+      "Warnings",
+      warnings.map(({ where, message }) => `${where}: ${message}`),
+      paint,
+    ),
+    ...section("Problems", problemLines, paint),
+    "",
+    summary,
+  ];
+  return `${lines.join("\n").trimStart()}\n`;
+}

@@ -1,0 +1,110 @@
+// The planner: (spec, inventory, consent) -> ordered actions, or every problem at once. Pure: the
+// same arguments give the same plan, so a plan can be printed, saved, run later, and made again to
+// verify: after a successful apply it is empty.
+
+import type { Action, Change } from "../model/action.ts";
+import type { Inventory } from "../model/inventory.ts";
+import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
+import type { Problem } from "../model/problem.ts";
+import type { Spec } from "../model/spec.ts";
+import { moduleOf } from "./binding.ts";
+import { consentProblems } from "./disruption.ts";
+import { matchPfs, type MatchedPf } from "./match.ts";
+import { diffPf, type PfDiff } from "./pf-diff.ts";
+import { pfRefusals } from "./pf-refusals.ts";
+import { wantedPfs, type PfWanted } from "./wanted.ts";
+
+export type PlanInput = {
+  readonly spec: Spec;
+  readonly inventory: Inventory;
+  readonly consent: Consent;
+};
+
+const noDiff: PfDiff = { actions: [], problems: [], unverifiable: [], losses: [] };
+
+function planPf(wanted: PfWanted, consent: Consent): PfDiff {
+  const refusals = pfRefusals(wanted);
+  if (refusals.length > 0) return { ...noDiff, problems: refusals };
+  const diff = diffPf(wanted);
+  if (diff.problems.length > 0) return { ...noDiff, problems: diff.problems };
+  const numbered = diff.actions.map((action): Action => ({ ...action, id: "" }));
+  return { ...diff, problems: consentProblems(numbered, wanted, consent) };
+}
+
+/** Modules of the drivers that VFs will be bound to and that no module provides yet. */
+function moduleActions(diffs: readonly PfDiff[], inventory: Inventory): Omit<Action, "id">[] {
+  const loaded = new Set(inventory.loadedDrivers);
+  const wanted = new Set<string>();
+  for (const { change } of diffs.flatMap(({ actions }) => actions)) {
+    const module = change.kind === "bind-driver" ? moduleOf(change.driver) : null;
+    if (module !== null && !loaded.has(module)) wanted.add(module);
+  }
+  return [...wanted].toSorted().map((module) => {
+    const change: Change = { kind: "load-module", module };
+    const because = `VFs go to driver ${module}, which is not loaded and does not load itself`;
+    // Unloading it again could take it from somebody who began to use it meanwhile.
+    return { change, target: "host", because, disrupts: [], inverse: [] };
+  });
+}
+
+/** Two VFs of one adapter with one MAC in one VLAN: the embedded switch would pick one of them. */
+function macProblems(wanted: readonly PfWanted[]): PlanProblem[] {
+  const problems: PlanProblem[] = [];
+  const seen = new Map<string, string>();
+  for (const { pf, spec, vfs, adapterName } of wanted) {
+    for (const { policy, vfIndex, where } of vfs.values()) {
+      const { mac, vlan } = policy;
+      if (mac === undefined || mac === "auto" || mac === "default") continue;
+      const vlanId = typeof vlan === "object" ? vlan.id : 0;
+      const key = `${pf.adapter} ${mac} ${vlanId}`;
+      const label = `${spec.name}/${vfIndex}`;
+      const other = seen.get(key);
+      if (other === undefined) seen.set(key, label);
+      else {
+        const message = `Cannot give ${mac} to ${label}: ${other} has it in the same VLAN`;
+        const hint = "Give each VF of an adapter a MAC of its own";
+        problems.push({ code: "mac-twice", where, message, hint, adapter: adapterName });
+      }
+    }
+  }
+  return problems;
+}
+
+function assignWarnings(spec: Spec): Problem[] {
+  return spec.assign.map(({ to, source, where }) => ({
+    code: "assign-not-attached",
+    where,
+    message:
+      source.kind === "vf"
+        ? `${to} gets its VF's policy only: attaching VFs to consumers is not built yet`
+        : `${to} gets nothing: taking VFs from pools is not built yet`,
+    hint: "Attach the VF to its consumer by hand",
+  }));
+}
+
+/** Address order of PFs, so that plans of equal hosts read equally. */
+const inOrder = (matched: readonly MatchedPf[], inventory: Inventory): MatchedPf[] => {
+  const rank = new Map(inventory.physicalFunctions.map(({ address }, index) => [address, index]));
+  return matched.toSorted(
+    (left, right) => (rank.get(left.pf.address) ?? 0) - (rank.get(right.pf.address) ?? 0),
+  );
+};
+
+export function plan({ spec, inventory, consent }: PlanInput): Plan {
+  const matching = matchPfs(spec, inventory);
+  const { wanted, problems } = wantedPfs(spec, inOrder(matching.matched, inventory));
+  const diffs = wanted.map((pf) => planPf(pf, consent));
+  const actions = [...moduleActions(diffs, inventory), ...diffs.flatMap((diff) => diff.actions)];
+  return {
+    actions: actions.map((action, index): Action => ({ ...action, id: `a${index + 1}` })),
+    problems: [
+      ...matching.problems,
+      ...problems,
+      ...macProblems(wanted),
+      ...diffs.flatMap((diff) => diff.problems),
+    ],
+    warnings: [...matching.warnings, ...assignWarnings(spec)],
+    unverifiable: diffs.flatMap(({ unverifiable }) => unverifiable),
+    losses: diffs.flatMap(({ losses }) => losses),
+  };
+}

@@ -1,0 +1,186 @@
+// What one VF of a PF must become: the settings and driver that differ from what it has, with the
+// reason for each, and what speaks against them.
+
+import { vfTarget } from "../model/bdf.ts";
+import type { Pf, Vf } from "../model/inventory.ts";
+import { autoMac } from "../model/mac.ts";
+import type { PlanProblem } from "../model/plan.ts";
+import { noPolicy, type VfAttribute, type VfAttributeName } from "../model/vf-attribute.ts";
+import type { VfFinal, VfSetting } from "./creation.ts";
+import { choiceOf, driverName } from "./binding.ts";
+import type { DriverTraits } from "./driver-traits.ts";
+import {
+  attributeNames,
+  freshPolicy,
+  isSame,
+  settingOf,
+  settingWords,
+  wantedSetting,
+  zeroMac,
+} from "./vf-policy.ts";
+import type { PfWanted, VfWanted } from "./wanted.ts";
+
+export type VfContext = {
+  readonly pf: Pf;
+  readonly wantedPf: PfWanted;
+  readonly traits: DriverTraits;
+  /** The VF as it is; null when it will be created. */
+  readonly vf: Vf | null;
+  /** The VF that had this index before a resize; its unset attributes are carried over. */
+  readonly former: Vf | null;
+};
+
+export type VfDiff = {
+  readonly final: VfFinal;
+  readonly problems: readonly PlanProblem[];
+  readonly unverifiable: readonly { readonly target: string; readonly attribute: string }[];
+};
+
+/** The MAC that `auto` means: the consumer's where there is one, else the PF's and the index. */
+function autoMacOf(pf: Pf, { consumer, vfIndex }: VfWanted): string | null {
+  if (consumer !== null) return autoMac({ consumer });
+  return pf.permanentMac === null ? null : autoMac({ permanentMac: pf.permanentMac, vfIndex });
+}
+
+/** A driver that is bound shows its own MAC where nobody set one: unset cannot be told apart. */
+const isUnsetMac = (setting: VfAttribute, vf: Vf | null): boolean =>
+  setting.name === "mac" && setting.mac === zeroMac && vf !== null && vf.driver !== null;
+
+function compareOne(
+  name: VfAttributeName,
+  wanted: VfWanted,
+  context: VfContext,
+): { setting?: VfSetting; unverifiable?: boolean; unknown?: boolean } {
+  const { vf, pf, traits } = context;
+  const fresh = freshPolicy(traits);
+  const current = vf === null ? fresh : (vf.policy ?? noPolicy);
+  const macs = { current, fresh, autoMac: autoMacOf(pf, wanted) };
+  const setting = wantedSetting(name, wanted.policy, macs);
+  if (setting === null) return {};
+  if (setting === "fresh-unknown") return { unknown: true };
+  const has = settingOf(current, name);
+  if (vf === null) {
+    // A fresh VF's own defaults need no write, unless the table does not know them.
+    if (has !== null && isSame(setting, has, traits)) return {};
+    return { setting: { setting, because: `wanted by ${wanted.claim}` } };
+  }
+  if (has === null || isUnsetMac(setting, vf)) return { unverifiable: true };
+  if (isSame(setting, has, traits)) return {};
+  return { setting: { setting, because: `wanted by ${wanted.claim}, now ${settingWords(has)}` } };
+}
+
+/** Attributes that the spec leaves alone on a VF that is made anew: they keep their value. */
+function carriedOver(
+  wanted: VfWanted | null,
+  { former, traits, wantedPf }: VfContext,
+): VfSetting[] {
+  const policy = former?.policy ?? null;
+  if (policy === null || isSwitchdev(wantedPf)) return [];
+  const fresh = freshPolicy(traits);
+  return attributeNames.flatMap((name): VfSetting[] => {
+    if (wanted?.policy[name] !== undefined || traits.unsupported.has(name)) return [];
+    const had = settingOf(policy, name);
+    const freshly = settingOf(fresh, name);
+    if (had === null || freshly === null || isSame(had, freshly, traits)) return [];
+    return [{ setting: had, because: "carried over from before the resize" }];
+  });
+}
+
+export const isSwitchdev = ({ adapter, pf }: PfWanted): boolean =>
+  (adapter.eswitchMode ?? pf.eswitchMode ?? "legacy") === "switchdev";
+
+function msixOf(wanted: VfWanted | null, { vf }: VfContext): number | null {
+  const msix = wanted?.policy.msix;
+  if (msix === undefined || (msix === "default" && vf === null)) return null;
+  const count = msix === "default" ? 0 : msix;
+  return vf !== null && (vf.msixCount === count || vf.msixCount === null) ? null : count;
+}
+
+function problemOf(code: string, wanted: VfWanted, context: VfContext, words: string): PlanProblem {
+  const { spec, adapterName } = context.wantedPf;
+  const message = `Cannot configure VF ${wanted.vfIndex} of ${spec.name}: ${words}`;
+  return { code, where: wanted.where, message, adapter: adapterName };
+}
+
+/** What the PF's class, driver or mode cannot have. */
+function refusals(wanted: VfWanted, context: VfContext): PlanProblem[] {
+  const { pf, traits, wantedPf } = context;
+  const names = attributeNames.filter((name) => wanted.policy[name] !== undefined);
+  const problem = (code: string, words: string): PlanProblem =>
+    problemOf(code, wanted, context, words);
+  const problems: PlanProblem[] = [];
+  const isNetwork = pf.classCode >> 16 === 0x02;
+  if (names.length > 0 && !isNetwork) {
+    const words = `${names.join(", ")} of a function that is no network controller`;
+    return [problem("attribute-of-other-class", words)];
+  }
+  if (names.length > 0 && isSwitchdev(wantedPf)) {
+    const words = `${names.join(", ")} are not enforced in switchdev mode`;
+    return [problem("attribute-in-switchdev", words)];
+  }
+  for (const name of names.filter((name) => traits.unsupported.has(name))) {
+    problems.push(problem("attribute-unsupported", `driver ${pf.driver} does not support ${name}`));
+  }
+  const { rate, vlan, msix } = wanted.policy;
+  if (typeof rate === "object" && (rate.minMbps ?? 0) > 0 && !traits.hasMinRate) {
+    problems.push(problem("attribute-unsupported", `driver ${pf.driver} has no minimum rate`));
+  }
+  if (typeof vlan === "object" && vlan.protocol === "802.1ad" && !traits.has8021ad) {
+    problems.push(problem("attribute-unsupported", `driver ${pf.driver} has no 802.1ad tags`));
+  }
+  if (typeof msix === "number" && (pf.vfTotalMsix ?? 0) === 0) {
+    problems.push(
+      problem("attribute-unsupported", `driver ${pf.driver} cannot resize MSI-X tables`),
+    );
+  }
+  return [...problems, ...rateProblems(wanted, context)];
+}
+
+function rateProblems(wanted: VfWanted, context: VfContext): PlanProblem[] {
+  const { pf, traits, wantedPf } = context;
+  const { rate } = wanted.policy;
+  if (typeof rate !== "object" || (rate.maxMbps ?? 0) === 0) return [];
+  const [netdev] = pf.netdevs;
+  const speed = netdev?.linkSpeedMbps ?? null;
+  if (speed !== null && speed > 0 && (rate.maxMbps ?? 0) > speed) {
+    const words = `rate max ${rate.maxMbps} Mbit/s is above the link's ${speed}`;
+    return [problemOf("rate-above-link", wanted, context, words)];
+  }
+  const goesUp = wantedPf.spec.adminState === "up";
+  if (traits.rateNeedsLink && netdev?.isUp === false && !goesUp) {
+    const words = `driver ${pf.driver} takes a rate only while the PF is up`;
+    const hint = `Give ${wantedPf.spec.name} adminState: up`;
+    return [{ ...problemOf("rate-needs-link", wanted, context, words), hint }];
+  }
+  return [];
+}
+
+/** The whole difference of one VF; `wanted` is null for a VF that the spec says nothing about. */
+export function diffVf(wanted: VfWanted | null, vfIndex: number, context: VfContext): VfDiff {
+  const { pf, former } = context;
+  const settings: VfSetting[] = [];
+  const problems = wanted === null ? [] : refusals(wanted, context);
+  const unverifiable: VfDiff["unverifiable"][number][] = [];
+  if (wanted !== null && problems.length === 0) {
+    for (const name of attributeNames) {
+      const compared = compareOne(name, wanted, context);
+      if (compared.setting !== undefined) settings.push(compared.setting);
+      if (compared.unverifiable === true) {
+        unverifiable.push({ target: vfTarget(pf.address, vfIndex), attribute: name });
+      }
+      if (compared.unknown === true) {
+        const words = `nobody knows what "${wanted.policy[name]}" is for ${name} here`;
+        problems.push(problemOf("default-unknown", wanted, context, words));
+      }
+    }
+  }
+  settings.push(...carriedOver(wanted, context));
+  const carried = former === null ? null : choiceOf(former);
+  const driver = wanted?.driver ?? carried;
+  const driverBecause =
+    wanted !== null && wanted.driver !== null
+      ? `${driverName(wanted.driver)} wanted by ${wanted.claim}`
+      : "carried over from before the resize";
+  const msixCount = msixOf(wanted, context);
+  return { final: { vfIndex, driver, driverBecause, settings, msixCount }, problems, unverifiable };
+}

@@ -1,0 +1,102 @@
+// What the spec wants of each PF: its VF count, and per VF the driver and policy of whoever
+// claims it (a pool, a policy entry or a consumer). VF sets are disjoint, so a VF has one claim;
+// a VF without one gets the spec's `unassigned` driver and no policy.
+
+import type { DriverChoice, PolicySpec, SourcePlace, Spec, VfSet } from "../model/spec.ts";
+import type { PlanProblem } from "../model/plan.ts";
+import type { MatchedPf } from "./match.ts";
+
+export type VfWanted = {
+  readonly vfIndex: number;
+  /** null: whatever it is, it stays. */
+  readonly driver: DriverChoice | null;
+  readonly policy: PolicySpec;
+  readonly where: SourcePlace;
+  /** `libvirt:web1/net1` of an assign entry; the MAC belongs to it. */
+  readonly consumer: string | null;
+  /** Words for `because`: `pool tenants`, `the policy at spec.yaml:30:5`. */
+  readonly claim: string;
+};
+
+export type PfWanted = MatchedPf & {
+  /** VFs after the plan; equals the present count where the spec says none. */
+  readonly numVfs: number;
+  readonly vfs: ReadonlyMap<number, VfWanted>;
+};
+
+type Claim = Omit<VfWanted, "vfIndex"> & { readonly vfs: readonly VfSet[] };
+
+function claimsOf({ pools, virtualFunctions, assign }: Spec): Claim[] {
+  const ofPools = pools.map(({ name, vfs, driver, policy, where }): Claim => {
+    return { vfs, driver: driver ?? null, policy, where, consumer: null, claim: `pool ${name}` };
+  });
+  const ofPolicies = virtualFunctions.map(({ vfs, driver, policy, where }): Claim => {
+    const claim = `the policy at ${where}`;
+    return { vfs, driver: driver ?? null, policy, where, consumer: null, claim };
+  });
+  const ofConsumers = assign.flatMap(({ to, source, driver, policy, where }): Claim[] => {
+    if (source.kind === "pool") return [];
+    const vfs = [source.vf];
+    return [{ vfs, driver: driver ?? null, policy, where, consumer: to, claim: to }];
+  });
+  return [...ofPools, ...ofPolicies, ...ofConsumers];
+}
+
+type ClaimsByPf = ReadonlyMap<string, ReadonlyMap<number, VfWanted>>;
+
+function claimsByPf(spec: Spec): ClaimsByPf {
+  const byPf = new Map<string, Map<number, VfWanted>>();
+  for (const { vfs, ...claim } of claimsOf(spec)) {
+    for (const { pf, vfIndexes, where } of vfs) {
+      const ofPf = byPf.get(pf) ?? new Map<number, VfWanted>();
+      byPf.set(pf, ofPf);
+      for (const vfIndex of vfIndexes) ofPf.set(vfIndex, { ...claim, vfIndex, where });
+    }
+  }
+  return byPf;
+}
+
+function withUnassigned(spec: Spec, claims: ReadonlyMap<number, VfWanted>, numVfs: number) {
+  const { unassigned } = spec;
+  if (unassigned === undefined) return claims;
+  const all = new Map<number, VfWanted>();
+  for (let vfIndex = 0; vfIndex < numVfs; vfIndex++) {
+    const unclaimed: VfWanted = {
+      vfIndex,
+      driver: unassigned,
+      policy: {},
+      where: spec.source,
+      consumer: null,
+      claim: "defaults.unassigned",
+    };
+    all.set(vfIndex, claims.get(vfIndex) ?? unclaimed);
+  }
+  return all;
+}
+
+function missingVfs(matched: MatchedPf, claims: Iterable<VfWanted>, numVfs: number): PlanProblem[] {
+  return [...claims]
+    .filter(({ vfIndex }) => vfIndex >= numVfs)
+    .map(({ vfIndex, where, claim }) => ({
+      code: "vf-missing",
+      where,
+      message: `Cannot give VF ${vfIndex} of ${matched.spec.name} to ${claim}: it has ${numVfs} VFs`,
+      hint: `Raise numVfs of ${matched.spec.name} to ${vfIndex + 1} or more`,
+      adapter: matched.adapterName,
+    }));
+}
+
+export function wantedPfs(
+  spec: Spec,
+  matched: readonly MatchedPf[],
+): { readonly wanted: readonly PfWanted[]; readonly problems: readonly PlanProblem[] } {
+  const byPf = claimsByPf(spec);
+  const problems: PlanProblem[] = [];
+  const wanted = matched.map((match): PfWanted => {
+    const claims = byPf.get(match.spec.name) ?? new Map<number, VfWanted>();
+    const numVfs = match.spec.numVfs ?? match.pf.numVfs;
+    problems.push(...missingVfs(match, claims.values(), numVfs));
+    return { ...match, numVfs, vfs: withUnassigned(spec, claims, numVfs) };
+  });
+  return { wanted, problems };
+}
