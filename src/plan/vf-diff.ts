@@ -3,7 +3,7 @@
 
 import { vfTarget } from "../model/bdf.ts";
 import type { Pf, Vf } from "../model/inventory.ts";
-import { autoMac } from "../model/mac.ts";
+import { autoMacOfConsumer, autoMacOfVf, zeroMac } from "../model/mac.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import { noPolicy, type VfAttribute, type VfAttributeName } from "../model/vf-attribute.ts";
 import type { VfFinal, VfSetting } from "./creation.ts";
@@ -16,7 +16,6 @@ import {
   settingOf,
   settingWords,
   wantedSetting,
-  zeroMac,
 } from "./vf-policy.ts";
 import type { PfWanted, VfWanted } from "./wanted.ts";
 
@@ -38,24 +37,23 @@ export type VfDiff = {
 
 /** The MAC that `auto` means: the consumer's where there is one, else the PF's and the index. */
 function autoMacOf(pf: Pf, { consumer, vfIndex }: VfWanted): string | null {
-  if (consumer !== null) return autoMac({ consumer });
-  return pf.permanentMac === null ? null : autoMac({ permanentMac: pf.permanentMac, vfIndex });
+  if (consumer !== null) return autoMacOfConsumer(consumer);
+  return pf.permanentMac === null ? null : autoMacOfVf(pf.permanentMac, vfIndex);
 }
 
 /** A driver that is bound shows its own MAC where nobody set one: unset cannot be told apart. */
 const isUnsetMac = (setting: VfAttribute, vf: Vf | null): boolean =>
   setting.name === "mac" && setting.mac === zeroMac && vf !== null && vf.driver !== null;
 
-function compareOne(
-  name: VfAttributeName,
-  wanted: VfWanted,
-  context: VfContext,
-): { setting?: VfSetting; unverifiable?: boolean; unknown?: boolean } {
+type Compared = { setting?: VfSetting; unverifiable?: boolean; unknown?: boolean };
+
+function compareOne(name: VfAttributeName, wanted: VfWanted, context: VfContext): Compared {
   const { vf, pf, traits } = context;
+  if (wanted.policy[name] === undefined) return {};
   const fresh = freshPolicy(traits);
   const current = vf === null ? fresh : (vf.policy ?? noPolicy);
-  const macs = { current, fresh, autoMac: autoMacOf(pf, wanted) };
-  const setting = wantedSetting(name, wanted.policy, macs);
+  const autoMac = wanted.policy[name] === "auto" ? autoMacOf(pf, wanted) : null;
+  const setting = wantedSetting(name, wanted.policy, { current, fresh, autoMac });
   if (setting === null) return {};
   if (setting === "fresh-unknown") return { unknown: true };
   const has = settingOf(current, name);

@@ -2,11 +2,11 @@
 // reports as settings, whether the two are the same as the driver rounds, and what a fresh VF has.
 
 import { assertNever } from "../model/assert.ts";
+import { zeroMac } from "../model/mac.ts";
 import type { PolicySpec } from "../model/spec.ts";
 import type { VfAttribute, VfAttributeName, VfPolicy, Vlan } from "../model/vf-attribute.ts";
 import type { DriverTraits } from "./driver-traits.ts";
 
-export const zeroMac = "00:00:00:00:00:00";
 const noVlan: Vlan = { id: 0, qos: 0, protocol: "802.1q" };
 
 /** In the order in which they are set: identity first, permissions last. */
@@ -22,19 +22,26 @@ export const attributeNames: readonly VfAttributeName[] = [
   "portGuid",
 ];
 
-/** Policy of a VF that was just created; null where the table does not know. */
-export const freshPolicy = ({ freshSpoofCheck }: DriverTraits): VfPolicy => ({
+const freshWith = (spoofCheck: boolean | null): VfPolicy => ({
   mac: zeroMac,
   vlan: noVlan,
   txRateMinMbps: 0,
   txRateMaxMbps: 0,
-  spoofCheck: freshSpoofCheck,
+  spoofCheck,
   trust: false,
   linkState: "auto",
   rssQuery: false,
   nodeGuid: null,
   portGuid: null,
 });
+
+const [freshOn, freshOff, freshUnknown] = [freshWith(true), freshWith(false), freshWith(null)];
+
+/** Policy of a VF that was just created; null where the table does not know. */
+export function freshPolicy({ freshSpoofCheck }: DriverTraits): VfPolicy {
+  if (freshSpoofCheck === null) return freshUnknown;
+  return freshSpoofCheck ? freshOn : freshOff;
+}
 
 const toggle = (
   name: "spoofCheck" | "trust" | "rssQuery",
