@@ -58,6 +58,8 @@ export type Action = {
   readonly change: Change;
   /** BDF, `BDF/vfN` or `host`. */
   readonly target: string;
+  /** Adapter that a problem would leave untouched (`PlanProblem.adapter`); null for the host. */
+  readonly adapter: string | null;
   /** A sentence for people. */
   readonly because: string;
   readonly disrupts: readonly Disruption[];

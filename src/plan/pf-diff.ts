@@ -20,6 +20,7 @@ import { disruptionsOf } from "./disruption.ts";
 import { traitsOf } from "./driver-traits.ts";
 import { attributeNames, freshPolicy, isSame, settingOf } from "./vf-policy.ts";
 import { diffVf, type VfContext, type VfDiff } from "./vf-diff.ts";
+import { rangesOf } from "./ranges.ts";
 import type { PfWanted } from "./wanted.ts";
 
 export type PfDiff = {
@@ -96,14 +97,19 @@ function inverseOf(change: Change, pf: Pf): Change[] {
 const isOnVf = ({ kind }: Change): boolean =>
   kind === "set-vf" || kind === "bind-driver" || kind === "set-msix-count";
 
-function actionsOf(steps: readonly Step[], pf: Pf, isRecreated: boolean): Omit<Action, "id">[] {
+function actionsOf(
+  steps: readonly Step[],
+  { pf, adapterName }: PfWanted,
+  isRecreated: boolean,
+): Omit<Action, "id">[] {
   const numRemovals = steps.filter(({ change }) => change.kind === "remove-vfs").length;
   return steps.map(({ change, target, because }) => {
     const isFresh = isRecreated && isOnVf(change);
     // Whoever the removal hits is listed there, once.
     const isListed = isFresh || (change.kind === "create-vfs" && numRemovals > 0);
     const disrupts = isListed ? [] : disruptionsOf(change, pf);
-    return { change, target, because, disrupts, inverse: isFresh ? [] : inverseOf(change, pf) };
+    const inverse = isFresh ? [] : inverseOf(change, pf);
+    return { change, target, adapter: adapterName, because, disrupts, inverse };
   });
 }
 
@@ -133,7 +139,9 @@ function recreationSteps(wanted: PfWanted, vfs: readonly VfFinal[]): Step[] {
   const { pf, numVfs, adapter, spec } = wanted;
   const target = pf.address;
   const steps: Step[] = [];
-  const resized = `${numVfs} VFs wanted by ${spec.name}, now ${pf.numVfs}`;
+  const present = rangesOf(pf.virtualFunctions.map(({ vfIndex }) => vfIndex));
+  const now = pf.numVfs === 0 ? "0" : `${pf.numVfs} (VF ${present})`;
+  const resized = `${numVfs} VFs wanted by ${spec.name}, now ${now}`;
   if (pf.numVfs > 0) {
     const change: Change = { kind: "remove-vfs", pf: target };
     const words = `${resized}: a count changes only through 0`;
@@ -208,7 +216,7 @@ export function diffPf(wanted: PfWanted): PfDiff {
   const { before, after } = pfSteps(wanted);
   const vfSteps = isRecreated ? recreationSteps(wanted, finals) : inPlaceSteps(wanted, finals);
   return {
-    actions: actionsOf([...before, ...vfSteps, ...after], pf, isRecreated),
+    actions: actionsOf([...before, ...vfSteps, ...after], wanted, isRecreated),
     problems: diffs.flatMap(({ problems }) => problems),
     unverifiable: diffs.flatMap(({ unverifiable }) => unverifiable),
     losses: isRecreated && pf.numVfs > 0 ? lossesOf(wanted) : [],

@@ -5,6 +5,7 @@
 import type { Action, Change } from "../model/action.ts";
 import type { Plan } from "../model/plan.ts";
 import { bindingWords } from "./creation.ts";
+import { rangesOf } from "./ranges.ts";
 import { settingWords } from "./vf-policy.ts";
 
 /** How a piece of the text is to look; the default leaves it plain. */
@@ -40,17 +41,6 @@ function lineOf(change: Change): Line {
     case "bind-driver":
       return { sign: "~", words: `bind to ${bindingWords(change.driver)}` };
   }
-}
-
-/** `0-3,7` */
-export function rangesOf(indexes: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (const index of indexes.toSorted((left, right) => left - right)) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last[1] + 1 === index) last[1] = index;
-    else ranges.push([index, index]);
-  }
-  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(",");
 }
 
 type Group = { readonly line: Line; readonly because: string; readonly vfIndexes: number[] };

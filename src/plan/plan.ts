@@ -43,7 +43,7 @@ function moduleActions(diffs: readonly PfDiff[], inventory: Inventory): Omit<Act
     const change: Change = { kind: "load-module", module };
     const because = `VFs go to driver ${module}, which is not loaded and does not load itself`;
     // Unloading it again could take it from somebody who began to use it meanwhile.
-    return { change, target: "host", because, disrupts: [], inverse: [] };
+    return { change, target: "host", adapter: null, because, disrupts: [], inverse: [] };
   });
 }
 
