@@ -3,6 +3,7 @@
 // that the planner reads. Three states per attribute: absent = leave alone, "default" = the
 // driver's fresh value, a value = set and checked.
 
+import type { AssignTarget } from "./assign-target.ts";
 import type { EswitchMode } from "./inventory.ts";
 import type { LinkStatePolicy, Vlan } from "./vf-attribute.ts";
 
@@ -11,6 +12,10 @@ export type SourcePlace = string;
 
 /** `kernel` is whatever driver the kernel picks; `none` is no driver at all. */
 export type DriverChoice = "none" | "kernel" | "vfio-pci" | { readonly name: string };
+
+/** Where the value of each key that was written stands: `places.numVfs`. Keys that came from a
+ * profile point into the profile. */
+export type Places = Readonly<Record<string, SourcePlace>>;
 
 export type WantedRate = { readonly minMbps?: number; readonly maxMbps?: number };
 
@@ -27,7 +32,17 @@ export type PolicySpec = {
   readonly nodeGuid?: string | "default";
   readonly portGuid?: string | "default";
   readonly msix?: number | "default";
+  /** Accepts what the isolation audit finds here. Changes nothing on the host. */
+  readonly waive?: Waiver;
 };
+
+export type Waiver = {
+  readonly reason: string;
+  /** Last day, `YYYY-MM-DD`. */
+  readonly until: string;
+};
+
+export type PolicyKey = Exclude<keyof PolicySpec, "waive">;
 
 /** VFs of one PF, by label: `p0/0-7`. Indexes ascending, without repeats. */
 export type VfSet = {
@@ -39,7 +54,8 @@ export type VfSet = {
 export type PfMatch = {
   readonly permanentMac?: string;
   readonly serial?: string;
-  /** `phys_port_name` or port number, together with serial. */
+  /** `phys_port_name` or port number, together with serial. A PF without a strong key of its own,
+   * or with a port alone, has its adapter's serial here. */
   readonly port?: string;
   readonly address?: string;
 };
@@ -54,6 +70,7 @@ export type PfSpec = {
   readonly adminState?: "up" | "down";
   readonly mtu?: number;
   readonly where: SourcePlace;
+  readonly places?: Places;
 };
 
 export type AdapterSpec = {
@@ -62,6 +79,7 @@ export type AdapterSpec = {
   readonly eswitchMode?: EswitchMode;
   readonly physicalFunctions: readonly PfSpec[];
   readonly where: SourcePlace;
+  readonly places?: Places;
 };
 
 export type PoolSpec = {
@@ -71,6 +89,7 @@ export type PoolSpec = {
   /** Profile and inline keys, merged: inline wins. */
   readonly policy: PolicySpec;
   readonly where: SourcePlace;
+  readonly places?: Places;
 };
 
 export type VfPolicySpec = {
@@ -78,17 +97,23 @@ export type VfPolicySpec = {
   readonly driver?: DriverChoice;
   readonly policy: PolicySpec;
   readonly where: SourcePlace;
+  readonly places?: Places;
 };
 
 export type AssignSpec = {
-  /** `libvirt:web1/net1`, `netns:ci/eth1`, `dpdk:upf`, `pve:103/hostpci0`, `qemu:...`. */
+  /** `libvirt:web1/net1`, `netns:ci/eth1`, `dpdk:upf`, `pve:103/hostpci0`, `qemu:vm1/nic0`. */
   readonly to: string;
+  /** `to`, taken apart. */
+  readonly target?: AssignTarget;
   readonly source:
     | { readonly kind: "pool"; readonly pool: string }
     | { readonly kind: "vf"; readonly vf: VfSet };
   readonly driver?: DriverChoice;
+  /** Name or ID of the user that may open the VF's vfio group; dpdk and qemu only. */
+  readonly user?: string;
   readonly policy: PolicySpec;
   readonly where: SourcePlace;
+  readonly places?: Places;
 };
 
 export type Spec = {

@@ -1,0 +1,203 @@
+// YAML or JSON text to a small tree in which every node knows its place. Scalars are resolved
+// here and not by YAML's schemas, so that `1e3`, `1.5` and `012` stay the texts they are and only
+// plain decimal digits are numbers. Size, depth and node count are bounded: an alias is copied,
+// so a bomb of aliases runs into the count.
+
+import {
+  Composer,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  Parser,
+  Scalar,
+  type Document,
+} from "yaml";
+import type { Problem } from "../problem.ts";
+import type { SourcePlace } from "../spec.ts";
+
+export type MapEntry = {
+  readonly key: string;
+  readonly keyPlace: SourcePlace;
+  readonly value: Tree;
+};
+
+export type Tree =
+  | { readonly kind: "map"; readonly entries: readonly MapEntry[]; readonly place: SourcePlace }
+  | { readonly kind: "list"; readonly items: readonly Tree[]; readonly place: SourcePlace }
+  | {
+      readonly kind: "scalar";
+      readonly value: string | number | boolean | null;
+      readonly isQuoted: boolean;
+      readonly place: SourcePlace;
+    };
+
+/** A spec of 65,000 VFs with an entry each stays below all three. */
+export const treeLimits = { characters: 16 << 20, depth: 16, nodes: 1_000_000 };
+
+const maxSyntaxProblems = 20;
+
+type Reading = {
+  readonly document: Document;
+  readonly placeAt: (offset: number) => SourcePlace;
+  readonly problems: Problem[];
+  nodeCount: number;
+};
+
+function plainValue(text: string): string | number | boolean | null {
+  if (/^(?:true|True|TRUE)$/.test(text)) return true;
+  if (/^(?:false|False|FALSE)$/.test(text)) return false;
+  if (/^(?:~|null|Null|NULL)?$/.test(text)) return null;
+  if (/^(?:0|-?[1-9][0-9]*)$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+  return text;
+}
+
+const offsetOf = (node: unknown): number => {
+  const range = (node as { range?: readonly number[] | null } | null)?.range;
+  return range?.[0] ?? 0;
+};
+
+function scalarTree(node: Scalar, place: SourcePlace): Tree {
+  const isPlain = node.type === Scalar.PLAIN || node.type === undefined;
+  const text = String(node.value ?? "");
+  return {
+    kind: "scalar",
+    value: isPlain && node.tag === undefined ? plainValue(text) : text,
+    isQuoted: !isPlain,
+    place,
+  };
+}
+
+/** null after a problem that ends the reading. */
+function treeOf(node: unknown, reading: Reading, depth: number): Tree | null {
+  const place = reading.placeAt(offsetOf(node));
+  const refuse = (message: string, hint: string): null => {
+    reading.problems.push({ code: "spec-syntax", where: place, message, hint });
+    return null;
+  };
+  if (++reading.nodeCount > treeLimits.nodes) {
+    const limit = treeLimits.nodes;
+    return refuse(`More than ${limit} nodes, aliases counted: wanted fewer`, "Write less by alias");
+  }
+  if (depth > treeLimits.depth) {
+    return refuse(
+      `Nested more than ${treeLimits.depth} deep: no key of a spec lies that deep`,
+      "An alias inside its own anchor nests without end",
+    );
+  }
+  if (isAlias(node)) {
+    const target = node.resolve(reading.document);
+    if (target !== undefined) return treeOf(target, reading, depth + 1);
+    return refuse(`Alias *${node.source} has no anchor before it`, `Write &${node.source} first`);
+  }
+  if (isScalar(node)) return scalarTree(node, place);
+  if (isSeq(node)) {
+    const items: Tree[] = [];
+    for (const item of node.items) {
+      const tree = treeOf(item, reading, depth + 1);
+      if (tree === null) return null;
+      items.push(tree);
+    }
+    return { kind: "list", items, place };
+  }
+  if (isMap(node)) return mapTree(node.items, reading, { depth, place });
+  return { kind: "scalar", value: null, isQuoted: false, place };
+}
+
+function mapTree(
+  pairs: readonly { readonly key: unknown; readonly value: unknown }[],
+  reading: Reading,
+  { depth, place }: { readonly depth: number; readonly place: SourcePlace },
+): Tree | null {
+  const entries: MapEntry[] = [];
+  for (const { key, value } of pairs) {
+    const keyPlace = reading.placeAt(offsetOf(key));
+    if (!isScalar(key)) {
+      const message = "A key is a list, a mapping or an alias: wanted a word";
+      reading.problems.push({ code: "spec-syntax", where: keyPlace, message });
+      return null;
+    }
+    const tree =
+      value === null
+        ? ({ kind: "scalar", value: null, isQuoted: false, place: keyPlace } as const)
+        : treeOf(value, reading, depth + 1);
+    if (tree === null) return null;
+    entries.push({ key: String(key.value ?? ""), keyPlace, value: tree });
+  }
+  return { kind: "map", entries, place };
+}
+
+/** Feeds the parser token by token and stops where nesting goes too deep for the composer, which
+ * recurses. The place where it stopped, or the documents. */
+function composeBounded(text: string, lineCounter: LineCounter): Document[] | number {
+  const parser = new Parser(lineCounter.addNewLine);
+  const composer = new Composer({
+    schema: "failsafe",
+    uniqueKeys: false,
+    logLevel: "error",
+    lineCounter,
+  });
+  lineCounter.addNewLine(0);
+  const tokens = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    if (parser.stack.length > 8 * treeLimits.depth) return parser.offset;
+  }
+  tokens.push(...parser.end());
+  return [...composer.compose(tokens, true, text.length)];
+}
+
+const syntaxProblem = (where: SourcePlace, message: string): Problem => ({
+  code: "spec-syntax",
+  where,
+  message,
+});
+
+/** First sentence of the library's message; its further lines quote the text. */
+const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/[.:]$/, "");
+
+function syntaxProblems(documents: readonly Document[], placeAt: Reading["placeAt"]): Problem[] {
+  const [document, second] = documents;
+  if (document === undefined) return [];
+  const problems = [...document.errors, ...document.warnings].map(({ message, pos }) =>
+    syntaxProblem(placeAt(pos[0]), `Cannot parse the spec: ${firstLine(message)}`),
+  );
+  if (second !== undefined) {
+    const message = "A second document begins: wanted one document per file";
+    problems.push(syntaxProblem(placeAt(second.range?.[0] ?? 0), message));
+  }
+  return problems.slice(0, maxSyntaxProblems);
+}
+
+/**
+ * Parses YAML 1.2, of which JSON is a part. `tree` is null when there are problems: half-parsed
+ * text would only produce problems that are not there.
+ */
+export function parseTree(
+  text: string,
+  source: string,
+): { readonly tree: Tree | null; readonly problems: readonly Problem[] } {
+  const lineCounter = new LineCounter();
+  const placeAt = (offset: number): SourcePlace => {
+    const { line, col } = lineCounter.linePos(offset);
+    return `${source}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
+  };
+  const fail = (problems: readonly Problem[]) => ({ tree: null, problems });
+  if (text.length > treeLimits.characters) {
+    const message = `${text.length} characters: wanted at most ${treeLimits.characters}`;
+    return fail([syntaxProblem(`${source}:1:1`, message)]);
+  }
+  const documents = composeBounded(text, lineCounter);
+  if (typeof documents === "number") {
+    const message = `Nested more than ${treeLimits.depth} deep: no key of a spec lies that deep`;
+    return fail([syntaxProblem(placeAt(documents), message)]);
+  }
+  const problems = syntaxProblems(documents, placeAt);
+  const [document] = documents;
+  if (problems.length > 0 || document === undefined) return fail(problems);
+  const reading: Reading = { document, placeAt, problems: [], nodeCount: 0 };
+  const tree = treeOf(document.contents, reading, 0);
+  return { tree, problems: reading.problems };
+}
