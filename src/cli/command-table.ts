@@ -1,0 +1,117 @@
+// Every command of the program as data: what it takes, what it is for, two or three examples, and
+// where its code is. The code is imported when the command runs, so that `list` never pays for
+// the YAML parser. Long because it is a table.
+
+import type { RunCommand } from "./context.ts";
+
+export type OptionRow = {
+  /** As commander reads them: `--out <file>`. */
+  readonly flags: string;
+  readonly summary: string;
+  readonly isRepeatable?: true;
+  /** Offered by shell completion; others are allowed. */
+  readonly values?: readonly string[];
+};
+
+export type CommandRow = {
+  readonly name: string;
+  readonly summary: string;
+  /** As commander reads them: `<target>`, `[file...]`. */
+  readonly operands: readonly (readonly [name: string, summary: string])[];
+  readonly options: readonly OptionRow[];
+  readonly examples: readonly (readonly [command: string, what: string])[];
+  readonly load: () => Promise<RunCommand>;
+};
+
+export const globalOptions: readonly OptionRow[] = [
+  {
+    flags: "--host <host>",
+    summary: "linux[:ROOT] (this machine, or a captured sysfs tree) or emulated[:NAME]",
+    values: ["linux", "emulated:demo", "emulated:igb-lab", "emulated:dense", "emulated:limit"],
+  },
+  { flags: "--json", summary: "print one JSON document" },
+  { flags: "--no-color", summary: "print without colour (as does NO_COLOR)" },
+  { flags: "-v, --verbose", summary: "say more" },
+  { flags: "--debug", summary: "say everything, with stack traces" },
+];
+
+const specOption: OptionRow = {
+  flags: "-f, --file <spec>",
+  summary: "the spec, YAML or JSON; - reads standard input",
+};
+
+const consentOption: OptionRow = {
+  flags: "--allow-disruption <kind:name>",
+  summary: "agree that this user is disrupted (repeatable), e.g. vm:web1, protect:management",
+  isRepeatable: true,
+};
+
+export const commandTable: readonly CommandRow[] = [
+  {
+    name: "list",
+    summary: "Show adapters, PFs, VFs and who uses them",
+    operands: [],
+    options: [{ flags: "-w, --wide", summary: "one line a VF, with its policy and IOMMU group" }],
+    examples: [
+      ["sriovctl list", "what this machine has"],
+      ["sriovctl --host emulated:demo list --wide", "the emulated machine, every VF"],
+      ["sriovctl list --json | jq '.physicalFunctions[].numVfs'", "for programs"],
+    ],
+    load: async () => (await import("./commands/list.ts")).list,
+  },
+  {
+    name: "show",
+    summary: "Show one PF or VF in detail",
+    operands: [["<target>", "BDF, BDF/vfN, or the name of a network interface"]],
+    options: [],
+    examples: [
+      ["sriovctl show 0000:3b:00.0", "a PF"],
+      ["sriovctl show 0000:3b:00.0/vf3", "its VF 3"],
+      ["sriovctl show ens1f0", "the function behind a network interface"],
+    ],
+    load: async () => (await import("./commands/show.ts")).show,
+  },
+  {
+    name: "plan",
+    summary: "Show what apply would do, why, and whom it would hit",
+    operands: [],
+    options: [
+      specOption,
+      consentOption,
+      { flags: "-o, --out <file>", summary: "save the plan for `sriovctl apply FILE`" },
+    ],
+    examples: [
+      ["sriovctl plan -f host.yaml", "what would happen"],
+      ["sriovctl plan -f host.yaml --out night.plan", "save it for later"],
+      ["sriovctl plan -f host.yaml --allow-disruption vm:web1", "with a user's consent"],
+    ],
+    load: async () => (await import("./commands/plan.ts")).planCommand,
+  },
+  {
+    name: "drift",
+    summary: "Compare the host with a spec; exit 4 when they differ",
+    operands: [],
+    options: [specOption],
+    examples: [["sriovctl drift -f host.yaml || echo differs", "in a timer or a monitor"]],
+    load: async () => (await import("./commands/drift.ts")).drift,
+  },
+  {
+    name: "import",
+    summary: "Write a spec of what the host has now",
+    operands: [],
+    options: [{ flags: "-o, --out <file>", summary: "write it there instead of standard output" }],
+    examples: [["sriovctl import --out host.yaml", "start from what is there"]],
+    load: async () => (await import("./commands/import.ts")).importCommand,
+  },
+  {
+    name: "completion",
+    summary: "Print the completion script of a shell",
+    operands: [["<shell>", "bash, zsh or fish"]],
+    options: [],
+    examples: [
+      ["source <(sriovctl completion bash)", "for this shell"],
+      ["sriovctl completion fish > ~/.config/fish/completions/sriovctl.fish", "for every shell"],
+    ],
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+];

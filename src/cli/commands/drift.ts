@@ -1,0 +1,34 @@
+// `sriovctl drift -f SPEC`: does the host still have what the spec says? The comparison is the
+// plan itself; exit code 4 when it is not empty.
+
+import { exitCodeOf } from "../../model/errors.ts";
+import { withHost, type RunCommand } from "../context.ts";
+import { planJson } from "../plan-json.ts";
+import { planLines } from "../plan-report.ts";
+import { isEmptyPlan, isRefusal, planOn } from "../planning.ts";
+import { parseSource, readSpecSource } from "../spec-source.ts";
+
+export const driftFormat = "sriovctl-drift/1";
+
+export const drift: RunCommand = async (context, args) => {
+  const spec = parseSource(readSpecSource(args));
+  const { plan: found } = await withHost(context, (host) => planOn(host, spec, []));
+  // Whom a repair would hit is the repair's question.
+  const plan = { ...found, problems: found.problems.filter((problem) => !isRefusal(problem)) };
+  const { empty, actions, problems, unverifiable } = planJson(plan);
+  context.printJson({ format: driftFormat, drift: !empty, actions, problems, unverifiable });
+  if (isEmptyPlan(plan)) {
+    const unseen = plan.unverifiable.length;
+    context.print(
+      context.style("good", "No drift: the host is as the spec says"),
+      ...(unseen === 0 ? [] : [`${unseen} attribute(s) are not reported by the driver`]),
+    );
+    return 0;
+  }
+  context.print(...planLines({ ...plan, losses: [], warnings: [] }, context.style));
+  context.log.error(
+    "The host differs from the spec",
+    "Run sriovctl apply to bring it back, or sriovctl import to keep what it has",
+  );
+  return exitCodeOf("drift");
+};

@@ -1,0 +1,56 @@
+// `sriovctl import`: a spec of what the host has, to start from or to keep. Importing and then
+// planning is empty.
+
+import { writeFileSync } from "node:fs";
+import { stringify } from "yaml";
+import { fullInventory } from "../../host/host.ts";
+import { SriovError } from "../../model/errors.ts";
+import { importSpec, type SpecDocument } from "../../plan/import.ts";
+import { withHost, type RunCommand } from "../context.ts";
+import { problemSentence } from "../logger.ts";
+
+export const importFormat = "sriovctl-import/1";
+
+/** The document as people would write it: small maps on one line. */
+export function formatSpecDocument(document: SpecDocument, hostName: string): string {
+  const text = stringify(document, {
+    lineWidth: 0,
+    defaultStringType: "PLAIN",
+    defaultKeyType: "PLAIN",
+  });
+  return `# What ${hostName} has, as sriovctl import found it.\n${text}`;
+}
+
+export const importCommand: RunCommand = async (context, args) => {
+  const inventory = await withHost(context, (host) => host.inventory(fullInventory));
+  const document = importSpec(inventory);
+  const text = formatSpecDocument(document, inventory.host.name);
+  for (const problem of inventory.problems) {
+    context.log.warn(problemSentence(problem), problem.hint);
+  }
+  const out = args.text("out");
+  if (out === null) {
+    context.print(text.trimEnd());
+  } else {
+    writeNew(out, text);
+    context.log.note(`Wrote ${out}; see that it changes nothing with: sriovctl plan -f ${out}`);
+  }
+  context.printJson({ format: importFormat, host: inventory.host.name, spec: document });
+  return 0;
+};
+
+/** Refuses to overwrite: a spec is somebody's work. */
+function writeNew(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: "wx" });
+  } catch (cause) {
+    const isThere = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+    const reason = isThere ? "it exists already" : String(cause);
+    throw new SriovError("usage", `Cannot write ${path}: ${reason}`, {
+      operation: "write spec",
+      target: path,
+      hint: isThere ? "Name another file, or remove this one first" : "Check the folder",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,53 @@
+// What every command gets: the host it was told to work on, where to print, and the flags that
+// all commands share. A command is a function from that to an exit code.
+
+import type { Host } from "../host/host.ts";
+import type { Io } from "./io.ts";
+import type { Logger } from "./logger.ts";
+import type { HostPaths, Paths } from "./paths.ts";
+import type { Style } from "./style.ts";
+
+/** Chosen by bin/ and by tests, never inside cli/. */
+export type Wiring = {
+  /** Throws SriovError `host-unknown` for a name that is no host. */
+  openHost(hostName: string, paths: Paths): Promise<Host>;
+  /** Puts an emulated machine back to the state of its profile. */
+  resetEmulatedHost(machineName: string, paths: Paths): Promise<void>;
+};
+
+export type Context = {
+  readonly io: Io;
+  readonly log: Logger;
+  /** Colours of standard output. */
+  readonly style: Style;
+  readonly paths: Paths;
+  readonly wiring: Wiring;
+  /** As named on the command line: `linux`, `emulated:demo`. */
+  readonly hostName: string;
+  readonly hostPaths: HostPaths;
+  readonly isJson: boolean;
+  /** Lines for people on standard output; nothing with --json. */
+  print(...lines: readonly string[]): void;
+  /** The one JSON document of a run with --json. */
+  printJson(document: unknown): void;
+};
+
+/** Operands and options of one command, as the program's table declares them. */
+export type Arguments = {
+  readonly operands: readonly string[];
+  isSet(option: string): boolean;
+  text(option: string): string | null;
+  texts(option: string): readonly string[];
+};
+
+export type RunCommand = (context: Context, args: Arguments) => Promise<number>;
+
+/** Opens the host for the length of one piece of work. */
+export async function withHost<T>(context: Context, work: (host: Host) => Promise<T>): Promise<T> {
+  const host = await context.wiring.openHost(context.hostName, context.paths);
+  try {
+    return await work(host);
+  } finally {
+    await host.close();
+  }
+}

@@ -1,0 +1,55 @@
+// What a run of the program may touch of its surroundings, as one value: two streams, the
+// environment, and a person to ask. `main(argv, io)` therefore runs the same in a test as in a
+// shell. Nothing else in cli/ reads `process`.
+
+export type Sink = {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  readonly columns: number;
+};
+
+export type Io = {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Decides between system folders and the user's own. */
+  readonly isRoot: boolean;
+  /** Asks the person at the terminal and returns the answer; null where nobody is there. */
+  readonly ask: ((question: string) => Promise<string>) | null;
+};
+
+/** A stream that goes on silently once its reader left: an apply must not die of `| head`. */
+function sinkOf(stream: NodeJS.WriteStream): Sink {
+  let isOpen = true;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    isOpen = false;
+  });
+  return {
+    write(text) {
+      if (isOpen) stream.write(text);
+    },
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns ?? 100,
+  };
+}
+
+async function askOnTerminal(question: string): Promise<string> {
+  const { createInterface } = await import("node:readline/promises");
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-D ends the input without an answer: that is a no.
+  const ended = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+  try {
+    return await Promise.race([terminal.question(question), ended]);
+  } finally {
+    terminal.close();
+  }
+}
+
+export const processIo = (): Io => ({
+  stdout: sinkOf(process.stdout),
+  stderr: sinkOf(process.stderr),
+  env: process.env,
+  isRoot: process.geteuid?.() === 0,
+  ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? askOnTerminal : null,
+});

@@ -1,0 +1,139 @@
+// The whole program as a function: `main(argv, io, wiring)` answers with an exit code. It parses,
+// makes the context, runs one command, and is the only place where a failure becomes a sentence.
+
+import { CommanderError } from "commander";
+import { exitCodeOf, SriovError } from "../model/errors.ts";
+import type { Context, Wiring } from "./context.ts";
+import { problemJson } from "./inventory-json.ts";
+import type { Io } from "./io.ts";
+import { makeLogger, problemSentence, type Logger } from "./logger.ts";
+import { hostPaths, pathsFor } from "./paths.ts";
+import { makeProgram, type GlobalOptions, type Request } from "./program.ts";
+import { SpecProblems } from "./spec-problems.ts";
+import { styleFor } from "./style.ts";
+import { version } from "./version.ts";
+
+export async function main(argv: readonly string[], io: Io, wiring: Wiring): Promise<number> {
+  if (argv[0] === "complete" && argv[1] === "--") {
+    const { complete } = await import("./commands/completion.ts");
+    complete(argv.slice(2));
+    return 0;
+  }
+  const requests: Request[] = [];
+  const program = makeProgram(version, io, (request) => requests.push(request));
+  // Before parsing succeeded the flags are known only by looking for them.
+  let options: GlobalOptions = {
+    host: "linux",
+    json: argv.includes("--json"),
+    color: !argv.includes("--no-color"),
+    verbose: false,
+    debug: argv.includes("--debug"),
+  };
+  const output: Output = { hasJson: false };
+  try {
+    program.parse([...argv], { from: "user" });
+    options = program.opts<GlobalOptions>();
+    const [request] = requests;
+    if (request === undefined) return 0;
+    return await runRequest(request, makeContext(options, io, wiring, output));
+  } catch (error) {
+    return report(error, options, io, output);
+  }
+}
+
+/** With --json exactly one document goes out, also when a command fails after its own. */
+type Output = { hasJson: boolean };
+
+const loggerOf = (options: GlobalOptions, io: Io): Logger =>
+  makeLogger(
+    io.stderr,
+    styleFor({ isTerminal: io.stderr.isTerminal, isForbidden: !options.color, env: io.env }),
+    options.debug === true ? "debug" : options.verbose === true ? "verbose" : "normal",
+  );
+
+async function runRequest({ row, args }: Request, context: Context): Promise<number> {
+  const command = await row.load();
+  return command(context, args);
+}
+
+function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Output): Context {
+  const paths = pathsFor(io.env, io.isRoot);
+  // The demo machine is what `emulated` means.
+  const hostName = options.host === "emulated" ? "emulated:demo" : options.host;
+  const { isTerminal } = io.stdout;
+  return {
+    io,
+    log: loggerOf(options, io),
+    style: styleFor({ isTerminal, isForbidden: !options.color, env: io.env }),
+    paths,
+    wiring,
+    hostName,
+    hostPaths: hostPaths(paths, hostName),
+    isJson: options.json === true,
+    print: (...lines) => {
+      if (options.json !== true) io.stdout.write(lines.map((line) => `${line}\n`).join(""));
+    },
+    printJson: (document) => {
+      if (options.json !== true) return;
+      output.hasJson = true;
+      writeJson(io, document);
+    },
+  };
+}
+
+const writeJson = (io: Io, document: unknown): void =>
+  io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+
+/** Says what went wrong in one sentence and what to do about it; returns the exit code. */
+function report(error: unknown, options: GlobalOptions, io: Io, output: Output): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+  const { exitCode, ...failure } = wordingOf(error);
+  const problems = error instanceof SpecProblems ? error.problems : [];
+  const log = loggerOf(options, io);
+  for (const problem of problems) log.error(problemSentence(problem), problem.hint);
+  log.error(failure.message, failure.hint);
+  if (options.debug === true) writeStacks(error, io);
+  if (options.json === true && !output.hasJson) {
+    const document = { format: "sriovctl-error/1", exitCode, error: failure };
+    writeJson(io, { ...document, problems: problems.map(problemJson) });
+  }
+  return exitCode;
+}
+
+function writeStacks(error: unknown, io: Io): void {
+  let words = "";
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    io.stderr.write(`${words}${cause.stack ?? cause.message}\n`);
+    words = "caused by ";
+  }
+}
+
+type Wording = {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly exitCode: number;
+};
+
+function wordingOf(error: unknown): Wording {
+  if (error instanceof SriovError) {
+    const { code, message, hint } = error;
+    return { code, message, hint, exitCode: exitCodeOf(code) };
+  }
+  if (error instanceof CommanderError) {
+    // commander: "error: unknown option '--wid'\n(Did you mean --wide?)"; without a command
+    // it prints the help and throws "(outputHelp)".
+    const [first = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+    const isHelp = error.code === "commander.help";
+    const sentence = isHelp ? "Cannot run: no command was given" : `Cannot run: ${first}`;
+    const hint = suggestion?.replace(/^\(|\)$/g, "") ?? "See sriovctl --help";
+    return { code: "usage", message: sentence, hint, exitCode: 2 };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    code: "bug",
+    message: `Bug in sriovctl: ${message.split("\n")[0] ?? ""}`,
+    hint: "Please report it, with what --debug says",
+    exitCode: 1,
+  };
+}

@@ -1,0 +1,48 @@
+// Where things are kept, for root, for others, and overridden.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { hostPaths, pathsFor } from "./paths.ts";
+
+test("pathsFor() gives root the system folders", () => {
+  assert.deepEqual(pathsFor({ HOME: "/root", XDG_STATE_HOME: "/x" }, true), {
+    runDir: "/run/sriovctl",
+    stateDir: "/var/lib/sriovctl",
+    configDir: "/etc/sriovctl",
+  });
+});
+
+test("pathsFor() gives others their XDG folders", () => {
+  assert.deepEqual(pathsFor({ HOME: "/home/a", XDG_RUNTIME_DIR: "/run/user/7" }, false), {
+    runDir: "/run/user/7/sriovctl",
+    stateDir: "/home/a/.local/state/sriovctl",
+    configDir: "/home/a/.config/sriovctl",
+  });
+  const env = { HOME: "/home/a", XDG_STATE_HOME: "/s", XDG_CONFIG_HOME: "/c", XDG_RUNTIME_DIR: "" };
+  assert.deepEqual(pathsFor(env, false), {
+    runDir: "/s/sriovctl/run",
+    stateDir: "/s/sriovctl",
+    configDir: "/c/sriovctl",
+  });
+});
+
+test("pathsFor() lets the environment override each folder", () => {
+  const env = { SRIOVCTL_RUN_DIR: "/r", SRIOVCTL_STATE_DIR: "/s", SRIOVCTL_CONFIG_DIR: "/c" };
+  assert.deepEqual(pathsFor(env, true), { runDir: "/r", stateDir: "/s", configDir: "/c" });
+});
+
+const paths = pathsFor({ SRIOVCTL_RUN_DIR: "/r", SRIOVCTL_STATE_DIR: "/s" }, true);
+const rows: readonly (readonly [hostName: string, lockFile: string])[] = [
+  ["linux", "/r/linux/apply.lock"],
+  ["emulated:demo", "/r/emulated/demo/apply.lock"],
+  ["emulated:..", "/r/emulated/%2E./apply.lock"],
+  ["emulated:../../etc", "/r/emulated/%2E.%2F..%2Fetc/apply.lock"],
+  ["linux:/srv/capture", "/r/linux/%2Fsrv%2Fcapture/apply.lock"],
+];
+
+test("hostPaths() keeps every host apart and inside its folder", () => {
+  for (const [hostName, lockFile] of rows) {
+    assert.equal(hostPaths(paths, hostName).lockFile, lockFile, hostName);
+  }
+  assert.equal(hostPaths(paths, "linux").journalDir, "/s/linux/journal");
+});

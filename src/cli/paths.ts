@@ -1,0 +1,67 @@
+// The one place that knows where sriovctl keeps things. System folders for root, XDG folders for
+// everybody else, each overridable: SRIOVCTL_RUN_DIR, SRIOVCTL_STATE_DIR, SRIOVCTL_CONFIG_DIR.
+// Every host has its own folders, so that an emulated machine never shares a lock or a journal
+// with the real one.
+
+import { join } from "node:path";
+
+export type Paths = {
+  /** Locks; empty after a boot. */
+  readonly runDir: string;
+  /** Journals, history, emulated machines. */
+  readonly stateDir: string;
+  readonly configDir: string;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** An empty variable counts as unset, as in the XDG Base Directory Specification. */
+const variable = (env: Environment, name: string): string | null => env[name] || null;
+
+export function pathsFor(env: Environment, isRoot: boolean): Paths {
+  const standard = isRoot ? systemPaths : userPaths(env);
+  return {
+    runDir: variable(env, "SRIOVCTL_RUN_DIR") ?? standard.runDir,
+    stateDir: variable(env, "SRIOVCTL_STATE_DIR") ?? standard.stateDir,
+    configDir: variable(env, "SRIOVCTL_CONFIG_DIR") ?? standard.configDir,
+  };
+}
+
+const systemPaths: Paths = {
+  runDir: "/run/sriovctl",
+  stateDir: "/var/lib/sriovctl",
+  configDir: "/etc/sriovctl",
+};
+
+function userPaths(env: Environment): Paths {
+  const home = variable(env, "HOME") ?? "/";
+  const state = join(variable(env, "XDG_STATE_HOME") ?? join(home, ".local/state"), "sriovctl");
+  const runtime = variable(env, "XDG_RUNTIME_DIR");
+  return {
+    // Without a session there is no runtime folder; then locks live beside the state.
+    runDir: runtime === null ? join(state, "run") : join(runtime, "sriovctl"),
+    stateDir: state,
+    configDir: join(variable(env, "XDG_CONFIG_HOME") ?? join(home, ".config"), "sriovctl"),
+  };
+}
+
+export type HostPaths = {
+  /** Of the lock that makes applies wait for each other. */
+  readonly lockFile: string;
+  /** One file an apply. */
+  readonly journalDir: string;
+};
+
+/** `linux` -> `linux/`; `emulated:demo` -> `emulated/demo/`; names cannot leave the folder. */
+export function hostPaths(paths: Paths, hostName: string): HostPaths {
+  const [kind = "", ...rest] = hostName.split(":");
+  const name = encodeURIComponent(rest.join(":")).replace(/^\./, "%2E");
+  const folder = name === "" ? encodeURIComponent(kind) : join(encodeURIComponent(kind), name);
+  return {
+    lockFile: join(paths.runDir, folder, "apply.lock"),
+    journalDir: join(paths.stateDir, folder, "journal"),
+  };
+}
+
+/** Folder of the emulated machines' state files. */
+export const machinesDir = ({ stateDir }: Paths): string => join(stateDir, "emulated");

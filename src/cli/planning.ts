@@ -1,0 +1,43 @@
+// From a host and a spec to a plan: the one way in which every command reads the inventory that a
+// plan is made from, so that a saved plan, an apply and its verification compare the same facts.
+
+import { fullInventory, type Host } from "../host/host.ts";
+import type { Action } from "../model/action.ts";
+import type { Inventory } from "../model/inventory.ts";
+import type { Consent, Plan } from "../model/plan.ts";
+import type { Spec } from "../model/spec.ts";
+import { matchPfs } from "../plan/match.ts";
+import { plan } from "../plan/plan.ts";
+
+/** The inventory with driver overrides and MSI-X counts of the PFs that the spec names. */
+export async function inventoryFor(host: Host, spec: Spec): Promise<Inventory> {
+  const known = await host.inventory({ ...fullInventory, census: false });
+  const { matched } = matchPfs(spec, known);
+  return host.inventory({ ...fullInventory, detailOf: matched.map(({ pf }) => pf.address) });
+}
+
+export type Planned = { readonly plan: Plan; readonly inventory: Inventory };
+
+export async function planOn(host: Host, spec: Spec, consent: Consent): Promise<Planned> {
+  const inventory = await inventoryFor(host, spec);
+  return { plan: plan({ spec, inventory, consent }), inventory };
+}
+
+/** Problems that stand in the way of nothing but harm: consent would lift them. */
+export const isRefusal = ({ code }: { readonly code: string }): boolean => code === "would-disrupt";
+
+/** 0 nothing in the way, 2 the spec does not fit the host, 3 somebody would be harmed. */
+export function exitCodeOfPlan({ problems }: Plan): number {
+  if (problems.length === 0) return 0;
+  return problems.every(isRefusal) ? 3 : 2;
+}
+
+export const isEmptyPlan = ({ actions, problems }: Plan): boolean =>
+  actions.length === 0 && problems.length === 0;
+
+/** What is left to do when adapters with a problem stay untouched. */
+export function actionsWithoutProblems({ actions, problems }: Plan): Action[] {
+  if (problems.some(({ adapter }) => adapter === null)) return [];
+  const stopped = new Set(problems.map(({ adapter }) => adapter));
+  return actions.filter(({ adapter }) => adapter === null || !stopped.has(adapter));
+}

@@ -1,0 +1,102 @@
+// Turns the command table into commander's parser: flags, help with examples, and one handler
+// that notes which command was asked for. Parsing is all that happens here; main.ts runs it.
+
+import { Argument, Command, Option } from "commander";
+import { commandTable, globalOptions, type CommandRow, type OptionRow } from "./command-table.ts";
+import type { Arguments } from "./context.ts";
+import type { Io } from "./io.ts";
+
+export type GlobalOptions = {
+  readonly host: string;
+  readonly json?: boolean;
+  readonly color: boolean;
+  readonly verbose?: boolean;
+  readonly debug?: boolean;
+};
+
+/** What the command line asked for. */
+export type Request = {
+  readonly row: CommandRow;
+  readonly args: Arguments;
+};
+
+const description = `SR-IOV for Linux hosts, as one file.
+
+Say which PFs, how many VFs and which policy in a spec; see the plan and whom it hits; apply it.`;
+
+const exitCodesText = `
+Exit codes: 0 done, 1 failed, 2 usage or spec problem, 3 refused (would harm someone), 4 drift`;
+
+const examplesText = (examples: CommandRow["examples"]): string => {
+  const width = Math.max(...examples.map(([command]) => command.length));
+  const lines = examples.map(([command, what]) => `  ${command.padEnd(width)}   ${what}`);
+  return `\nExamples:\n${lines.join("\n")}`;
+};
+
+const collect = (value: string, sofar: readonly string[] | undefined): string[] => [
+  ...(sofar ?? []),
+  value,
+];
+
+function optionOf({ flags, summary, isRepeatable }: OptionRow): Option {
+  const option = new Option(flags, summary);
+  return isRepeatable === true ? option.argParser(collect) : option;
+}
+
+function argumentsOf(command: Command): Arguments {
+  const options: Record<string, unknown> = command.opts();
+  const value = (name: string): unknown =>
+    options[name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())];
+  return {
+    operands: command.args,
+    isSet: (name) => value(name) === true,
+    text: (name) => {
+      const found = value(name);
+      return typeof found === "string" ? found : null;
+    },
+    texts: (name) => {
+      const found = value(name);
+      return Array.isArray(found) ? found.map(String) : [];
+    },
+  };
+}
+
+function commandOf(row: CommandRow, onRequest: (request: Request) => void): Command {
+  const command = new Command(row.name).description(row.summary);
+  for (const [name, summary] of row.operands) command.addArgument(new Argument(name, summary));
+  for (const option of row.options) command.addOption(optionOf(option));
+  command.addHelpText("after", examplesText(row.examples));
+  command.action(() => onRequest({ row, args: argumentsOf(command) }));
+  return command;
+}
+
+export function makeProgram(
+  version: string,
+  io: Io,
+  onRequest: (request: Request) => void,
+): Command {
+  const program = new Command("sriovctl")
+    .description(description)
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .addHelpText("after", exitCodesText)
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      // main() words usage errors itself.
+      writeErr: () => {},
+      getOutHelpWidth: () => Math.min(io.stdout.columns, 100),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  for (const option of globalOptions) program.addOption(optionOf(option));
+  program.setOptionValue("host", "linux");
+  for (const row of commandTable) {
+    const command = commandOf(row, onRequest);
+    command.copyInheritedSettings(program);
+    program.addCommand(command);
+  }
+  return program;
+}

@@ -1,0 +1,18 @@
+// A spec that does not parse, with every problem of its text. Apart from spec-source.ts because
+// main.ts must know it without loading the YAML parser.
+
+import { SriovError } from "../model/errors.ts";
+import type { Problem } from "../model/problem.ts";
+
+export class SpecProblems extends SriovError {
+  readonly problems: readonly Problem[];
+
+  constructor(source: string, problems: readonly Problem[]) {
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    super("spec-problems", `Cannot use ${source}: it has ${count}`, {
+      operation: "parse spec",
+      target: source,
+    });
+    this.problems = problems;
+  }
+}

@@ -1,0 +1,49 @@
+// Reads a spec from a file or from standard input. Loads the YAML parser, so only commands that
+// take a spec import this file.
+
+import { readFileSync } from "node:fs";
+import { SriovError } from "../model/errors.ts";
+import { parseSpec } from "../model/spec-text.ts";
+import type { Spec } from "../model/spec.ts";
+import type { Arguments } from "./context.ts";
+import { SpecProblems } from "./spec-problems.ts";
+
+export type SpecSource = { readonly source: string; readonly text: string };
+
+/** Throws SriovError `usage` without -f, `file-unreadable` when the file cannot be read. */
+export function readSpecSource(args: Arguments): SpecSource {
+  const path = args.text("file");
+  if (path === null) {
+    throw new SriovError("usage", "Cannot plan without a spec: no -f FILE was given", {
+      operation: "read spec",
+      target: "",
+      hint: "Name a spec with -f, or make one with sriovctl import",
+    });
+  }
+  return path === "-"
+    ? { source: "<stdin>", text: readText(0, "standard input") }
+    : { source: path, text: readText(path, path) };
+}
+
+export function readText(file: string | number, name: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const errno = cause instanceof Error && "code" in cause ? String(cause.code) : null;
+    const reasons: Record<string, string> = {
+      ENOENT: "no such file",
+      EACCES: "permission denied",
+      EISDIR: "it is a folder",
+    };
+    const reason = reasons[errno ?? ""] ?? String(cause);
+    const detail = { operation: "read file", target: name, errno, cause };
+    throw new SriovError("file-unreadable", `Cannot read ${name}: ${reason}`, detail);
+  }
+}
+
+/** Throws SpecProblems. */
+export function parseSource({ source, text }: SpecSource): Spec {
+  const { spec, problems } = parseSpec(text, source);
+  if (spec === null) throw new SpecProblems(source, problems);
+  return spec;
+}

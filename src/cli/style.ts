@@ -1,0 +1,53 @@
+// Colour for people. A Style is made once per run from what the terminal and the person want
+// (`--no-color`, NO_COLOR, FORCE_COLOR, a pipe), so that printing code never asks again. Text that
+// came from the host is cleaned here: a VM may call itself by a terminal escape.
+
+import { stripVTControlCharacters, styleText } from "node:util";
+
+export type Tone = "strong" | "dim" | "good" | "bad" | "warn" | "name" | "link";
+
+const formats = {
+  strong: "bold",
+  dim: "dim",
+  good: "green",
+  bad: "red",
+  warn: "yellow",
+  name: "cyan",
+  link: "underline",
+} as const satisfies Record<Tone, Parameters<typeof styleText>[0]>;
+
+export type Style = (tone: Tone, text: string) => string;
+
+export const plainStyle: Style = (_tone, text) => text;
+
+const colorStyle: Style = (tone, text) =>
+  text === "" ? "" : styleText(formats[tone], text, { validateStream: false });
+
+export type ColorWish = {
+  readonly isTerminal: boolean;
+  /** `--no-color` was given. */
+  readonly isForbidden: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+};
+
+export function styleFor({ isTerminal, isForbidden, env }: ColorWish): Style {
+  if (isForbidden || (env["NO_COLOR"] ?? "") !== "") return plainStyle;
+  const forced = env["FORCE_COLOR"] ?? "";
+  if (forced !== "") return forced === "0" ? plainStyle : colorStyle;
+  return isTerminal && env["TERM"] !== "dumb" ? colorStyle : plainStyle;
+}
+
+const isControl = (code: number): boolean => code < 0x20 || (code >= 0x7f && code < 0xa0);
+
+/** Control characters as `\xNN`, so that foreign text cannot steer the terminal. */
+export function clean(text: string): string {
+  let result = "";
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    result += isControl(code) ? `\\x${code.toString(16).padStart(2, "0")}` : character;
+  }
+  return result;
+}
+
+/** Columns that a text takes on a terminal, colours not counted. */
+export const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;

@@ -1,0 +1,214 @@
+// The way back: what a host has, as the document of a spec. Importing and then planning is empty,
+// so only what a spec can say and the planner would accept is written; what a driver does not
+// report, or what is as a fresh VF has it anyway, is left out and thereby left alone.
+
+import { autoMacOfVf, zeroMac } from "../model/mac.ts";
+import type { EswitchMode, Inventory, Pf, Vf } from "../model/inventory.ts";
+import type { DriverChoice } from "../model/spec.ts";
+import type { LinkStatePolicy, Vlan, VlanProtocol } from "../model/vf-attribute.ts";
+import { choiceOf, driverName } from "./binding.ts";
+import { traitsOf } from "./driver-traits.ts";
+import { rangesOf } from "./ranges.ts";
+
+type OnOff = "on" | "off";
+
+type VlanText = "none" | number | { id: number; qos?: number; protocol?: VlanProtocol };
+
+/** Keys of a `virtualFunctions` entry, in the order in which they are written. */
+export type VfEntry = {
+  vfs: string;
+  driver?: string;
+  mac?: string;
+  vlan?: VlanText;
+  rate?: { min?: number; max?: number };
+  spoofCheck?: OnOff;
+  trust?: OnOff;
+  linkState?: LinkStatePolicy;
+  rssQuery?: OnOff;
+  nodeGuid?: string;
+  portGuid?: string;
+};
+
+export type PfEntry = {
+  name: string;
+  match: { permanentMac?: string; port?: string; address?: string };
+  addressHint?: string;
+  numVfs: number;
+  mtu?: number;
+};
+
+export type AdapterEntry = {
+  name: string;
+  match?: { serial: string };
+  eswitchMode?: EswitchMode;
+  physicalFunctions: PfEntry[];
+};
+
+/** The text format as plain values, before YAML. */
+export type SpecDocument = {
+  apiVersion: "sriovctl/v1";
+  adapters: AdapterEntry[];
+  virtualFunctions?: VfEntry[];
+};
+
+type LabelledPf = { readonly label: string; readonly pf: Pf };
+
+export function importSpec({ physicalFunctions }: Inventory): SpecDocument {
+  // A PF without the sriov files cannot be told anything.
+  const pfs = physicalFunctions.filter(({ totalVfs }) => totalVfs !== null);
+  const labelled = pfs.map((pf, index): LabelledPf => ({ label: `p${index}`, pf }));
+  const byAdapter = [...Map.groupBy(labelled, ({ pf }) => pf.adapter).values()];
+  const usedMacs = new Set<string>();
+  const vfEntries = labelled.flatMap((pf) => entriesOf(pf, usedMacs));
+  return {
+    apiVersion: "sriovctl/v1",
+    adapters: byAdapter.map((members, index) =>
+      adapterEntry(`card${index}`, members, physicalFunctions),
+    ),
+    ...(vfEntries.length === 0 ? {} : { virtualFunctions: vfEntries }),
+  };
+}
+
+const allEqual = <T>(values: readonly T[]): boolean => values.every((value) => value === values[0]);
+
+const isWritableSerial = (serial: string): boolean => /^[!-~](?:[ -~]{0,126}[!-~])?$/.test(serial);
+
+function adapterEntry(
+  name: string,
+  members: readonly LabelledPf[],
+  all: readonly Pf[],
+): AdapterEntry {
+  const [first] = members;
+  const serial = first?.pf.serial ?? null;
+  const mode = first?.pf.eswitchMode ?? null;
+  const isCard =
+    serial !== null && isWritableSerial(serial) && allEqual(members.map(({ pf }) => pf.serial));
+  const hasMode = mode !== null && allEqual(members.map(({ pf }) => pf.eswitchMode));
+  return {
+    name,
+    ...(isCard ? { match: { serial } } : {}),
+    ...(hasMode ? { eswitchMode: mode } : {}),
+    physicalFunctions: members.map((member) => pfEntry(member, isCard ? serial : null, all)),
+  };
+}
+
+/** Strong keys that survive a changed bus number, if they name this PF alone. */
+function matchOf(pf: Pf, serial: string | null, all: readonly Pf[]): PfEntry["match"] {
+  const { permanentMac } = pf;
+  const isMacAlone = all.filter((other) => other.permanentMac === permanentMac).length === 1;
+  if (permanentMac !== null && isStationMac(permanentMac) && isMacAlone) return { permanentMac };
+  const port = pf.address.slice(-1);
+  const hasPort = (other: Pf): boolean =>
+    other.address.endsWith(port) || other.netdevs.some(({ portName }) => portName === port);
+  const fits = all.filter((other) => other.serial === serial && hasPort(other));
+  return serial !== null && fits.length === 1 ? { port } : { address: pf.address };
+}
+
+/** Unicast and not all zero: what a spec may call a MAC. */
+const isStationMac = (mac: string): boolean =>
+  /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/.test(mac) && mac !== zeroMac;
+
+function pfEntry({ label, pf }: LabelledPf, serial: string | null, all: readonly Pf[]): PfEntry {
+  const match = matchOf(pf, serial, all);
+  const mtu = pf.netdevs[0]?.mtu ?? null;
+  return {
+    name: label,
+    match,
+    ...(match.address === undefined ? { addressHint: pf.address } : {}),
+    numVfs: pf.numVfs,
+    ...(mtu === null || mtu < 68 || mtu > 65_535 ? {} : { mtu }),
+  };
+}
+
+/** One entry for all VFs of a PF that are alike, in the order of the first of each. */
+function entriesOf({ label, pf }: LabelledPf, usedMacs: Set<string>): VfEntry[] {
+  const alike = new Map<string, { entry: Omit<VfEntry, "vfs">; vfIndexes: number[] }>();
+  for (const vf of pf.virtualFunctions) {
+    const entry = { ...driverKeys(choiceOf(vf)), ...policyKeys(pf, vf, usedMacs) };
+    const key = JSON.stringify(entry);
+    const known = alike.get(key);
+    if (known === undefined) alike.set(key, { entry, vfIndexes: [vf.vfIndex] });
+    else known.vfIndexes.push(vf.vfIndex);
+  }
+  // Also where nothing can be said of them: a VF that no entry claims would lose its driver.
+  return [...alike.values()].map(({ entry, vfIndexes }) => ({
+    vfs: `${label}/${rangesOf(vfIndexes)}`,
+    ...entry,
+  }));
+}
+
+/** Words of the spec that would be read as something else than a driver's name. */
+const notDrivers = new Set(["default", "auto", "on", "off", "yes", "no", "all"]);
+
+function driverKeys(choice: DriverChoice): Pick<VfEntry, "driver"> {
+  const driver = driverName(choice);
+  const isWritable = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(driver) && !notDrivers.has(driver);
+  return isWritable ? { driver } : {};
+}
+
+const onOff = (isOn: boolean): OnOff => (isOn ? "on" : "off");
+
+function policyKeys(pf: Pf, vf: Vf, usedMacs: Set<string>): Omit<VfEntry, "vfs" | "driver"> {
+  const { policy } = vf;
+  const { unsupported } = traitsOf(pf.driver);
+  // Legacy attributes mean nothing in switchdev mode and nothing to other classes than networks.
+  if (policy === null || pf.eswitchMode === "switchdev" || pf.classCode >> 16 !== 0x02) return {};
+  const { spoofCheck, trust, linkState, rssQuery, nodeGuid, portGuid } = policy;
+  const has = (name: "spoofCheck" | "trust" | "linkState" | "rssQuery"): boolean =>
+    policy[name] !== null && !unsupported.has(name);
+  return {
+    ...macKey(pf, vf, usedMacs),
+    ...vlanKey(pf, policy.vlan),
+    ...rateKey(pf, vf),
+    ...(has("spoofCheck") ? { spoofCheck: onOff(spoofCheck === true) } : {}),
+    ...(has("trust") ? { trust: onOff(trust === true) } : {}),
+    ...(has("linkState") && linkState !== null && linkState !== "auto" ? { linkState } : {}),
+    ...(has("rssQuery") && rssQuery === true ? { rssQuery: "on" as const } : {}),
+    ...(isGuid(nodeGuid) && !unsupported.has("nodeGuid") ? { nodeGuid } : {}),
+    ...(isGuid(portGuid) && !unsupported.has("portGuid") ? { portGuid } : {}),
+  };
+}
+
+const isGuid = (guid: string | null): guid is string =>
+  guid !== null && /^[0-9a-f]{2}(?::[0-9a-f]{2}){7}$/.test(guid) && !/^[0:]+$/.test(guid);
+
+function macKey(pf: Pf, { vfIndex, policy }: Vf, usedMacs: Set<string>): Pick<VfEntry, "mac"> {
+  const mac = policy?.mac ?? null;
+  if (mac === null || !isStationMac(mac)) return {};
+  // A spec may not give one MAC to two VFs of a card; the second one stays what it is.
+  const key = `${pf.adapter} ${mac}`;
+  if (usedMacs.has(key)) return {};
+  usedMacs.add(key);
+  const { permanentMac } = pf;
+  const isAuto = permanentMac !== null && mac === autoMacOfVf(permanentMac, vfIndex);
+  return { mac: isAuto ? "auto" : mac };
+}
+
+function vlanKey(pf: Pf, vlan: Vlan | null): Pick<VfEntry, "vlan"> {
+  if (vlan === null || vlan.id > 4094) return {};
+  const { id, qos, protocol } = vlan;
+  if (id === 0 && qos === 0) return { vlan: "none" };
+  const isPlain = qos === 0 && protocol === "802.1q";
+  if (isPlain) return { vlan: id };
+  if (protocol === "802.1ad" && !traitsOf(pf.driver).has8021ad) return {};
+  return { vlan: { id, ...(qos === 0 ? {} : { qos }), protocol } };
+}
+
+/** Only rates that the planner would take: they are below the link's and the driver has them. */
+function rateKey(pf: Pf, { policy }: Vf): Pick<VfEntry, "rate"> {
+  const min = policy?.txRateMinMbps ?? 0;
+  const max = policy?.txRateMaxMbps ?? 0;
+  const { unsupported, hasMinRate, rateNeedsLink, roundRateMbps } = traitsOf(pf.driver);
+  const [netdev] = pf.netdevs;
+  const speed = netdev?.linkSpeedMbps ?? 0;
+  const isRefused =
+    unsupported.has("rate") ||
+    (min > 0 && !hasMinRate) ||
+    (max > 0 && min > max) ||
+    (max > 0 && speed > 0 && max > speed) ||
+    (max > 0 && rateNeedsLink && netdev?.isUp === false) ||
+    roundRateMbps(min) !== min ||
+    roundRateMbps(max) !== max;
+  if (isRefused || (min === 0 && max === 0)) return {};
+  return { rate: { ...(min === 0 ? {} : { min }), ...(max === 0 ? {} : { max }) } };
+}

@@ -1,0 +1,62 @@
+// Runs the whole program inside a test: arguments in; exit code and what it printed out. Nothing
+// of it touches the machine: state goes where the test says, hosts are what the test wires.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { Wiring } from "../src/cli/context.ts";
+import type { Io, Sink } from "../src/cli/io.ts";
+import { main } from "../src/cli/main.ts";
+
+export type ProgramSetting = Partial<Wiring> & {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Answers of the person at the terminal; without it nobody is there. */
+  readonly answers?: readonly string[];
+};
+
+export type ProgramRun = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** A folder that goes with the test. */
+export function temporaryDirectory(context: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "sriovctl-test-"));
+  context.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Environment that keeps everything a run writes inside `directory`. */
+export const stateIn = (directory: string): Record<string, string> => ({
+  SRIOVCTL_RUN_DIR: join(directory, "run"),
+  SRIOVCTL_STATE_DIR: join(directory, "state"),
+  SRIOVCTL_CONFIG_DIR: join(directory, "config"),
+});
+
+const noHost = (): Promise<never> => Promise.reject(new Error("this test has no host"));
+
+export async function runProgram(
+  argv: readonly string[],
+  { env = {}, answers, openHost = noHost, resetEmulatedHost = noHost }: ProgramSetting = {},
+): Promise<ProgramRun> {
+  const chunks = { stdout: "", stderr: "" };
+  const sink = (name: keyof typeof chunks): Sink => ({
+    write: (text) => {
+      chunks[name] += text;
+    },
+    isTerminal: false,
+    columns: 100,
+  });
+  const left = [...(answers ?? [])];
+  const io: Io = {
+    stdout: sink("stdout"),
+    stderr: sink("stderr"),
+    env,
+    isRoot: false,
+    ask: answers === undefined ? null : async () => left.shift() ?? "",
+  };
+  const exitCode = await main(argv, io, { openHost, resetEmulatedHost });
+  return { exitCode, ...chunks };
+}
