@@ -1,0 +1,74 @@
+// Eswitch modes by devlink. A PF that devlink does not know, or whose driver has no eswitch,
+// is in legacy mode and stays there: that is null here.
+
+import { SriovError } from "../../model/errors.ts";
+import type { EswitchMode } from "../../model/inventory.ts";
+import type { Problem } from "../../model/problem.ts";
+import {
+  decodeDevlink,
+  decodeFamilyId,
+  devlinkDump,
+  eswitchChange,
+  eswitchQuery,
+  familyByName,
+  type DevlinkHandle,
+} from "../../netlink/devlink.ts";
+import { refusalError } from "./errno.ts";
+import { NetlinkSocket } from "./netlink-socket.ts";
+
+export type EswitchReading = {
+  /** By devlink name, for a PF its address; only of those that have an eswitch. */
+  readonly modes: ReadonlyMap<string, EswitchMode>;
+  readonly problems: readonly Problem[];
+};
+
+const nothing: EswitchReading = { modes: new Map(), problems: [] };
+
+function withDevlink<Result>(
+  otherwise: Result,
+  run: (socket: NetlinkSocket, family: number) => Result,
+): Result {
+  const socket = NetlinkSocket.open("generic");
+  if (socket === null) return otherwise;
+  try {
+    const { messages } = socket.exchange(familyByName("devlink"));
+    const [family] = messages.flatMap((message) => decodeFamilyId(message) ?? []);
+    // ENOENT: no driver that is loaded has asked for devlink.
+    return family === undefined ? otherwise : run(socket, family);
+  } finally {
+    socket.close();
+  }
+}
+
+/** Modes of all PFs on `bus` (`pci`) that have an eswitch. Needs root: without it, a problem. */
+export function readEswitchModes(bus: string): EswitchReading {
+  return withDevlink(nothing, (socket, family) => {
+    const modes = new Map<string, EswitchMode>();
+    const problems: Problem[] = [];
+    for (const message of socket.exchange(devlinkDump(family)).messages) {
+      const report = decodeDevlink(message, family);
+      if (report?.handle.bus !== bus) continue;
+      const { name } = report.handle;
+      const { messages, errno } = socket.exchange(eswitchQuery(family, report.handle));
+      const [mode] = messages.flatMap((each) => decodeDevlink(each, family)?.eswitchMode ?? []);
+      if (mode !== undefined) modes.set(name, mode);
+      if (errno === null || errno === "EOPNOTSUPP" || errno === "ENODEV") continue;
+      const sentence = `Cannot read the eswitch mode of ${name}: the kernel answered ${errno}`;
+      problems.push({ code: "eswitch-mode-unknown", where: name, message: sentence });
+    }
+    return { modes, problems };
+  });
+}
+
+/** Throws SriovError with the kernel's errno, ENODEV where devlink does not know the PF. */
+export function setEswitchMode(handle: DevlinkHandle, mode: EswitchMode): void {
+  const operation = `set eswitch mode ${mode}`;
+  const isDone = withDevlink(false, (socket, family) => {
+    const { errno, text } = socket.exchange(eswitchChange(family, handle, mode));
+    if (errno !== null) throw refusalError({ operation, target: handle.name, errno, text });
+    return true;
+  });
+  if (isDone) return;
+  const message = `Cannot ${operation} of ${handle.name}: the kernel has no devlink, wanted a driver that uses it`;
+  throw new SriovError("kernel-refused", message, { operation, target: handle.name });
+}
