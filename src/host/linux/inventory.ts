@@ -1,0 +1,265 @@
+// Puts the inventory together: the walk over the functions, then config space of the PFs, netdevs,
+// details and owners, each from its own file. Nothing here writes, takes a lock for more than a
+// deadline, or guesses: what could not be read is null and has a problem.
+
+import type { Address } from "../../model/bdf.ts";
+import { slotOf } from "../../model/bdf.ts";
+import type {
+  Bridge,
+  HostIdentity,
+  Inventory,
+  Netdev,
+  Owner,
+  PciLink,
+  Pf,
+  Vf,
+} from "../../model/inventory.ts";
+import type { Problem } from "../../model/problem.ts";
+import type { VfPolicy } from "../../model/vf-attribute.ts";
+import type { HostRequest, InventoryOptions } from "../host.ts";
+import type { ConfigFacts } from "./config-facts.ts";
+import { type DriverIndex, driverOf, readDrivers } from "./drivers.ts";
+import { bareNetdev, indexedNetdev, netdevFromFiles, readNetdevNames } from "./netdevs.ts";
+import type { LinuxPaths } from "./paths.ts";
+import { iommuGroupOf, type PciFunction } from "./pci-function.ts";
+import { readPfConfigs } from "./pf-config.ts";
+import { type PfDetail, readDetail } from "./pf-detail.ts";
+import { type ScannedPf, scanFunctions } from "./scan.ts";
+import { TreeReader } from "./tree-reader.ts";
+import { writersInFlight } from "./writers-in-flight.ts";
+
+/** What netlink knows, gathered by whoever holds the socket. */
+export type LinkFacts = {
+  readonly netdevs: ReadonlyMap<string, Netdev>;
+  /** By PF address, then VF index. */
+  readonly policies: ReadonlyMap<Address, ReadonlyMap<number, VfPolicy>>;
+  readonly eswitchModes: ReadonlyMap<Address, Pf["eswitchMode"]>;
+};
+
+export type InventorySources = {
+  readonly paths: LinuxPaths;
+  readonly identity: HostIdentity;
+  /** null where there is no netlink to ask: a captured tree. */
+  readonly readLinks: ((reader: TreeReader) => LinkFacts) | null;
+  readonly census: (functions: CensusFunctions, reader: TreeReader) => OwnersByAddress;
+};
+
+export type OwnersByAddress = ReadonlyMap<Address, readonly Owner[]>;
+
+/** What a census needs to know about each function it looks for. */
+export type CensusFunction = {
+  readonly address: Address;
+  readonly driver: string | null;
+  readonly iommuGroup: number | null;
+  readonly classCode: number;
+  readonly netdevs: readonly string[];
+};
+export type CensusFunctions = readonly CensusFunction[];
+
+type Facts = {
+  readonly paths: LinuxPaths;
+  readonly drivers: DriverIndex;
+  readonly netdevNames: ReadonlyMap<Address, readonly string[]>;
+  readonly links: LinkFacts | null;
+  readonly withAttributes: boolean;
+  readonly detail: PfDetail;
+  readonly reader: TreeReader;
+};
+
+const none: readonly never[] = [];
+
+function vfNetdevs(address: Address, facts: Facts): readonly Netdev[] {
+  const names = facts.netdevNames.get(address);
+  if (names === undefined) return none;
+  return names.map((name) => {
+    const known = facts.links?.netdevs.get(name);
+    if (known !== undefined) return known;
+    const { paths, reader } = facts;
+    return facts.withAttributes ? indexedNetdev(paths, name, reader) : bareNetdev(name);
+  });
+}
+
+function pfNetdevs(address: Address, facts: Facts): readonly Netdev[] {
+  const { paths, reader, links, withAttributes } = facts;
+  return (facts.netdevNames.get(address) ?? none).map(
+    (name) =>
+      links?.netdevs.get(name) ??
+      (withAttributes ? netdevFromFiles(paths, name, reader) : bareNetdev(name)),
+  );
+}
+
+function readVfs({ fn, seats }: ScannedPf, facts: Facts): Vf[] {
+  const { drivers, detail, reader } = facts;
+  // VFs are siblings of their PF, on other buses too: a virtual bus has no folder of its own.
+  const parent = fn.folder.slice(0, fn.folder.lastIndexOf("/"));
+  const isGrouped = fn.files.has("iommu_group");
+  const policies = facts.links?.policies.get(fn.address);
+  return seats.map(({ vfIndex, address }) => ({
+    vfIndex,
+    address,
+    driver: driverOf(drivers, address, `${parent}/${address}`, reader),
+    driverOverride: detail.driverOverrides.get(address) ?? null,
+    netdevs: vfNetdevs(address, facts),
+    iommuGroup: isGrouped ? iommuGroupOf(`${parent}/${address}`, reader) : null,
+    policy: policies?.get(vfIndex) ?? null,
+    msixCount: detail.msixCounts.get(address) ?? null,
+    owners: none,
+  }));
+}
+
+function readPciLink({ folder, files }: PciFunction, reader: TreeReader): PciLink {
+  const speed = (name: string): string | null => {
+    // "8.0 GT/s PCIe", and "Unknown" where the register says nothing.
+    const text = files.has(name) ? reader.textIfThere(`${folder}/${name}`, ["EINVAL"]) : null;
+    return text === null || !/^[0-9.]+ GT\/s/.test(text) ? null : text.replace(/ PCIe$/, "");
+  };
+  const width = (name: string): number | null => {
+    const text = files.has(name) ? reader.textIfThere(`${folder}/${name}`, ["EINVAL"]) : null;
+    const lanes = text === null || !/^[0-9]{1,3}$/.test(text) ? 0 : Number(text);
+    return lanes === 0 || lanes === 255 ? null : lanes;
+  };
+  return {
+    speed: speed("current_link_speed"),
+    width: width("current_link_width"),
+    maxSpeed: speed("max_link_speed"),
+    maxWidth: width("max_link_width"),
+  };
+}
+
+function numaNodeOf({ folder, files }: PciFunction, reader: TreeReader): number | null {
+  const node = files.has("numa_node") ? reader.decimal(`${folder}/numa_node`) : null;
+  return node === null || node < 0 ? null : node;
+}
+
+type PfParts = {
+  readonly scanned: ScannedPf;
+  readonly config: ConfigFacts | null;
+  readonly isChanging: boolean;
+};
+
+function readPf({ scanned, config, isChanging }: PfParts, facts: Facts): Pf {
+  const { fn, sriov, seats } = scanned;
+  const { reader, detail, drivers } = facts;
+  const virtualFunctions = readVfs(scanned, facts);
+  const netdevs = pfNetdevs(fn.address, facts);
+  return {
+    address: fn.address,
+    adapter: config?.serial ?? slotOf(fn.address),
+    serial: config?.serial ?? null,
+    vendorId: fn.vendorId,
+    deviceId: fn.deviceId,
+    subsystemVendorId: fn.subsystemVendorId,
+    subsystemDeviceId: fn.subsystemDeviceId,
+    classCode: fn.classCode,
+    driver: driverOf(drivers, fn.address, fn.folder, reader),
+    driverOverride: detail.driverOverrides.get(fn.address) ?? null,
+    numaNode: numaNodeOf(fn, reader),
+    iommuGroup: fn.files.has("iommu_group") ? iommuGroupOf(fn.folder, reader) : null,
+    netdevs,
+    permanentMac: netdevs.find(({ permanentMac }) => permanentMac !== null)?.permanentMac ?? null,
+    totalVfs: sriov.totalVfs,
+    capabilityTotalVfs: config?.capabilityTotalVfs ?? null,
+    numVfs: seats.filter(({ isLinked }) => isLinked).length,
+    isChanging,
+    firstVfOffset: sriov.firstVfOffset ?? config?.firstVfOffset ?? null,
+    vfStride: sriov.vfStride ?? config?.vfStride ?? null,
+    vfDeviceId: sriov.vfDeviceId ?? config?.vfDeviceId ?? null,
+    driversAutoprobe: sriov.driversAutoprobe,
+    eswitchMode: facts.links?.eswitchModes.get(fn.address) ?? null,
+    msixCount: config?.msixCount ?? null,
+    vfTotalMsix: detail.vfTotalMsix.get(fn.address) ?? null,
+    link: readPciLink(fn, reader),
+    path: fn.parents,
+    owners: none,
+    virtualFunctions,
+  };
+}
+
+function readBridge(fn: PciFunction, facts: Facts): Bridge {
+  const { reader, drivers } = facts;
+  const bus = (name: string): number | null =>
+    fn.files.has(name) ? reader.decimal(`${fn.folder}/${name}`) : null;
+  return {
+    address: fn.address,
+    vendorId: fn.vendorId,
+    deviceId: fn.deviceId,
+    classCode: fn.classCode,
+    driver: driverOf(drivers, fn.address, fn.folder, reader),
+    secondaryBus: bus("secondary_bus_number"),
+    subordinateBus: bus("subordinate_bus_number"),
+    iommuGroup: fn.files.has("iommu_group") ? iommuGroupOf(fn.folder, reader) : null,
+  };
+}
+
+function censusFunctions(pfs: readonly Pf[]): CensusFunction[] {
+  const namesOf = (netdevs: readonly Netdev[]): string[] => netdevs.map(({ name }) => name);
+  return pfs.flatMap(({ virtualFunctions, netdevs, ...pf }) => [
+    { ...pf, netdevs: namesOf(netdevs) },
+    ...virtualFunctions.map((vf) => ({
+      ...vf,
+      classCode: pf.classCode,
+      netdevs: namesOf(vf.netdevs),
+    })),
+  ]);
+}
+
+const withOwners = (pfs: readonly Pf[], owners: OwnersByAddress): Pf[] =>
+  pfs.map((pf) => ({
+    ...pf,
+    owners: owners.get(pf.address) ?? none,
+    virtualFunctions: pf.virtualFunctions.map((vf) => ({
+      ...vf,
+      owners: owners.get(vf.address) ?? none,
+    })),
+  }));
+
+export async function readInventory(
+  sources: InventorySources,
+  options: InventoryOptions,
+): Promise<Inventory> {
+  const { paths, identity } = sources;
+  const reader = new TreeReader();
+  if (!paths.isLive) reader.problems.push(capturedTree(paths));
+  const inFlight = paths.isLive ? writersInFlight(paths.writers, paths.ownProc) : [];
+  const drivers = readDrivers(paths, reader);
+  const scan = scanFunctions(paths, options.only, reader);
+  const written = new Set(
+    inFlight.filter(({ request }) => changesCount(request)).map(({ pf }) => pf),
+  );
+  const unsettled = scan.pfs.filter(({ looksUnsettled }) => looksUnsettled);
+  const changing = new Set([...written, ...unsettled.map(({ fn }) => fn.address)]);
+  const configs = await readPfConfigs(scan.pfs, changing, reader);
+  const detailed = scan.pfs.filter(({ fn }) => options.detailOf.includes(fn.address));
+  const facts: Facts = {
+    paths,
+    drivers,
+    netdevNames: readNetdevNames(paths, reader),
+    links: options.netdevAttributes ? (sources.readLinks?.(reader) ?? null) : null,
+    withAttributes: options.netdevAttributes,
+    detail: await readDetail(paths, detailed, reader),
+    reader,
+  };
+  const pfs = scan.pfs.map((scanned, index) => {
+    const config = configs[index];
+    const isChanging = changing.has(scanned.fn.address) || config?.isLate === true;
+    return readPf({ scanned, config: config?.facts ?? null, isChanging }, facts);
+  });
+  const owners = options.census ? sources.census(censusFunctions(pfs), reader) : null;
+  return {
+    host: identity,
+    physicalFunctions: owners === null ? pfs : withOwners(pfs, owners),
+    bridges: scan.bridges.map((fn) => readBridge(fn, facts)),
+    loadedDrivers: drivers.names,
+    problems: reader.problems,
+  };
+}
+
+/** Requests that change how many VFs a PF has: unbinding the PF may take them along. */
+const changesCount = (request: HostRequest): boolean =>
+  request.verb === "setNumVfs" || request.verb === "unbind";
+
+const capturedTree = ({ prefix }: LinuxPaths): Problem => ({
+  code: "captured-tree",
+  where: prefix,
+  message: `${prefix} is a captured tree: what only netlink and /proc tell is not known`,
+});

@@ -1,0 +1,95 @@
+// What is read only for the PFs that somebody asked about: driver overrides of the PF and its VFs,
+// the vectors that can be shared out, and each VF's MSI-X count where the driver can change it. All
+// of it can wait for a lock, so on a live host it is read with a deadline.
+
+import type { Address } from "../../model/bdf.ts";
+import { msixCountOf, registersOf } from "./config-facts.ts";
+import { readConfigs } from "./config-reader.ts";
+import { readLocked } from "./locked-reader.ts";
+import { functionFile, type LinuxPaths } from "./paths.ts";
+import type { ScannedPf } from "./scan.ts";
+import type { TreeReader } from "./tree-reader.ts";
+
+export type PfDetail = {
+  readonly vfTotalMsix: ReadonlyMap<Address, number>;
+  readonly driverOverrides: ReadonlyMap<Address, string>;
+  readonly msixCounts: ReadonlyMap<Address, number>;
+};
+
+export const noDetail: PfDetail = {
+  vfTotalMsix: new Map(),
+  driverOverrides: new Map(),
+  msixCounts: new Map(),
+};
+
+const detailDeadlineMs = 1000;
+
+/** The kernel prints "(null)" for no override (lib/vsprintf.c). */
+const isOverride = (text: string): boolean => text !== "(null)" && text !== "";
+
+async function readTexts(
+  paths: LinuxPaths,
+  files: readonly string[],
+  reader: TreeReader,
+): Promise<ReadonlyMap<string, string>> {
+  if (paths.isLive) return readLocked(files, detailDeadlineMs);
+  const texts = new Map<string, string>();
+  for (const file of files) {
+    const text = reader.textIfThere(file);
+    if (text !== null) texts.set(file, text);
+  }
+  return texts;
+}
+
+async function readVfMsixCounts(
+  paths: LinuxPaths,
+  addresses: readonly Address[],
+): Promise<ReadonlyMap<Address, number>> {
+  const files = addresses.map((address) => functionFile(paths, address, "config"));
+  const configs = await readConfigs(files, detailDeadlineMs);
+  const counts = new Map<Address, number>();
+  configs.forEach((config, index) => {
+    const address = addresses[index];
+    const count = config.status === "read" ? msixCountOf(registersOf(config.bytes)) : null;
+    if (address !== undefined && count !== null) counts.set(address, count);
+  });
+  return counts;
+}
+
+export async function readDetail(
+  paths: LinuxPaths,
+  pfs: readonly ScannedPf[],
+  reader: TreeReader,
+): Promise<PfDetail> {
+  if (pfs.length === 0) return noDetail;
+  const overrideFiles = new Map<string, Address>();
+  const vectorFiles = new Map<string, Address>();
+  for (const { fn, seats } of pfs) {
+    for (const address of [fn.address, ...seats.map((seat) => seat.address)]) {
+      overrideFiles.set(functionFile(paths, address, "driver_override"), address);
+    }
+    if (!fn.files.has("sriov_vf_total_msix")) continue;
+    vectorFiles.set(functionFile(paths, fn.address, "sriov_vf_total_msix"), fn.address);
+  }
+  const texts = await readTexts(paths, [...overrideFiles.keys(), ...vectorFiles.keys()], reader);
+  const driverOverrides = new Map<Address, string>();
+  const vfTotalMsix = new Map<Address, number>();
+  let isShort = false;
+  for (const [file, address] of overrideFiles) {
+    const text = texts.get(file);
+    isShort ||= text === undefined;
+    if (text !== undefined && isOverride(text)) driverOverrides.set(address, text);
+  }
+  for (const [file, address] of vectorFiles) {
+    const text = texts.get(file);
+    if (text !== undefined && /^[0-9]+$/.test(text)) vfTotalMsix.set(address, Number(text));
+  }
+  if (isShort) {
+    const names = pfs.map(({ fn }) => fn.address).join(", ");
+    const message = `Cannot read all driver overrides of ${names}: not answered in ${detailDeadlineMs} ms`;
+    reader.report("locked", names, message);
+  }
+  const resizable = pfs.filter(({ fn }) => (vfTotalMsix.get(fn.address) ?? 0) > 0);
+  const vfs = resizable.flatMap(({ seats }) => seats.map((seat) => seat.address));
+  return { vfTotalMsix, driverOverrides, msixCounts: await readVfMsixCounts(paths, vfs) };
+}
