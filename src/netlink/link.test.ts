@@ -97,6 +97,20 @@ test("attributes of a VF that nobody knows, or that are too short, are kept as b
   );
 });
 
+test("no port VLAN is one value, whatever protocol the driver leaves there", () => {
+  const vf = kernelVfInfo({ vfIndex: 1, policy: noPolicy, statisticsFrom: null });
+  for (const ether of [0, 0x8100, 0x88a8]) {
+    vf.writeUInt16BE(ether, vf.length - 4);
+    const { link, problems } = decodeOne(
+      kernelLink({ ifindex: 3, name: "p0", numVf: 1, vfs: [vf] }),
+    );
+    assert.deepEqual(problems, []);
+    const [decoded] = link?.virtualFunctions ?? [];
+    assert.deepEqual(decoded?.policy.vlan, { id: 0, qos: 0, protocol: "802.1q" });
+    assert.equal(decoded?.vlanEtherType, ether);
+  }
+});
+
 test("a VLAN protocol without a name is a problem, not a VLAN", () => {
   const vf = kernelVfInfo({ vfIndex: 1, policy: noPolicy, statisticsFrom: null });
   vf.writeUInt16BE(0x9100, vf.length - 4);

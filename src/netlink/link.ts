@@ -127,7 +127,7 @@ function decodeVfs(draft: LinkDraft, view: DataView, spans: readonly Span[]): Pr
   }
   const vfs = [...byIndex.values()];
   draft.virtualFunctions = vfs;
-  const problems = vfs.flatMap((vf) => vlanProblems(draft, vf));
+  const problems = vlanProblems(draft, vfs);
   const missing = (draft.numVf ?? 0) - vfs.length;
   if (missing > 0) {
     const message = `Cannot read the attributes of ${missing} VFs of ${nameOf(draft)}: the kernel listed ${vfs.length} of ${draft.numVf}`;
@@ -136,10 +136,14 @@ function decodeVfs(draft: LinkDraft, view: DataView, spans: readonly Span[]): Pr
   return problems;
 }
 
-function vlanProblems(draft: LinkDraft, { vfIndex, vlanEtherType }: VfInfo): Problem[] {
-  if (vlanEtherType === null || vlanProtocolOf(vlanEtherType) !== null) return [];
-  const text = vlanEtherType.toString(16).padStart(4, "0");
-  const message = `Cannot name the VLAN protocol of VF ${vfIndex} of ${nameOf(draft)}: it is 0x${text}, wanted 0x8100 or 0x88a8`;
+function vlanProblems(draft: LinkDraft, vfs: readonly VfInfo[]): Problem[] {
+  const strange = vfs.filter(
+    ({ vlanEtherType }) => vlanEtherType !== null && vlanProtocolOf(vlanEtherType) === null,
+  );
+  const [first] = strange;
+  if (first === undefined) return [];
+  const hex = (first.vlanEtherType ?? 0).toString(16).padStart(4, "0");
+  const message = `Cannot name the VLAN protocol of ${strange.length} VFs of ${nameOf(draft)}: it is 0x${hex} on VF ${first.vfIndex}, wanted 0x8100 or 0x88a8`;
   return [{ code: "vlan-protocol-unknown", where: nameOf(draft), message }];
 }
 

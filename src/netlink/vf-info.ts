@@ -44,9 +44,14 @@ const linkStates: readonly LinkStatePolicy[] = ["auto", "enable", "disable"];
 const booleanOf = (value: number): boolean | null => (value === notReported ? null : value !== 0);
 
 export function vlanProtocolOf(ether: number): Vlan["protocol"] | null {
-  if (ether === etherType.ETH_P_8021Q) return "802.1q";
+  // Drivers that never had a VLAN to set (netdevsim) put 0 over the kernel's default of 802.1Q.
+  if (ether === etherType.ETH_P_8021Q || ether === 0) return "802.1q";
   return ether === etherType.ETH_P_8021AD ? "802.1ad" : null;
 }
+
+/** No port VLAN has no protocol, whatever the last one had: one value for it, to compare with. */
+export const normalVlan = (vlan: Vlan): Vlan =>
+  vlan.id === 0 && vlan.qos === 0 ? { id: 0, qos: 0, protocol: "802.1q" } : vlan;
 
 /** Bytes that an attribute needs, its index included; fewer is kept as unknown. */
 const leastLength: Readonly<Record<number, number>> = {
@@ -160,11 +165,11 @@ function decodeVlanList({ view, from, to, draft }: Place & { readonly to: number
     draft.policy.vlan =
       protocol === null
         ? null
-        : {
+        : normalVlan({
             id: view.getUint32(start + 4, isLittleEndian),
             qos: view.getUint32(start + 8, isLittleEndian),
             protocol,
-          };
+          });
   });
 }
 

@@ -28,7 +28,7 @@ function policyOf(vfIndex: number): VfPolicy {
     vlan: {
       id: vfIndex % 4096,
       qos: vfIndex % 8,
-      protocol: vfIndex % 5 === 0 ? "802.1ad" : "802.1q",
+      protocol: vfIndex % 5 === 1 ? "802.1ad" : "802.1q",
     },
     txRateMinMbps: vfIndex,
     txRateMaxMbps: vfIndex * 10,
@@ -144,6 +144,7 @@ const policies: fc.Arbitrary<VfPolicy> = fc.record<VfPolicy>(
     mac: hexPairs(6),
     vlan: fc
       .tuple(fc.nat(4095), fc.nat(7), fc.constantFrom("802.1q" as const, "802.1ad" as const))
+      .filter(([id, qos, protocol]) => id + qos > 0 || protocol === "802.1q")
       .map(([id, qos, protocol]) => ({ id, qos, protocol })),
     txRateMinMbps: fc.nat(0xffffffff),
     txRateMaxMbps: fc.nat(0xffffffff),

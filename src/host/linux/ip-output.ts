@@ -6,7 +6,7 @@ import type { Problem } from "../../model/problem.ts";
 import { noPolicy, type Vlan, type VfPolicy } from "../../model/vf-attribute.ts";
 import { interfaceFlag } from "../../netlink/kernel-numbers.ts";
 import type { Link, OperState } from "../../netlink/link-attributes.ts";
-import type { VfInfo } from "../../netlink/vf-info.ts";
+import { normalVlan, type VfInfo } from "../../netlink/vf-info.ts";
 import type { LinksReading } from "./links.ts";
 
 type Json = { readonly [key: string]: unknown };
@@ -130,9 +130,9 @@ function parseVlan(row: Json): Vlan {
   const [first] = objects(row["vlan_list"]);
   const source = first ?? row;
   const isServiceTag = text(source["protocol"])?.toLowerCase() === "802.1ad";
-  return {
+  return normalVlan({
     id: whole(source["vlan"]) ?? 0,
     qos: whole(source["qos"]) ?? 0,
     protocol: isServiceTag ? "802.1ad" : "802.1q",
-  };
+  });
 }
