@@ -1,0 +1,295 @@
+// The emulated host: `Host` over a machine that lives in memory or in a file. Requests become
+// operations of the machine; whoever waits for one lets the machine's time run. Time jumps to the
+// next thing that happens as soon as nobody in this process has anything else to do, so what is
+// asked for at the same moment overlaps, and nothing takes real time unless `speed` says so.
+
+import { SriovError } from "../../model/errors.ts";
+import type { Address } from "../../model/bdf.ts";
+import type { HostIdentity, Inventory, Owner } from "../../model/inventory.ts";
+import type {
+  Host,
+  HostRequest,
+  InventoryOptions,
+  PerformOptions,
+  RequestOutcome,
+  VfArrival,
+} from "../host.ts";
+import { buildMachine } from "./build.ts";
+import { configSpaceOf } from "./config-space.ts";
+import { describeRequest } from "./describe.ts";
+import { vfDrivers } from "./drivers.ts";
+import type { MachineEvent } from "./events.ts";
+import { applyEvent } from "./events.ts";
+import type { Fault } from "./faults.ts";
+import { effectOf, faultKeyOf, takeFaults } from "./faults.ts";
+import { identityOf, inventoryOf } from "./inventory.ts";
+import type { Machine } from "./machine.ts";
+import { findPf, linkedVfs } from "./machine.ts";
+import { profileOf } from "./machine-list.ts";
+import { advanceOnce, advanceTo, nextWakeMs, startOperation } from "./operations.ts";
+import { ownersOf } from "./owners.ts";
+import { printMachine } from "./print.ts";
+import type { LockModel, Profile } from "./profile.ts";
+import { adoptOrphans, sessionOf } from "./sessions.ts";
+import type { Operation } from "./state.ts";
+import type { MachineStore } from "./store.ts";
+import { memoryStore, openStore, removeStore } from "./store.ts";
+
+export type EmulatedHostOptions = {
+  /** Name of a machine (`demo`, `igb-lab`, `dense`, `limit`) or a profile of one's own. */
+  readonly name: string | Profile;
+  /** File that the machine lives in; null keeps it in memory. */
+  readonly statePath: string | null;
+  /** A machine in memory that an earlier host left behind; goes before `statePath`. */
+  readonly store?: MachineStore;
+  /** Machine milliseconds in a real one, for people who watch; absent is "no real time at all". */
+  readonly speed?: number;
+  /** Replaces the machine's fault plan. */
+  readonly faults?: readonly Fault[];
+  readonly lockModel?: LockModel;
+  /** Makes the machine anew. */
+  readonly reset?: boolean;
+};
+
+export interface EmulatedHost extends Host {
+  readonly store: MachineStore;
+  /** Makes something happen that is no request: a guest opens a VF, a card vanishes. */
+  happen(event: MachineEvent): void;
+  /** The whole machine as text, for people and tests. */
+  print(): string;
+  /** What SIGKILL does: nobody waits any more, and the machine goes on. */
+  abandon(): void;
+}
+
+/** Throws SriovError `host-unknown` for a name, `file-format` for a file that is no machine. */
+export async function openEmulatedHost(options: EmulatedHostOptions): Promise<EmulatedHost> {
+  const { name, statePath, reset = false } = options;
+  const profile = typeof name === "string" ? profileOf(name) : name;
+  const build = (): Machine => buildMachine(profile);
+  if (reset && statePath !== null) removeStore(statePath);
+  const store =
+    options.store ?? (statePath === null ? memoryStore(build()) : openStore(statePath, build));
+  return new MachineHost(store, options);
+}
+
+type Waiter = {
+  readonly isReady: (machine: Machine) => boolean;
+  readonly deadlineMs: number;
+  readonly resolve: () => void;
+};
+
+let hostCount = 0;
+
+class MachineHost implements EmulatedHost {
+  readonly store: MachineStore;
+  readonly identity: HostIdentity;
+  readonly #speed: number;
+  readonly #session: string;
+  readonly #openedAtRealMs = performance.now();
+  readonly #openedAtMs: number;
+  #clockMs = 0;
+  #waiters: Waiter[] = [];
+  #isPumpDue = false;
+  #isClosed = false;
+
+  constructor(store: MachineStore, { speed = Infinity, faults, lockModel }: EmulatedHostOptions) {
+    this.store = store;
+    this.#speed = speed;
+    this.#session = sessionOf(hostCount++);
+    this.identity = store.transact((machine) => {
+      const { core } = machine.state;
+      if (faults !== undefined) core.faults = faults.map((fault) => ({ fault, seen: 0 }));
+      if (lockModel !== undefined) core.lockModel = lockModel;
+      adoptOrphans(machine, speed === Infinity);
+      this.#clockMs = core.clockMs;
+      return identityOf(machine);
+    });
+    this.#openedAtMs = this.#clockMs;
+  }
+
+  /** Real time may have passed, and others may have used the machine. */
+  #transact<Result>(change: (machine: Machine) => Result): Result {
+    return this.store.transact((machine) => {
+      if (this.#speed !== Infinity) advanceTo(machine, this.now());
+      try {
+        return change(machine);
+      } finally {
+        this.#clockMs = machine.state.core.clockMs;
+      }
+    });
+  }
+
+  async inventory(options: InventoryOptions): Promise<Inventory> {
+    return this.#transact((machine) => {
+      const key = { verb: "inventory", target: null, vfIndex: null, attribute: null } as const;
+      for (const { effect } of takeFaults(machine.state, key)) {
+        if (effect.kind === "event") applyEvent(machine, effect.event);
+      }
+      return inventoryOf(machine, options);
+    });
+  }
+
+  async owners(addresses: readonly Address[]): Promise<ReadonlyMap<Address, readonly Owner[]>> {
+    return this.#transact(
+      (machine) => new Map(addresses.map((address) => [address, ownersOf(machine, address)])),
+    );
+  }
+
+  async readConfig(address: Address): Promise<Uint8Array> {
+    const bytes = this.#transact((machine) => configSpaceOf(machine, address));
+    if (bytes !== null) return bytes;
+    const message = `Cannot read config space of ${address}: there is no such function`;
+    const detail = { operation: "read config", target: address, errno: "ENOENT" };
+    throw new SriovError("not-found", message, detail);
+  }
+
+  async perform(request: HostRequest, { deadlineMs }: PerformOptions): Promise<RequestOutcome> {
+    const { id, startedAtMs } = this.#transact((machine) => {
+      const faults = takeFaults(machine.state, faultKeyOf(request));
+      const event = effectOf(faults, "event")?.event;
+      if (event !== undefined) applyEvent(machine, event);
+      const operation = startOperation(machine, request, { session: this.#session, faults });
+      this.#finishNow(machine, operation);
+      return { id: operation.id, startedAtMs: operation.startedAtMs };
+    });
+    const isDone = (machine: Machine): boolean => operationOf(machine, id)?.phase === "done";
+    await this.#wait(isDone, startedAtMs + deadlineMs);
+    return this.#collect(id);
+  }
+
+  /** Link requests are serial under RTNL: with nobody else about, waiting would change nothing. */
+  #finishNow(machine: Machine, operation: Operation): void {
+    const isAlone = machine.state.core.operations.length === 1 && this.#waiters.length === 0;
+    if (!isAlone || this.#speed !== Infinity || operation.request.verb !== "setVf") return;
+    while (operation.wakeAtMs !== null) advanceOnce(machine);
+  }
+
+  #collect(id: number): RequestOutcome {
+    const operation = this.#transact((machine) => {
+      const { core } = machine.state;
+      const found = operationOf(machine, id);
+      if (found?.phase === "done") {
+        core.operations = core.operations.filter((each) => each !== found);
+      } else if (found !== null) {
+        // Left behind: it ends by itself, and nobody asks how.
+        found.session = "";
+      }
+      return found;
+    });
+    if (operation === null || operation.phase !== "done") return { status: "stuck", pid: null };
+    if (operation.errno === null) return { status: "done" };
+    const { sentence, target, verb } = describeRequest(operation.request);
+    const message = `Cannot ${sentence}: ${operation.reason} (${operation.errno})`;
+    const detail = { operation: verb, target, errno: operation.errno };
+    throw new SriovError(operation.isMissing ? "not-found" : "kernel-refused", message, detail);
+  }
+
+  async awaitVfs(pf: Address, numVfs: number, timeoutMs: number): Promise<VfArrival> {
+    const arrival = (machine: Machine): VfArrival => arrivalOf(machine, pf);
+    await this.#wait((machine) => {
+      const count = findPf(machine, pf)?.vfs.length ?? 0;
+      if (count < numVfs || (numVfs === 0 && count > 0)) return false;
+      const now = arrival(machine);
+      return now.numVfs === numVfs && now.withoutNetdev.length === 0;
+    }, this.now() + timeoutMs);
+    return this.#transact(arrival);
+  }
+
+  now(): number {
+    if (this.#speed === Infinity) return this.#clockMs;
+    const passedMs = (performance.now() - this.#openedAtRealMs) * this.#speed;
+    return Math.max(this.#clockMs, this.#openedAtMs + passedMs);
+  }
+
+  async sleep(durationMs: number): Promise<void> {
+    await this.#wait(() => false, this.now() + durationMs);
+  }
+
+  happen(event: MachineEvent): void {
+    this.#transact((machine) => applyEvent(machine, event));
+    this.#schedule(0);
+  }
+
+  print(): string {
+    return this.#transact(printMachine);
+  }
+
+  abandon(): void {
+    this.#isClosed = true;
+    this.#waiters = [];
+    this.store.transact((machine) => {
+      for (const operation of machine.state.core.operations) {
+        if (operation.session === this.#session) operation.session = "";
+      }
+      const { core } = machine.state;
+      core.operations = core.operations.filter(
+        ({ phase, session }) => phase !== "done" || session !== "",
+      );
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.abandon();
+    this.store.close();
+  }
+
+  #wait(isReady: Waiter["isReady"], deadlineMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push({ isReady, deadlineMs, resolve });
+      this.#schedule(0);
+    });
+  }
+
+  /** After everything that runs now has come to wait. */
+  #schedule(delayMs: number): void {
+    if (this.#isPumpDue || this.#isClosed || this.#waiters.length === 0) return;
+    this.#isPumpDue = true;
+    const pump = (): void => {
+      this.#isPumpDue = false;
+      if (!this.#isClosed) this.#pump();
+    };
+    if (delayMs > 0) setTimeout(pump, delayMs);
+    else setImmediate(pump);
+  }
+
+  /** Lets time run until somebody is served. */
+  #pump(): void {
+    const { ready, delayMs } = this.#transact((machine) => this.#runUntilServed(machine));
+    this.#waiters = this.#waiters.filter((waiter) => !ready.includes(waiter));
+    for (const { resolve } of ready) resolve();
+    this.#schedule(delayMs);
+  }
+
+  #runUntilServed(machine: Machine): { ready: Waiter[]; delayMs: number } {
+    const { core } = machine.state;
+    const soonest = Math.min(...this.#waiters.map(({ deadlineMs }) => deadlineMs));
+    for (;;) {
+      const ready = this.#waiters.filter(
+        ({ isReady, deadlineMs }) => isReady(machine) || core.clockMs >= deadlineMs,
+      );
+      if (ready.length > 0) return { ready, delayMs: 0 };
+      const next = Math.min(nextWakeMs(machine) ?? Infinity, soonest);
+      const waitMs = this.#speed === Infinity ? 0 : (next - this.now()) / this.#speed;
+      // Real time has to pass; every step is worth looking at, so at most a quarter of a second.
+      if (waitMs > 0) return { ready, delayMs: Math.min(Math.max(waitMs, 1), 250) };
+      if (next === Infinity) return { ready, delayMs: 250 };
+      if (nextWakeMs(machine) === next) advanceOnce(machine);
+      else core.clockMs = Math.max(core.clockMs, next);
+    }
+  }
+}
+
+const operationOf = ({ state }: Machine, id: number): Operation | null =>
+  state.core.operations.find((operation) => operation.id === id) ?? null;
+
+function arrivalOf(machine: Machine, address: Address): VfArrival {
+  const pf = findPf(machine, address);
+  if (pf === null) return { numVfs: 0, withoutNetdev: [] };
+  const withoutNetdev: number[] = [];
+  pf.vfs.forEach((vf, vfIndex) => {
+    if (vf?.driver === undefined || vf.netdev !== undefined) return;
+    if (vfDrivers[vf.driver]?.isNetwork === true) withoutNetdev.push(vfIndex);
+  });
+  return { numVfs: linkedVfs(pf), withoutNetdev };
+}

@@ -1,0 +1,94 @@
+// What happens on a machine without its manager: guests open and close VFs, somebody renames a
+// netdev, a card vanishes. Plain data, so that a fault plan or a test can make it happen at a step.
+
+import type { Address } from "../../model/bdf.ts";
+import { assertNever } from "../../model/assert.ts";
+import type { Machine } from "./machine.ts";
+import { findPf, findVf } from "./machine.ts";
+import { destroyVf } from "./vf-life.ts";
+import { logLine } from "./state.ts";
+
+export type MachineEvent =
+  /** The guest opens a VF; nothing happens unless the VF is bound to vfio-pci and free. */
+  | { readonly event: "guest-opens"; readonly guest: string; readonly vf: Address }
+  | { readonly event: "guest-closes"; readonly guest: string; readonly vf: Address }
+  /** The guest ends and closes all it has. */
+  | { readonly event: "guest-ends"; readonly guest: string }
+  | { readonly event: "netdev-renamed"; readonly pf: Address; readonly name: string }
+  /** Surprise removal: the PF is gone and its VFs with it. */
+  | { readonly event: "pf-vanishes"; readonly pf: Address };
+
+export function applyEvent(machine: Machine, event: MachineEvent): void {
+  switch (event.event) {
+    case "guest-opens": {
+      openVf(machine, event.guest, event.vf);
+      break;
+    }
+    case "guest-closes": {
+      closeVf(machine, event.guest, event.vf);
+      break;
+    }
+    case "guest-ends": {
+      const { guests } = machine.state.core;
+      const guest = guests.find(({ name }) => name === event.guest);
+      for (const vf of guest?.holds ?? []) closeVf(machine, event.guest, vf);
+      machine.state.core.guests = guests.filter(({ name }) => name !== event.guest);
+      break;
+    }
+    case "netdev-renamed": {
+      const netdev = findPf(machine, event.pf)?.netdev;
+      if (netdev) netdev.name = event.name;
+      break;
+    }
+    case "pf-vanishes": {
+      vanish(machine, event.pf);
+      break;
+    }
+    default:
+      assertNever(event);
+  }
+}
+
+function openVf(machine: Machine, guestName: string, vf: Address): void {
+  const { state } = machine;
+  const guest = state.core.guests.find(({ name }) => name === guestName);
+  const place = findVf(machine, vf);
+  const isHeld = state.core.guests.some(({ holds }) => holds.includes(vf));
+  if (!guest || !place || isHeld || place.vf.driver !== "vfio-pci") return;
+  guest.holds.push(vf);
+}
+
+function closeVf(machine: Machine, guestName: string, vf: Address): void {
+  const { core } = machine.state;
+  const guest = core.guests.find(({ name }) => name === guestName);
+  if (!guest) return;
+  guest.holds = guest.holds.filter((held) => held !== vf);
+  for (const operation of core.operations) {
+    if (operation.waitsFor !== `vf:${vf}`) continue;
+    operation.waitsFor = null;
+    operation.wakeAtMs = core.clockMs;
+  }
+}
+
+function vanish(machine: Machine, address: Address): void {
+  const pf = findPf(machine, address);
+  if (!pf) return;
+  for (const guest of machine.state.core.guests) {
+    guest.holds = guest.holds.filter((held) => findVf(machine, held)?.pf !== pf);
+  }
+  for (let vfIndex = 0; vfIndex < pf.vfs.length; vfIndex++) destroyVf(machine, pf, vfIndex);
+  pf.vfs = [];
+  pf.vfEnable = false;
+  pf.numVfsRegister = 0;
+  pf.netdev = null;
+  pf.driver = null;
+  pf.isPresent = false;
+  if (pf.group !== null) machine.groupIds.leave(pf.group);
+  pf.group = null;
+  logLine(machine.state, `pcieport ${pf.below ?? address}: pciehp: Slot: Link Down`);
+  for (const operation of machine.state.core.operations) {
+    if (operation.waitsFor?.startsWith("vf:") !== true) continue;
+    operation.waitsFor = null;
+    operation.wakeAtMs = machine.state.core.clockMs;
+  }
+}

@@ -1,0 +1,225 @@
+// The machine's state as the inventory that every host gives: only what a Linux host would show, so
+// nothing here tells more than sysfs, netlink and /proc do.
+
+import type { HostIdentity, Inventory, Netdev, Pf, PciLink, Vf } from "../../model/inventory.ts";
+import type { Problem } from "../../model/problem.ts";
+import type { VfPolicy } from "../../model/vf-attribute.ts";
+import { noPolicy } from "../../model/vf-attribute.ts";
+import { compareAddresses, formatBdf, slotOf } from "../../model/bdf.ts";
+import { vfRoutingId } from "../../pci/routing-id.ts";
+import type { InventoryOptions } from "../host.ts";
+import { cardOf } from "./cards.ts";
+import { pfDriverOf } from "./drivers.ts";
+import { effectOf, takeFaults } from "./faults.ts";
+import type { Machine } from "./machine.ts";
+import { bdfOf, findPort, linkedVfs, placementOf } from "./machine.ts";
+import { hasLink } from "./netdevs.ts";
+import { isChanging } from "./operations.ts";
+import { pfOwners, vfOwners } from "./owners.ts";
+import type { NetdevState, PfState, VfState } from "./state.ts";
+import { driverTotalVfs } from "./verbs/num-vfs.ts";
+
+export const identityOf = ({ state: { core } }: Machine): HostIdentity => ({
+  name: `emulated:${core.name}`,
+  isWritable: true,
+  machineId: core.machineId,
+  bootId: core.bootId,
+  kernelRelease: core.kernelRelease,
+});
+
+export function inventoryOf(machine: Machine, options: InventoryOptions): Inventory {
+  const { core, pfs } = machine.state;
+  const problems: Problem[] = [];
+  const wanted = pfs.filter(
+    ({ address, isPresent }) =>
+      isPresent && (options.only === null || options.only.includes(address)),
+  );
+  return {
+    host: identityOf(machine),
+    physicalFunctions: wanted
+      .toSorted((left, right) => compareAddresses(left.address, right.address))
+      .map((pf) => pfOf(machine, { pf, options, problems })),
+    bridges: core.ports.map((port) => ({
+      address: port.address,
+      vendorId: 0x8086,
+      deviceId: portDeviceIds[port.kind],
+      classCode: 0x060400,
+      driver: "pcieport",
+      secondaryBus: port.secondaryBus,
+      subordinateBus: port.subordinateBus,
+      iommuGroup: port.group,
+    })),
+    loadedDrivers: core.loadedDrivers.toSorted(),
+    problems,
+  };
+}
+
+export const portDeviceIds = {
+  "root-port": 0x347a,
+  "upstream-port": 0x8747,
+  "downstream-port": 0x8748,
+};
+
+type Draft = {
+  readonly pf: PfState;
+  readonly options: InventoryOptions;
+  readonly problems: Problem[];
+};
+
+function pfOf(machine: Machine, draft: Draft): Pf {
+  const { pf, options } = draft;
+  const card = cardOf(pf.card);
+  const placement = placementOf(machine, pf);
+  const isDetailed = options.detailOf.includes(pf.address);
+  const { port } = pf;
+  return {
+    address: pf.address,
+    adapter: pf.serial ?? slotOf(pf.address),
+    serial: pf.serial,
+    vendorId: card.vendorId,
+    deviceId: card.deviceId,
+    subsystemVendorId: card.subsystemVendorId,
+    subsystemDeviceId: card.subsystemDeviceId,
+    classCode: card.classCode,
+    driver: pf.driver,
+    driverOverride: isDetailed ? pf.override : null,
+    numaNode: pf.numaNode,
+    iommuGroup: pf.group,
+    netdevs:
+      pf.netdev === null || port === null
+        ? []
+        : [netdevOf(pf.netdev, linkOf(machine, pf), options.netdevAttributes)],
+    permanentMac: pf.netdev !== null && options.netdevAttributes ? pf.netdev.permanentMac : null,
+    totalVfs: driverTotalVfs(pf),
+    capabilityTotalVfs: card.totalVfs,
+    numVfs: linkedVfs(pf),
+    isChanging: isChanging(machine, pf.address),
+    firstVfOffset: placement.firstVfOffset,
+    vfStride: placement.vfStride,
+    vfDeviceId: card.vfDeviceId,
+    driversAutoprobe: pf.autoprobe,
+    eswitchMode: pf.eswitchMode,
+    msixCount: card.msixCount,
+    vfTotalMsix: pfDriverOf(pf.driver)?.resizesMsix === true ? card.vfTotalMsix : 0,
+    link: pciLinkOf(pf),
+    path: pathOf(machine, pf),
+    owners: options.census ? pfOwners(pf) : [],
+    virtualFunctions: vfsOf(machine, draft),
+  };
+}
+
+const pciLinkOf = (pf: PfState): PciLink => {
+  const { pcieSpeed: speed, pcieWidth: width } = cardOf(pf.card);
+  return { speed, width, maxSpeed: speed, maxWidth: width };
+};
+
+function pathOf(machine: Machine, pf: PfState): string[] {
+  const path: string[] = [];
+  for (
+    let port = findPort(machine, pf.below);
+    port !== null;
+    port = findPort(machine, port.below)
+  ) {
+    path.push(port.address);
+  }
+  return path;
+}
+
+type NetdevLink = {
+  readonly isUp: boolean;
+  readonly speedMbps: number | null;
+  readonly portName: string | null;
+};
+
+const linkOf = (machine: Machine, pf: PfState): NetdevLink => {
+  const isUp = hasLink(machine, pf);
+  const speedMbps = isUp ? cardOf(pf.card).linkSpeedMbps : null;
+  return { isUp, speedMbps, portName: pf.port?.portName ?? null };
+};
+
+const netdevOf = (netdev: NetdevState, link: NetdevLink, hasAttributes: boolean): Netdev => ({
+  name: netdev.name,
+  ifindex: netdev.ifindex,
+  mac: netdev.mac,
+  permanentMac: hasAttributes ? netdev.permanentMac : null,
+  mtu: netdev.mtu,
+  isUp: netdev.isUp,
+  hasLink: netdev.isUp ? link.isUp : false,
+  linkSpeedMbps: netdev.isUp ? link.speedMbps : null,
+  portName: link.portName,
+});
+
+function vfsOf(machine: Machine, { pf, options, problems }: Draft): Vf[] {
+  const pfBdf = bdfOf(pf.address);
+  const placement = placementOf(machine, pf);
+  const isDetailed = options.detailOf.includes(pf.address);
+  const reports = options.netdevAttributes
+    ? policyReader(machine, { pf, options, problems })
+    : null;
+  const vfs: Vf[] = [];
+  const { vfMsixCount } = cardOf(pf.card);
+  pf.vfs.forEach((vf, vfIndex) => {
+    const routingId = vfRoutingId(pfBdf.routingId, placement, vfIndex);
+    const address = formatBdf({ domain: pfBdf.domain, routingId });
+    if (vf === null) return;
+    if (vf.isLeaving === true) {
+      const message = `Cannot tell the PF of ${address}: it is being removed and has no physfn`;
+      problems.push({ code: "vf-leaving", where: address, message });
+      return;
+    }
+    vfs.push({
+      vfIndex,
+      address,
+      driver: vf.driver ?? null,
+      driverOverride: isDetailed ? (vf.override ?? null) : null,
+      netdevs: vf.netdev === undefined ? [] : [vfNetdevOf(machine, { pf, vf, options })],
+      iommuGroup: vf.group ?? null,
+      policy: reports === null ? null : reports(vf, vfIndex),
+      msixCount: isDetailed ? (vf.msixCount ?? vfMsixCount) : null,
+      owners: options.census ? vfOwners(machine, { vf, address }) : [],
+    });
+  });
+  return vfs;
+}
+
+type VfNetdev = {
+  readonly pf: PfState;
+  readonly vf: VfState;
+  readonly options: InventoryOptions;
+};
+
+function vfNetdevOf(machine: Machine, { pf, vf, options }: VfNetdev): Netdev {
+  const link = { ...linkOf(machine, pf), portName: null };
+  const isForcedUp = vf.policy?.linkState === "enable";
+  const isUp = vf.policy?.linkState === "disable" ? false : isForcedUp || link.isUp;
+  const { netdev } = vf;
+  if (netdev === undefined) throw new Error("A VF without netdev has none to show");
+  return netdevOf(netdev, { ...link, isUp }, options.netdevAttributes);
+}
+
+/** What the PF's driver says of each VF by netlink; null when it cannot be asked. */
+function policyReader(
+  machine: Machine,
+  { pf, problems }: Draft,
+): ((vf: VfState, vfIndex: number) => VfPolicy | null) | null {
+  const driver = pfDriverOf(pf.driver);
+  if (driver === null || !driver.isNetwork || pf.netdev === null) return null;
+  const key = { verb: "inventory", target: pf.address, vfIndex: null, attribute: null } as const;
+  const cut = effectOf(takeFaults(machine.state, key), "truncated-list");
+  const reported = cut === null ? Infinity : cut.numVfs;
+  if (reported < pf.vfs.length) {
+    const message = `Cannot read all VFs of ${pf.address}: netlink lists ${reported} of ${pf.vfs.length}`;
+    problems.push({ code: "netlink-vf-list-short", where: pf.address, message });
+  }
+  const reportsOwnMac = pf.driver === "igb";
+  return (vf, vfIndex) => {
+    if (vfIndex >= reported) return null;
+    const policy: VfPolicy = { ...noPolicy, ...driver.fresh, ...vf.policy };
+    const isMacUnset = policy.mac === "00:00:00:00:00:00";
+    // igb_vf_reset(): the VF's own choice is stored where nobody set an address.
+    if (reportsOwnMac && isMacUnset && vf.netdev !== undefined) {
+      return { ...policy, mac: vf.netdev.mac };
+    }
+    return policy;
+  };
+}

@@ -1,0 +1,58 @@
+// Network devices: names as the kernel and systemd give them, random MACs, carrier.
+
+import type { Machine } from "./machine.ts";
+import type { NetdevState, PfState } from "./state.ts";
+
+/** IFNAMSIZ without the terminating zero. */
+const longestName = 15;
+
+export function netdevNames(machine: Machine): Set<string> {
+  const names = new Set<string>(["lo"]);
+  for (const pf of machine.state.pfs) {
+    if (pf.netdev !== null) names.add(pf.netdev.name);
+    for (const vf of pf.vfs) if (vf?.netdev !== undefined) names.add(vf.netdev.name);
+  }
+  return names;
+}
+
+/** The lowest free ethN (net/core/dev.c dev_alloc_name()). */
+function kernelName(machine: Machine): string {
+  const names = netdevNames(machine);
+  let number = 0;
+  while (names.has(`eth${number}`)) number++;
+  return `eth${number}`;
+}
+
+/** systemd 255 and later: the PF's name and `v` with the VF's index, where that fits. */
+export function nameForVf(machine: Machine, pf: PfState, vfIndex: number): string {
+  const name = pf.netdev === null ? null : `${pf.netdev.name}v${vfIndex}`;
+  const isUsable = name !== null && name.length <= longestName;
+  return machine.state.core.naming === "systemd" && isUsable ? name : kernelName(machine);
+}
+
+/** A locally administered unicast address, different each time (eth_random_addr()). */
+export function randomMac({ state }: Machine): string {
+  const { core } = state;
+  const bytes: number[] = [];
+  for (let index = 0; index < 6; index++) {
+    // Numerical Recipes' linear congruential generator; the high bits are the random ones.
+    core.macSeed = (Math.imul(core.macSeed, 1_664_525) + 1_013_904_223) >>> 0;
+    bytes.push(core.macSeed >>> 24);
+  }
+  bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+export type NewNetdev = { readonly name: string; readonly mac: string; readonly isUp: boolean };
+
+export function freshNetdev({ state }: Machine, { name, mac, isUp }: NewNetdev): NetdevState {
+  const ifindex = state.core.nextIfindex++;
+  const linkUpAtMs = state.core.clockMs;
+  return { name, ifindex, mac, permanentMac: mac, mtu: 1500, isUp, linkUpAtMs };
+}
+
+export const hasLink = ({ state }: Machine, pf: PfState): boolean =>
+  pf.netdev !== null &&
+  pf.netdev.isUp &&
+  pf.port?.hasCable === true &&
+  state.core.clockMs >= pf.netdev.linkUpAtMs;

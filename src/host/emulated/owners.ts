@@ -1,0 +1,54 @@
+// Who uses a function of the machine, with the evidence that a Linux host would show.
+
+import type { Address } from "../../model/bdf.ts";
+import type { Owner } from "../../model/inventory.ts";
+import type { Machine } from "./machine.ts";
+import { findPf, findVf } from "./machine.ts";
+import { holderOf } from "./state.ts";
+import type { PfState, VfState } from "./state.ts";
+
+const owner = (kind: Owner["kind"], name: string, evidence: string): Owner => ({
+  kind,
+  name,
+  pid: null,
+  evidence,
+});
+
+export function pfOwners(pf: PfState): Owner[] {
+  const { netdev, port } = pf;
+  if (netdev === null || port === null || !netdev.isUp) return [];
+  const owners: Owner[] = [];
+  const addresses = port.addresses ?? [];
+  if (addresses.length > 0) {
+    owners.push(owner("netdev", netdev.name, `${netdev.name} is up with ${addresses.join(", ")}`));
+  }
+  if (port.upper !== undefined) {
+    owners.push(owner("upper", port.upper, `/sys/class/net/${netdev.name}/upper_${port.upper}`));
+  }
+  for (const route of port.routes ?? []) {
+    owners.push(owner("route", route, `ip route: ${route} dev ${netdev.name}`));
+  }
+  if (port.carriesSession === true) {
+    owners.push(owner("session", "ssh", `SSH_CONNECTION comes in through ${netdev.name}`));
+  }
+  return owners;
+}
+
+export function vfOwners(
+  machine: Machine,
+  { vf, address }: { readonly vf: VfState; readonly address: Address },
+): Owner[] {
+  const guest = holderOf(machine.state, address);
+  if (guest === null) return [];
+  const node = `/dev/vfio/${vf.group ?? "noiommu-0"}`;
+  return [
+    { kind: "vm", name: guest.name, pid: guest.pid, evidence: `/proc/${guest.pid}/fd -> ${node}` },
+  ];
+}
+
+export function ownersOf(machine: Machine, address: Address): Owner[] {
+  const pf = findPf(machine, address);
+  if (pf !== null) return pfOwners(pf);
+  const place = findVf(machine, address);
+  return place === null ? [] : vfOwners(machine, { vf: place.vf, address });
+}

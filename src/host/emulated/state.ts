@@ -1,0 +1,183 @@
+// The machine as data: everything that outlives the program that looks at it, plain enough for
+// JSON. VFs keep only what differs from a fresh one (their addresses, identifiers and config space
+// follow from their PF), so that 65,000 of them fit in a few megabytes.
+
+import type { Address } from "../../model/bdf.ts";
+import type { EswitchMode } from "../../model/inventory.ts";
+import type { VfPolicy } from "../../model/vf-attribute.ts";
+import type { HostRequest } from "../host.ts";
+import type { CardName, VfBar } from "./cards.ts";
+import type { Fault } from "./faults.ts";
+import type { LockModel, NetdevProfile, PortKind, Profile } from "./profile.ts";
+
+export const stateFormat = "sriovctl-emulated/1";
+
+/** errno names that the machine answers with. */
+export type Errno =
+  | "EAGAIN"
+  | "EBUSY"
+  | "EINVAL"
+  | "EIO"
+  | "ENODEV"
+  | "ENOENT"
+  | "ENOMEM"
+  | "ENOSPC"
+  | "EOPNOTSUPP"
+  | "EPERM"
+  | "EPROTONOSUPPORT"
+  | "ERANGE";
+
+export type NetdevState = {
+  name: string;
+  ifindex: number;
+  mac: string;
+  permanentMac: string;
+  mtu: number;
+  isUp: boolean;
+  /** Carrier comes at this time, if the netdev is up and there is a cable. */
+  linkUpAtMs: number;
+};
+
+/** A VF that exists. Absent keys are a fresh VF's. */
+export type VfState = {
+  group?: number;
+  driver?: string;
+  override?: string;
+  netdev?: NetdevState;
+  /** What was set, over the driver's fresh values. */
+  policy?: Partial<VfPolicy>;
+  msixCount?: number;
+  /** Resets that hit it since it was made: each is a disruption for whoever uses it. */
+  resets?: number;
+  /** Its `physfn` and `virtfnN` links are gone: it is being removed. */
+  isLeaving?: true;
+};
+
+export type PortState = {
+  address: Address;
+  kind: PortKind;
+  below: Address | null;
+  secondaryBus: number;
+  subordinateBus: number;
+  hasAcs: boolean;
+  forwardsAri: boolean;
+  group: number | null;
+  windowBase: number;
+  windowBytes: number;
+};
+
+export type PfState = {
+  address: Address;
+  below: Address | null;
+  card: CardName;
+  serial: string | null;
+  numaNode: number | null;
+  isMultifunction: boolean;
+  group: number | null;
+  driver: string | null;
+  override: string | null;
+  isPresent: boolean;
+  /** Registers of the SR-IOV capability. */
+  vfEnable: boolean;
+  numVfsRegister: number;
+  ariHierarchy: boolean;
+  barBase: number;
+  /** Address of each VF BAR; null where the window above had no room. */
+  vfBarBases: { bar: VfBar; base: number | null }[];
+  /** `sriov_drivers_autoprobe`. */
+  autoprobe: boolean;
+  eswitchMode: EswitchMode | null;
+  /** Socket on the card; null for a card that is no NIC. */
+  port: NetdevProfile | null;
+  netdev: NetdevState | null;
+  /** By index; null is a VF that has been removed while others still are there. */
+  vfs: (VfState | null)[];
+};
+
+export type GuestState = {
+  name: string;
+  pid: number;
+  /** VFs that it has open. */
+  holds: Address[];
+};
+
+export type OperationPhase =
+  | "locking"
+  | "starting"
+  | "creating"
+  | "probing"
+  | "removing"
+  | "settling"
+  | "finishing"
+  | "done";
+
+/** A request that takes time. It belongs to the kernel: it goes on when its manager is dead. */
+export type Operation = {
+  id: number;
+  request: HostRequest;
+  /** Who waits for it. */
+  session: string;
+  startedAtMs: number;
+  phase: OperationPhase;
+  /** When it goes on; null while it waits for a lock, a guest or for ever. */
+  wakeAtMs: number | null;
+  waitsFor: string | null;
+  /** Locks to take, in order, and how many of them it has. */
+  locks: string[];
+  locksHeld: number;
+  /** VF that it is at. */
+  cursor: number;
+  /** VFs to make. */
+  wanted: number;
+  /** What the fault plan has for it. */
+  faults: Fault[];
+  errno: Errno | null;
+  /** There was nothing to write to. */
+  isMissing: boolean;
+  reason: string;
+};
+
+/** Everything but the functions. */
+export type CoreState = {
+  format: typeof stateFormat;
+  name: string;
+  about: string;
+  kernelRelease: string;
+  machineId: string;
+  bootId: string;
+  lockModel: LockModel;
+  hasIommu: boolean;
+  naming: Profile["naming"];
+  loadedDrivers: string[];
+  loadableModules: string[];
+  clockMs: number;
+  nextOperationId: number;
+  nextIfindex: number;
+  /** Seed of the next random MAC. */
+  macSeed: number;
+  ports: PortState[];
+  guests: GuestState[];
+  operations: Operation[];
+  /** Lock name to the operation that has it. */
+  locks: Record<string, number>;
+  faults: { fault: Fault; seen: number }[];
+  /** The kernel log, newest last, cut to the last lines. */
+  log: string[];
+};
+
+export type MachineState = { core: CoreState; pfs: PfState[] };
+
+export const isVfHeld = (state: MachineState, address: Address): boolean =>
+  state.core.guests.some(({ holds }) => holds.includes(address));
+
+export function holderOf(state: MachineState, address: Address): GuestState | null {
+  return state.core.guests.find(({ holds }) => holds.includes(address)) ?? null;
+}
+
+const logLength = 200;
+
+/** One line of the kernel log. */
+export function logLine({ core }: MachineState, line: string): void {
+  core.log.push(`[${(core.clockMs / 1000).toFixed(6).padStart(12)}] ${line}`);
+  if (core.log.length > logLength) core.log.splice(0, core.log.length - logLength);
+}

@@ -1,0 +1,131 @@
+// The machine in a file: what one process did the next one sees, two at once do not lose anything,
+// files that are no machine are refused and left alone, and 65,000 VFs stay small.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { fullInventory } from "../host.ts";
+import { openEmulatedHost } from "./emulated-host.ts";
+
+const pf = "0000:3b:00.0";
+const patience = { deadlineMs: 600_000, lockFd: null };
+
+function inFolder(run: (path: string) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sriovctl-emulated-"));
+    try {
+      await run(join(folder, "machine"));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+}
+
+test(
+  "a machine outlives its manager and reads back as it was",
+  inFolder(async (path) => {
+    const host = await openEmulatedHost({ name: "demo", statePath: path });
+    await host.perform({ verb: "setNumVfs", pf, numVfs: 100 }, patience);
+    const printed = host.print();
+    await host.close();
+    const next = await openEmulatedHost({ name: "demo", statePath: path });
+    assert.equal(next.print(), printed);
+    await next.perform({ verb: "setNumVfs", pf, numVfs: 0 }, patience);
+    await next.close();
+    const last = await openEmulatedHost({ name: "demo", statePath: path });
+    assert.equal((await last.inventory(fullInventory)).physicalFunctions[1]?.numVfs, 0);
+    await last.close();
+    const fresh = await openEmulatedHost({ name: "demo", statePath: path, reset: true });
+    assert.equal(fresh.now(), 0);
+    await fresh.close();
+  }),
+);
+
+const killed = `
+  const { openEmulatedHost } = await import(process.argv[1]);
+  const host = await openEmulatedHost({ name: "demo", statePath: process.argv[2] });
+  void host.perform({ verb: "setNumVfs", pf: "${pf}", numVfs: 12 }, { deadlineMs: 9e9, lockFd: null });
+  process.kill(process.pid, "SIGKILL");
+`;
+
+test(
+  "a write that was in flight when its manager was killed is made",
+  inFolder(async (path) => {
+    const module = new URL("emulated-host.ts", import.meta.url).href;
+    const args = ["--input-type=module", "-e", killed, module, path];
+    assert.equal(spawnSync(process.execPath, args).signal, "SIGKILL");
+    const host = await openEmulatedHost({ name: "demo", statePath: path });
+    assert.equal((await host.inventory(fullInventory)).physicalFunctions[1]?.numVfs, 12);
+    await host.close();
+  }),
+);
+
+test(
+  "two hosts on one file see each other's work",
+  inFolder(async (path) => {
+    const [left, right] = await Promise.all([
+      openEmulatedHost({ name: "demo", statePath: path }),
+      openEmulatedHost({ name: "demo", statePath: path }),
+    ]);
+    await Promise.all([
+      left.perform({ verb: "setNumVfs", pf, numVfs: 3 }, patience),
+      right.perform({ verb: "setNumVfs", pf: "0000:3b:00.1", numVfs: 5 }, patience),
+    ]);
+    assert.equal(left.print(), right.print());
+    assert.match(left.print(), /3b:00.0 .* 3\/128 VFs/);
+    assert.match(left.print(), /3b:00.1 .* 5\/128 VFs/);
+    await left.close();
+    await right.close();
+  }),
+);
+
+const damages: readonly (readonly [string, (path: string) => void])[] = [
+  ["cut off", (path) => truncateSync(path, 6000)],
+  ["empty", (path) => truncateSync(path, 0)],
+  ["something else", (path) => writeFileSync(path, "no machine at all\n".repeat(1000))],
+  [
+    "of a newer format",
+    (path) => {
+      const database = new DatabaseSync(path);
+      database.exec(
+        `UPDATE rows SET text = replace(text, 'sriovctl-emulated/1', 'sriovctl-emulated/2')`,
+      );
+      database.close();
+    },
+  ],
+];
+
+for (const [what, damage] of damages) {
+  test(
+    `a state file that is ${what} is refused and left as it is`,
+    inFolder(async (path) => {
+      const host = await openEmulatedHost({ name: "demo", statePath: path });
+      await host.close();
+      damage(path);
+      const before = readFileSync(path);
+      await assert.rejects(openEmulatedHost({ name: "demo", statePath: path }), {
+        code: "file-format",
+      });
+      assert.deepEqual(readFileSync(path), before);
+    }),
+  );
+}
+
+test(
+  "65,000 VFs on a vfio driver fit in 5 MB",
+  inFolder(async (path) => {
+    const accelerator = "0001:01:00.0";
+    const host = await openEmulatedHost({ name: "limit", statePath: path });
+    await host.perform({ verb: "setNumVfs", pf: accelerator, numVfs: 65_000 }, patience);
+    const { physicalFunctions } = await host.inventory(fullInventory);
+    const vfs = physicalFunctions[0]?.virtualFunctions ?? [];
+    assert.equal(vfs.length, 65_000);
+    assert.equal(vfs.at(-1)?.address, "0001:fe:1d.0");
+    await host.close();
+    assert(statSync(path).size < 5_000_000, `${statSync(path).size} bytes`);
+  }),
+);

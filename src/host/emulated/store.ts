@@ -1,0 +1,241 @@
+// Where a machine lives. A transaction sees it as it is now, locked against everybody else, and
+// leaves it changed as a whole or not at all. In memory that is trivial; on disk it is a SQLite
+// file, because the kernel drops its locks with a killed process and a verb that touches one VF of
+// 65,000 writes a few pages.
+
+import { existsSync, linkSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { StatementSync } from "node:sqlite";
+import { SriovError } from "../../model/errors.ts";
+import type { Machine } from "./machine.ts";
+import { machineOf } from "./machine.ts";
+import type { CoreState, MachineState, PfState, VfState } from "./state.ts";
+import { stateFormat } from "./state.ts";
+
+export interface MachineStore {
+  transact<Result>(change: (machine: Machine) => Result): Result;
+  close(): void;
+}
+
+export function memoryStore(machine: Machine): MachineStore {
+  return {
+    transact(change) {
+      const result = change(machine);
+      machine.dirty.clear();
+      return result;
+    },
+    close: () => undefined,
+  };
+}
+
+/** VFs to a row. */
+const pageVfs = 64;
+/** How long a transaction waits for another process. */
+const lockTimeoutMs = 30_000;
+
+const failure = (path: string, what: string, cause?: unknown): SriovError =>
+  new SriovError("file-format", `Cannot read emulated machine ${path}: ${what}`, {
+    operation: "open emulated machine",
+    target: path,
+    hint: "Make the machine anew with sriovctl demo --reset; the file is left as it is until then",
+    cause,
+  });
+
+/** Removes the machine; a process that has it open keeps the one it has. */
+export function removeStore(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+}
+
+/** Opens the machine at `path`; makes it with `build` where there is none. Throws `file-format`. */
+export function openStore(path: string, build: () => Machine): MachineStore {
+  mkdirSync(dirname(path), { recursive: true });
+  if (!existsSync(path)) createStore(path, build());
+  if (statSync(path).size === 0) throw failure(path, "the file is empty, wanted a machine");
+  try {
+    return new FileStore(path);
+  } catch (error) {
+    if (error instanceof SriovError) throw error;
+    throw failure(path, `${(error as Error).message}, wanted ${stateFormat}`, error);
+  }
+}
+
+/** Made beside and linked into place, so nobody ever opens half a machine. */
+function createStore(path: string, machine: Machine): void {
+  const temporary = `${path}.new-${process.pid}`;
+  removeStore(temporary);
+  const database = openDatabase(temporary);
+  database.exec("CREATE TABLE rows (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID");
+  const writer = new RowWriter(database);
+  database.exec("BEGIN");
+  writer.writeAll(machine);
+  database.exec("COMMIT");
+  database.close();
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    // EEXIST: another process was first, and its machine is as good.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    removeStore(temporary);
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: lockTimeoutMs });
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  return database;
+}
+
+class FileStore implements MachineStore {
+  readonly #path: string;
+  readonly #database: DatabaseSync;
+  readonly #writer: RowWriter;
+  #machine: Machine;
+  #dataVersion: unknown;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#database = openDatabase(path);
+    try {
+      const [check] = Object.values(this.#database.prepare("PRAGMA quick_check(1)").get() ?? {});
+      if (check !== "ok") throw failure(path, String(check));
+      this.#writer = new RowWriter(this.#database);
+      this.#machine = this.#load();
+      this.#dataVersion = this.#readDataVersion();
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  transact<Result>(change: (machine: Machine) => Result): Result {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      const version = this.#readDataVersion();
+      if (version !== this.#dataVersion) {
+        this.#machine = this.#load();
+        this.#dataVersion = version;
+      }
+      const result = change(this.#machine);
+      this.#writer.writeChanged(this.#machine);
+      this.#database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // Whatever happened, what is on disk is the machine.
+      this.#database.exec("ROLLBACK");
+      this.#dataVersion = null;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /** Changes when another connection has committed. */
+  #readDataVersion(): unknown {
+    return this.#database.prepare("PRAGMA data_version").get()?.["data_version"];
+  }
+
+  #load(): Machine {
+    const rows = new Map<string, string>();
+    for (const { key, text } of this.#database.prepare("SELECT key, text FROM rows").all()) {
+      rows.set(String(key), String(text));
+    }
+    const state = stateOf(rows, this.#path);
+    this.#writer.remember(rows);
+    return machineOf(state);
+  }
+}
+
+type PfRow = Omit<PfState, "vfs"> & { readonly vfCount: number };
+
+function stateOf(rows: ReadonlyMap<string, string>, path: string): MachineState {
+  const text = rows.get("core");
+  if (text === undefined) throw failure(path, `there is no machine in it, wanted ${stateFormat}`);
+  const core = JSON.parse(text) as CoreState;
+  const { format } = core as { readonly format: unknown };
+  if (format !== stateFormat) {
+    throw failure(path, `its format is ${JSON.stringify(format)}, wanted ${stateFormat}`);
+  }
+  const pfs: PfState[] = [];
+  for (const [key, row] of rows) {
+    if (!key.startsWith("pf ")) continue;
+    const { vfCount, ...pf } = JSON.parse(row) as PfRow;
+    const vfs: (VfState | null)[] = [];
+    for (let page = 0; page * pageVfs < vfCount; page++) {
+      const vfRow = rows.get(`vfs ${pf.address} ${page}`);
+      if (vfRow === undefined) throw failure(path, `VFs of ${pf.address} are missing`);
+      vfs.push(...(JSON.parse(vfRow) as (VfState | null)[]));
+    }
+    pfs.push({ ...pf, vfs });
+  }
+  return { core, pfs };
+}
+
+/** Writes rows whose text has changed; VFs by the pages that hold changed ones. */
+class RowWriter {
+  readonly #database: DatabaseSync;
+  readonly #put: StatementSync;
+  readonly #drop: StatementSync;
+  #texts = new Map<string, string>();
+  #vfCounts = new Map<string, number>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#put = this.#database.prepare("INSERT OR REPLACE INTO rows (key, text) VALUES (?, ?)");
+    this.#drop = this.#database.prepare("DELETE FROM rows WHERE key = ?");
+  }
+
+  /** What is in the file. */
+  remember(rows: ReadonlyMap<string, string>): void {
+    this.#texts = new Map([...rows].filter(([key]) => !key.startsWith("vfs ")));
+    this.#vfCounts = new Map();
+    for (const [key, text] of this.#texts) {
+      if (key.startsWith("pf ")) {
+        this.#vfCounts.set(key.slice(3), (JSON.parse(text) as PfRow).vfCount);
+      }
+    }
+  }
+
+  writeAll(machine: Machine): void {
+    for (const pf of machine.state.pfs) {
+      machine.dirty.set(pf, new Set(pf.vfs.keys()));
+    }
+    this.writeChanged(machine);
+  }
+
+  writeChanged(machine: Machine): void {
+    const { core, pfs } = machine.state;
+    this.#write("core", JSON.stringify(core));
+    for (const pf of pfs) {
+      const { vfs, ...rest } = pf;
+      this.#write(`pf ${pf.address}`, JSON.stringify({ ...rest, vfCount: vfs.length }));
+      this.#writeVfs(pf, machine.dirty.get(pf) ?? new Set());
+    }
+    machine.dirty.clear();
+  }
+
+  #write(key: string, text: string): void {
+    if (this.#texts.get(key) === text) return;
+    this.#put.run(key, text);
+    this.#texts.set(key, text);
+  }
+
+  #writeVfs(pf: PfState, changed: ReadonlySet<number>): void {
+    const before = this.#vfCounts.get(pf.address) ?? 0;
+    const pages = new Set<number>();
+    for (const vfIndex of changed) pages.add(Math.floor(vfIndex / pageVfs));
+    const pageCount = Math.ceil(pf.vfs.length / pageVfs);
+    for (const page of pages) {
+      if (page >= pageCount) continue;
+      const vfs = pf.vfs.slice(page * pageVfs, (page + 1) * pageVfs);
+      this.#put.run(`vfs ${pf.address} ${page}`, JSON.stringify(vfs));
+    }
+    for (let page = pageCount; page < Math.ceil(before / pageVfs); page++) {
+      this.#drop.run(`vfs ${pf.address} ${page}`);
+    }
+    this.#vfCounts.set(pf.address, pf.vfs.length);
+  }
+}

@@ -1,0 +1,233 @@
+// Which driver has a function: `driver_override`, `drivers_probe`, `unbind`,
+// `sriov_drivers_autoprobe` and loading a module (drivers/base/bus.c, drivers/pci/pci-driver.c).
+// `drivers_probe` says "done" whatever came of it, as in the kernel.
+
+import type { HostRequest } from "../../host.ts";
+import { cardOf } from "../cards.ts";
+import { pfDriverOf } from "../drivers.ts";
+import { effectOf } from "../faults.ts";
+import type { Machine } from "../machine.ts";
+import { findPf, findPort, findVf, touchVf } from "../machine.ts";
+import type { StepResult, Verb } from "../step.ts";
+import { again, done, missing, refused } from "../step.ts";
+import type { Operation, PfState } from "../state.ts";
+import { isVfHeld } from "../state.ts";
+import {
+  driverToProbe,
+  finishPfProbe,
+  finishVfProbe,
+  isLoaded,
+  probeMsOf,
+  unbindPf,
+  unbindVf,
+} from "../vf-life.ts";
+import { locksOfPf, removeVfs } from "./num-vfs.ts";
+
+type Request<Name extends HostRequest["verb"]> = Extract<HostRequest, { verb: Name }>;
+
+const noFile = missing("ENOENT", "there is no such file");
+const noDevice = refused("ENODEV", "there is no such device");
+
+export const setDriversAutoprobe: Verb<Request<"setDriversAutoprobe">> = {
+  check: (machine, { pf }) => (findPf(machine, pf) === null ? noFile : null),
+  locks: () => [],
+  step(machine, { pf: address, isOn }) {
+    const pf = findPf(machine, address);
+    if (pf !== null) pf.autoprobe = isOn;
+    return done;
+  },
+};
+
+/** PAGE_SIZE - 1, the longest text that the attribute takes. */
+const longestOverride = 4095;
+
+export const setDriverOverride: Verb<Request<"setDriverOverride">> = {
+  check(machine, { address, driver }) {
+    const isThere = findPf(machine, address) !== null || findVf(machine, address) !== null;
+    // Bridges have the attribute too; nothing here binds them.
+    if (!isThere && findPort(machine, address) === null) return noFile;
+    return (driver ?? "").length >= longestOverride ? refused("EINVAL", "the name is long") : null;
+  },
+  locks: () => [],
+  step(machine, { address, driver }) {
+    const override = driver === null || driver === "" ? null : driver;
+    const pf = findPf(machine, address);
+    if (pf !== null) pf.override = override;
+    const place = findVf(machine, address);
+    if (place === null) return done;
+    if (override === null) delete place.vf.override;
+    else place.vf.override = override;
+    touchVf(machine, place.pf, place.vfIndex);
+    return done;
+  },
+};
+
+const unbindMs = 20;
+
+export const unbind: Verb<Request<"unbind">> = {
+  check(machine, { address }) {
+    const driver = findVf(machine, address)?.vf.driver ?? findPf(machine, address)?.driver ?? null;
+    return driver === null ? refused("ENODEV", "no driver is bound") : null;
+  },
+  locks: (machine, { address }) =>
+    findPf(machine, address) === null ? [address] : locksOfPf(machine, address),
+  step(machine, { address }, operation) {
+    const pf = findPf(machine, address);
+    if (pf !== null) return unbindPfStep(machine, pf, operation);
+    const place = findVf(machine, address);
+    if (place === null || place.vf.driver === undefined) return noDevice;
+    if (isVfHeld(machine.state, address)) return { next: "blocked", on: `vf:${address}` };
+    if (operation.phase === "starting") {
+      operation.phase = "finishing";
+      return again(unbindMs);
+    }
+    unbindVf(machine, place.pf, place.vfIndex);
+    return done;
+  },
+};
+
+/** Most drivers take their VFs with them; nvme and pci-pf-stub leave them. */
+function unbindPfStep(machine: Machine, pf: PfState, operation: Operation): StepResult {
+  if (pf.driver === null) return noDevice;
+  const driver = pfDriverOf(pf.driver);
+  const takesVfs = pf.vfs.length > 0 && driver?.keepsVfsOnUnbind !== true;
+  if (operation.phase === "starting" && takesVfs) {
+    operation.phase = "removing";
+    return again(driver?.disableMs ?? 0);
+  }
+  if (operation.phase === "starting") {
+    operation.phase = "finishing";
+    return again(unbindMs);
+  }
+  if (operation.phase !== "finishing") {
+    const result = removeVfs(machine, pf, operation);
+    if (result.next !== "done") return result;
+  }
+  unbindPf(machine, pf);
+  return done;
+}
+
+export const probe: Verb<Request<"probe">> = {
+  check(machine, { address }) {
+    const isThere = findPf(machine, address) !== null || findVf(machine, address) !== null;
+    return isThere || findPort(machine, address) !== null ? null : noDevice;
+  },
+  locks: (_, { address }) => [address],
+  step(machine, { address }, operation) {
+    const isEnd = operation.phase === "finishing";
+    operation.phase = "finishing";
+    const pf = findPf(machine, address);
+    if (pf !== null) {
+      const driver = pf.driver === null ? driverToProbe(machine, pf, null) : null;
+      if (driver === null) return done;
+      if (!isEnd) return again(pfProbeMs);
+      finishPfProbe(machine, pf, driver);
+      return done;
+    }
+    return probeVf(machine, { address, operation, isEnd });
+  },
+};
+
+const pfProbeMs = 400;
+
+type VfProbeStep = {
+  readonly address: string;
+  readonly operation: Operation;
+  readonly isEnd: boolean;
+};
+
+function probeVf(machine: Machine, { address, operation, isEnd }: VfProbeStep): StepResult {
+  const place = findVf(machine, address);
+  if (place === null || place.vf.driver !== undefined) return done;
+  const { pf, vf, vfIndex } = place;
+  const driver = driverToProbe(machine, pf, vf);
+  if (driver === null) return done;
+  const slow = effectOf(operation.faults, "slow-probe");
+  const delayMs = slow !== null && hits(slow.vfIndexes, vfIndex) ? slow.delayMs : 0;
+  if (!isEnd) return again(probeMsOf(pf, driver) + delayMs);
+  const failure = effectOf(operation.faults, "probe-fails");
+  const missing = effectOf(operation.faults, "no-netdev");
+  finishVfProbe(machine, pf, {
+    vfIndex,
+    driver,
+    fails: failure !== null && hits(failure.vfIndexes, vfIndex),
+    hasNoNetdev: missing !== null && hits(missing.vfIndexes, vfIndex),
+  });
+  return done;
+}
+
+const hits = (vfIndexes: readonly number[], vfIndex: number): boolean =>
+  vfIndexes.includes(vfIndex);
+
+const loadMs = 50;
+
+export const loadModule: Verb<Request<"loadModule">> = {
+  check(machine, { module }) {
+    const known = machine.state.core.loadableModules.map((name) => name.replaceAll("_", "-"));
+    const isKnown = known.includes(module.replaceAll("_", "-"));
+    return isKnown || isLoaded(machine, module)
+      ? null
+      : missing("ENOENT", "there is no such module");
+  },
+  locks: (_, { module }) => [`module:${module}`],
+  step(machine, { module }, operation) {
+    if (isLoaded(machine, module)) return done;
+    if (operation.phase === "starting") {
+      operation.phase = "finishing";
+      return again(loadMs);
+    }
+    const driver = module === "vfio_pci" ? "vfio-pci" : module;
+    machine.state.core.loadedDrivers.push(driver);
+    bindWhatMatches(machine, driver);
+    return done;
+  },
+};
+
+/** A new driver probes every function that has none (drivers/base/dd.c driver_attach()). */
+function bindWhatMatches(machine: Machine, driver: string): void {
+  for (const pf of machine.state.pfs) {
+    if (!pf.isPresent) continue;
+    if (pf.driver === null && driverToProbe(machine, pf, null) === driver) {
+      finishPfProbe(machine, pf, driver);
+    }
+    pf.vfs.forEach((vf, vfIndex) => {
+      if (vf === null || vf.driver !== undefined) return;
+      if (driverToProbe(machine, pf, vf) !== driver) return;
+      finishVfProbe(machine, pf, { vfIndex, driver, fails: false, hasNoNetdev: false });
+    });
+  }
+}
+
+/** `sriov_vf_msix_count` (drivers/pci/iov.c sriov_vf_msix_count_store()). */
+export const setMsixCount: Verb<Request<"setMsixCount">> = {
+  check: (machine, { address }) => (findVf(machine, address) === null ? noFile : null),
+  locks: (machine, { address }) => {
+    const place = findVf(machine, address);
+    return place === null ? [address] : [place.pf.address, address];
+  },
+  step(machine, { address, msixCount }) {
+    if (!Number.isInteger(msixCount) || msixCount < 0) {
+      return refused("EINVAL", "wanted 0 or a positive number");
+    }
+    const place = findVf(machine, address);
+    if (place === null) return noDevice;
+    const { pf, vf, vfIndex } = place;
+    if (pfDriverOf(pf.driver)?.resizesMsix !== true) {
+      return refused("EOPNOTSUPP", `driver ${pf.driver ?? "(none)"} does not resize MSI-X`);
+    }
+    if (vf.driver !== undefined) return refused("EBUSY", `driver ${vf.driver} has the VF`);
+    const card = cardOf(pf.card);
+    const others = pf.vfs.reduce(
+      (sum, other, index) =>
+        other === null || index === vfIndex ? sum : sum + (other.msixCount ?? card.vfMsixCount),
+      0,
+    );
+    if (others + msixCount > card.vfTotalMsix) {
+      return refused("ENOSPC", `${card.vfTotalMsix - others} vectors are left`);
+    }
+    if (msixCount === 0) delete vf.msixCount;
+    else vf.msixCount = msixCount;
+    touchVf(machine, pf, vfIndex);
+    return done;
+  },
+};

@@ -1,0 +1,133 @@
+// How a VF comes and goes, and how drivers take and leave functions: the small effects that the
+// verbs are made of. Nothing here waits; time is the operations' business.
+
+import { cardOf } from "./cards.ts";
+import { isUserDriver, pfDriverOf, vfDrivers } from "./drivers.ts";
+import { groupToJoin } from "./groups.ts";
+import type { Machine } from "./machine.ts";
+import { addressOfVf, findPort, groupMembers, nodeOfVf, touchVf } from "./machine.ts";
+import { freshNetdev, nameForVf, randomMac } from "./netdevs.ts";
+import { holderOf, logLine } from "./state.ts";
+import type { PfState, VfState } from "./state.ts";
+
+export function createVf(machine: Machine, pf: PfState, vfIndex: number): void {
+  const vf: VfState = {};
+  if (machine.state.core.hasIommu) {
+    const joined = groupToJoin(nodeOfVf(machine, pf), []);
+    if (joined === null) vf.group = machine.groupIds.take();
+    else machine.groupIds.join((vf.group = joined));
+  }
+  pf.vfs[vfIndex] = vf;
+  touchVf(machine, pf, vfIndex);
+}
+
+export function destroyVf(machine: Machine, pf: PfState, vfIndex: number): void {
+  const vf = pf.vfs[vfIndex];
+  if (!vf) return;
+  if (vf.group !== undefined) machine.groupIds.leave(vf.group);
+  pf.vfs[vfIndex] = null;
+  touchVf(machine, pf, vfIndex);
+}
+
+const normalized = (name: string): string => name.replaceAll("_", "-");
+
+/** `vfio_pci` and `vfio-pci` are one module. */
+export const isLoaded = (machine: Machine, driver: string): boolean =>
+  machine.state.core.loadedDrivers.some((loaded) => normalized(loaded) === normalized(driver));
+
+/**
+ * Driver that a probe of the function would call, or null (drivers/pci/pci-driver.c
+ * pci_match_device(), pci_device_can_probe()). An override beats identifiers, and it also lifts
+ * `sriov_drivers_autoprobe` = 0.
+ */
+export function driverToProbe(machine: Machine, pf: PfState, vf: VfState | null): string | null {
+  const override = vf === null ? pf.override : (vf.override ?? null);
+  if (override !== null) return isLoaded(machine, override) ? override : null;
+  if (vf !== null && !pf.autoprobe) return null;
+  const card = cardOf(pf.card);
+  // Linux has no catch-all driver for PFs: pci-pf-stub matches a few identifiers.
+  const driver = vf === null ? card.driver : card.vfDriver;
+  return driver !== null && isLoaded(machine, driver) ? driver : null;
+}
+
+/** Whether somebody has the function's group open through vfio. */
+function isGroupHeld(machine: Machine, group: number | null | undefined): boolean {
+  if (group === undefined || group === null) return false;
+  if (machine.state.core.guests.every(({ holds }) => holds.length === 0)) return false;
+  return groupMembers(machine, group).some((member) => holderOf(machine.state, member) !== null);
+}
+
+export function probeMsOf(pf: PfState, driver: string): number {
+  const row = vfDrivers[driver];
+  if (row === undefined) return 1;
+  return pf.netdev?.isUp === false ? row.probeMsWhilePfDown : row.probeMs;
+}
+
+export type VfProbe = {
+  readonly vfIndex: number;
+  readonly driver: string;
+  /** From the fault plan: the probe fails, or the netdev never comes. */
+  readonly fails: boolean;
+  readonly hasNoNetdev: boolean;
+};
+
+/** The end of a probe: bound, or not and why is in the log. */
+export function finishVfProbe(machine: Machine, pf: PfState, probe: VfProbe): void {
+  const { vfIndex, driver } = probe;
+  const vf = pf.vfs[vfIndex];
+  if (!vf || vf.driver !== undefined) return;
+  const address = addressOfVf(machine, pf, vfIndex);
+  const row = vfDrivers[driver];
+  const fail = (errno: number, why: string): void =>
+    logLine(machine.state, `${driver} ${address}: probe failed with error ${errno}${why}`);
+  if (probe.fails) return fail(-5, "");
+  if (row?.alwaysFails === true) return fail(-19, ": Device not ready, CSTS=0x2");
+  if (driver === "vfio-pci" && !machine.state.core.hasIommu) return fail(-22, "");
+  if (!isUserDriver(driver) && isGroupHeld(machine, vf.group)) return fail(-16, "");
+  vf.driver = driver;
+  touchVf(machine, pf, vfIndex);
+  if (row?.isNetwork !== true || probe.hasNoNetdev) return;
+  const adminMac = vf.policy?.mac;
+  const hasAdminMac = typeof adminMac === "string" && adminMac !== "00:00:00:00:00:00";
+  const mac = hasAdminMac ? adminMac : randomMac(machine);
+  vf.netdev = freshNetdev(machine, { name: nameForVf(machine, pf, vfIndex), mac, isUp: false });
+}
+
+export function unbindVf(machine: Machine, pf: PfState, vfIndex: number): void {
+  const vf = pf.vfs[vfIndex];
+  if (!vf) return;
+  delete vf.driver;
+  delete vf.netdev;
+  touchVf(machine, pf, vfIndex);
+}
+
+/** Errno text of a probe of a PF, or null when the driver has taken it. */
+export function finishPfProbe(machine: Machine, pf: PfState, driver: string): void {
+  const { core } = machine.state;
+  if (pf.driver !== null) return;
+  if (driver === "vfio-pci" && (!core.hasIommu || pf.vfEnable)) return;
+  if (!isUserDriver(driver) && isGroupHeld(machine, pf.group)) return;
+  pf.driver = driver;
+  const isOwnDriver = driver === cardOf(pf.card).driver;
+  const { port } = pf;
+  if (!isOwnDriver || port === null) return;
+  pf.netdev = freshNetdev(machine, { name: port.name, mac: port.mac, isUp: port.isUp });
+  pf.netdev.mtu = port.mtu ?? 1500;
+  if (pfDriverOf(driver)?.eswitch !== "none") pf.eswitchMode = "legacy";
+}
+
+/** The PF's netdev is closed and opened again: the carrier is back after a while. */
+export function flapPf(machine: Machine, pf: PfState): void {
+  if (pf.netdev?.isUp === true) pf.netdev.linkUpAtMs = machine.state.core.clockMs;
+}
+
+export function unbindPf(machine: Machine, pf: PfState): void {
+  pf.driver = null;
+  pf.netdev = null;
+  pf.eswitchMode = null;
+  logLine(machine.state, `${cardOf(pf.card).driver} ${pf.address}: removed`);
+}
+
+/** Highest bus number below the port that the PF sits in. */
+export const lastBusFor = (machine: Machine, pf: PfState): number =>
+  findPort(machine, pf.below)?.subordinateBus ?? 0xff;
