@@ -134,7 +134,7 @@ export function buildSpec(text: SpecText, places: Places, source: string): Spec 
   const build: Build = { text, places };
   return {
     source,
-    unassigned: text.defaults?.unassigned ?? "none",
+    ...given({ unassigned: text.defaults?.unassigned }),
     adapters: (text.adapters ?? []).map((adapter) => adapterOf(build, adapter)),
     pools: (text.pools ?? []).map((pool) => poolOf(build, pool)),
     virtualFunctions: (text.virtualFunctions ?? []).map((entry) => vfPolicyOf(build, entry)),

@@ -195,7 +195,9 @@ const profileName = label.optional().describe("Profile whose keys apply where no
 
 export const shapes = {
   defaults: z.strictObject({
-    unassigned: driver.optional().describe("Driver of VFs that nobody claims; none unless given"),
+    unassigned: driver
+      .optional()
+      .describe("Driver of VFs that nobody claims; without it theirs is left alone"),
   }),
   adapter: z.strictObject({
     name: label.optional().describe("Label of the card"),
