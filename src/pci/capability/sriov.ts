@@ -5,11 +5,12 @@
 // Authority: PCIe Base, "SR-IOV Extended Capability"; Linux include/uapi/linux/pci_regs.h
 // PCI_SRIOV_*.
 
-import type { BaseAddressDescription } from "../base-address.ts";
+import type { BaseAddressDescription, BaseAddresses } from "../base-address.ts";
 import { decodeBaseAddresses, encodeBaseAddress } from "../base-address.ts";
 import type { RegisterWriter } from "../config-space.ts";
 import { decodeFields, encodeFields, fieldMask } from "../register-fields.ts";
-import type { CapabilityDecoder } from "./capability-decoder.ts";
+import type { Registers } from "../registers.ts";
+import type { CapabilityDecoder, Report } from "./capability-decoder.ts";
 
 /** Register offsets from the capability's header. */
 export const sriovRegister = {
@@ -97,24 +98,52 @@ export type Sriov = {
   readonly vfMigrationStateArrayOffset: number;
 };
 
+function reportVfBars({ bars, cutOff, reservedType }: BaseAddresses, report: Report): void {
+  const at = (index: number): number => sriovRegister.vfBar0 + 4 * index;
+  for (const index of cutOff) {
+    const message = `VF BAR ${index} is 64 bits wide: no register is left for its upper half`;
+    report("bar-cut-off", at(index), message);
+  }
+  for (const index of reservedType) {
+    report("bar-reserved-type", at(index), `VF BAR ${index} has the reserved type 11`);
+  }
+  for (const { index } of bars.filter(({ kind }) => kind === "io")) {
+    report("vf-bar-io", at(index), `VF BAR ${index} is an I/O BAR: VFs have memory BARs only`);
+  }
+}
+
+/** Counts that contradict each other: Linux iov.c sriov_init() and sriov_enable() refuse these. */
+function reportCounts(registers: Registers, report: Report): void {
+  const at = sriovRegister;
+  const [initialVfs, totalVfs] = [registers.u16(at.initialVfs), registers.u16(at.totalVfs)];
+  const numVfs = registers.u16(at.numVfs);
+  const { vfEnable } = decodeFields(sriovControl, registers.u16(at.control));
+  const { vfMigrationCapable } = decodeFields(capabilities, registers.u32(at.capabilities));
+  if (initialVfs > totalVfs || (initialVfs !== totalVfs && !vfMigrationCapable)) {
+    const message = `InitialVFs is ${initialVfs}: TotalVFs is ${totalVfs}, and VFs do not migrate`;
+    report("sriov-initial-vfs", at.initialVfs, message);
+  }
+  if (!vfEnable) return;
+  if (numVfs > totalVfs) {
+    report("sriov-num-vfs", at.numVfs, `NumVFs is ${numVfs}: TotalVFs is ${totalVfs}`);
+  }
+  if (numVfs > 0 && registers.u16(at.firstVfOffset) === 0) {
+    const message = "First VF Offset is 0 with VFs on: the PF itself is at that routing ID";
+    report("sriov-placement", at.firstVfOffset, message);
+  }
+  if (numVfs > 1 && registers.u16(at.vfStride) === 0) {
+    report("sriov-placement", at.vfStride, "VF Stride is 0: all VFs share one routing ID");
+  }
+}
+
 export const sriov: CapabilityDecoder<Sriov> = {
   lengthOf: () => sriovLengthBytes,
   decode(registers, _context, report) {
     const at = sriovRegister;
-    const { bars, cutOff, reservedType } = decodeBaseAddresses(registers, at.vfBar0, 6);
-    for (const index of cutOff) {
-      const message = `VF BAR ${index} is 64 bits wide: no register is left for its upper half`;
-      report("bar-cut-off", at.vfBar0 + 4 * index, message);
-    }
-    for (const index of reservedType) {
-      const message = `VF BAR ${index} has the reserved type 11`;
-      report("bar-reserved-type", at.vfBar0 + 4 * index, message);
-    }
-    for (const { index } of bars.filter(({ kind }) => kind === "io")) {
-      const message = `VF BAR ${index} is an I/O BAR: VFs have memory BARs only`;
-      report("vf-bar-io", at.vfBar0 + 4 * index, message);
-    }
-    const vfBars = bars
+    const bars = decodeBaseAddresses(registers, at.vfBar0, 6);
+    reportVfBars(bars, report);
+    reportCounts(registers, report);
+    const vfBars = bars.bars
       .filter(({ kind }) => kind === "memory")
       .map(({ index, address, width, prefetchable }) => ({ index, address, width, prefetchable }));
     return {
