@@ -19,7 +19,7 @@ import {
 import { disruptionsOf } from "./disruption.ts";
 import { traitsOf } from "./driver-traits.ts";
 import { attributeNames, freshPolicy, isSame, settingOf } from "./vf-policy.ts";
-import { diffVf, type VfContext, type VfDiff } from "./vf-diff.ts";
+import { diffVf, vfProblems, type VfContext, type VfDiff } from "./vf-diff.ts";
 import { rangesOf } from "./ranges.ts";
 import type { PfWanted } from "./wanted.ts";
 
@@ -217,7 +217,10 @@ export function diffPf(wanted: PfWanted): PfDiff {
   const vfSteps = isRecreated ? recreationSteps(wanted, finals) : inPlaceSteps(wanted, finals);
   return {
     actions: actionsOf([...before, ...vfSteps, ...after], wanted, isRecreated),
-    problems: diffs.flatMap(({ problems }) => problems),
+    problems: vfProblems(
+      diffs.flatMap(({ refusals }) => refusals),
+      wanted,
+    ),
     unverifiable: diffs.flatMap(({ unverifiable }) => unverifiable),
     losses: isRecreated && pf.numVfs > 0 ? lossesOf(wanted) : [],
   };

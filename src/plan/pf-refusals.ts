@@ -9,8 +9,9 @@ export function pfRefusals(wanted: PfWanted): PlanProblem[] {
   const { pf, spec, adapter, adapterName, numVfs } = wanted;
   const problems: PlanProblem[] = [];
   const label = `${spec.name} (${pf.address})`;
-  const refuse = (code: string, message: string, hint: string): void => {
-    problems.push({ code, where: spec.where, message, hint, adapter: adapterName });
+  const refuse = (code: string, message: string, hint: string, key = ""): void => {
+    const where = spec.places?.[key] ?? adapter.places?.[key] ?? spec.where;
+    problems.push({ code, where, message, hint, adapter: adapterName });
   };
   if (pf.isChanging) {
     const message = `Cannot plan ${label}: a change of its VF count is still in flight`;
@@ -21,21 +22,26 @@ export function pfRefusals(wanted: PfWanted): PlanProblem[] {
     const message = `Cannot set ${numVfs} VFs on ${label}: it has no sriov_numvfs file`;
     const total = pf.capabilityTotalVfs;
     const why = total === null ? "It has no SR-IOV capability" : `The capability says ${total} VFs`;
-    refuse("pf-without-sriov", message, `${why}; see the firmware, the BIOS and the driver`);
+    refuse(
+      "pf-without-sriov",
+      message,
+      `${why}; see the firmware, the BIOS and the driver`,
+      "numVfs",
+    );
   } else if (isResized && pf.driver === null) {
     const message = `Cannot set ${numVfs} VFs on ${label}: no driver is bound to it`;
-    refuse("pf-without-driver", message, "Bind the PF's driver first");
+    refuse("pf-without-driver", message, "Bind the PF's driver first", "numVfs");
   } else if (isResized && pf.totalVfs !== null && numVfs > pf.totalVfs) {
     const message = `Cannot set ${numVfs} VFs on ${label}: sriov_totalvfs is ${pf.totalVfs}`;
     const hardware = pf.capabilityTotalVfs;
     const isLower = hardware !== null && hardware > pf.totalVfs;
     const hint = isLower ? `The device could have ${hardware}, the driver allows fewer` : null;
-    refuse("too-many-vfs", message, hint ?? `Set numVfs to ${pf.totalVfs} or fewer`);
+    refuse("too-many-vfs", message, hint ?? `Set numVfs to ${pf.totalVfs} or fewer`, "numVfs");
   }
   const wantsSwitchdev = adapter.eswitchMode === "switchdev" && pf.eswitchMode !== "switchdev";
   if (wantsSwitchdev && (pf.eswitchMode === null || !traitsOf(pf.driver).hasSwitchdev)) {
     const message = `Cannot set ${label} to switchdev: driver ${pf.driver} has no eswitch modes`;
-    refuse("no-eswitch-modes", message, "Remove eswitchMode or set it to legacy");
+    refuse("no-eswitch-modes", message, "Remove eswitchMode or set it to legacy", "eswitchMode");
   }
   const needsNetdev = spec.mtu !== undefined || spec.adminState !== undefined;
   if (needsNetdev && pf.netdevs.length === 0) {

@@ -43,13 +43,21 @@ function lineOf(change: Change): Line {
   }
 }
 
+/** The reason without the setting that it begins with: the line says it already. */
+function reasonOf({ change, because }: Action): string {
+  const setting = change.kind === "set-vf" ? `${settingWords(change.attribute)}: ` : "";
+  return because.startsWith(setting) ? because.slice(setting.length) : because;
+}
+
 type Group = { readonly line: Line; readonly because: string; readonly vfIndexes: number[] };
 
 /** Neighbouring actions that say the same of different VFs become one line. */
 function groupsOf(actions: readonly Action[]): Group[] {
   const groups: Group[] = [];
   const byText = new Map<string, Group>();
-  for (const { change, because } of actions) {
+  for (const action of actions) {
+    const { change } = action;
+    const because = reasonOf(action);
     const line = lineOf(change);
     const vfIndex = "vfIndex" in change ? change.vfIndex : null;
     const key = `${line.words}\n${because}`;

@@ -197,7 +197,7 @@ const rows: readonly Row[] = [
     pf: pfOf(address, 2, { driver: "ice", eswitchMode: "switchdev" }),
     spec: specOf({}, [entry([0], { trust: true })]),
     problems: [
-      "attribute-in-switchdev: Cannot configure VF 0 of p0: trust are not enforced in switchdev mode",
+      "attribute-in-switchdev: Cannot configure VF 0 of p0: trust is not enforced in switchdev mode",
     ],
   },
   {

@@ -5,10 +5,12 @@ import { vfTarget } from "../model/bdf.ts";
 import type { Pf, Vf } from "../model/inventory.ts";
 import { autoMacOfConsumer, autoMacOfVf, zeroMac } from "../model/mac.ts";
 import type { PlanProblem } from "../model/plan.ts";
+import type { PolicyKey, SourcePlace } from "../model/spec.ts";
 import { noPolicy, type VfAttribute, type VfAttributeName } from "../model/vf-attribute.ts";
 import type { VfFinal, VfSetting } from "./creation.ts";
 import { choiceOf, driverName } from "./binding.ts";
 import type { DriverTraits } from "./driver-traits.ts";
+import { rangesOf } from "./ranges.ts";
 import {
   attributeNames,
   freshPolicy,
@@ -31,7 +33,7 @@ export type VfContext = {
 
 export type VfDiff = {
   readonly final: VfFinal;
-  readonly problems: readonly PlanProblem[];
+  readonly refusals: readonly VfRefusal[];
   readonly unverifiable: readonly { readonly target: string; readonly attribute: string }[];
 };
 
@@ -94,47 +96,74 @@ function msixOf(wanted: VfWanted | null, { vf }: VfContext): number | null {
   return vf !== null && (vf.msixCount === count || vf.msixCount === null) ? null : count;
 }
 
-function problemOf(code: string, wanted: VfWanted, context: VfContext, words: string): PlanProblem {
-  const { spec, adapterName } = context.wantedPf;
-  const message = `Cannot configure VF ${wanted.vfIndex} of ${spec.name}: ${words}`;
-  return { code, where: wanted.where, message, adapter: adapterName };
+/** What speaks against one VF; a claim of many VFs has it many times, see vfProblems(). */
+export type VfRefusal = {
+  readonly code: string;
+  readonly where: SourcePlace;
+  readonly words: string;
+  readonly vfIndex: number;
+  readonly hint?: string;
+};
+
+/** `key` says which of the claim's keys is at fault, so that the problem points at it. */
+const refusalOf = (
+  code: string,
+  key: PolicyKey,
+  words: string,
+  { places, where, vfIndex }: VfWanted,
+): VfRefusal => ({ code, where: places[key] ?? where, words, vfIndex });
+
+/** One problem for all VFs that have it for the same reason at the same place. */
+export function vfProblems(refusals: readonly VfRefusal[], wanted: PfWanted): PlanProblem[] {
+  const groups = Map.groupBy(refusals, ({ code, where, words }) => `${code} ${where} ${words}`);
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { code, where, words, hint } = first;
+    const vfs = rangesOf(group.map(({ vfIndex }) => vfIndex));
+    const message = `Cannot configure VF ${vfs} of ${wanted.spec.name}: ${words}`;
+    const adapter = wanted.adapterName;
+    return [{ code, where, message, adapter, ...(hint === undefined ? {} : { hint }) }];
+  });
 }
 
 /** What the PF's class, driver or mode cannot have. */
-function refusals(wanted: VfWanted, context: VfContext): PlanProblem[] {
+function refusalsOf(wanted: VfWanted, context: VfContext): VfRefusal[] {
   const { pf, traits, wantedPf } = context;
   const names = attributeNames.filter((name) => wanted.policy[name] !== undefined);
-  const problem = (code: string, words: string): PlanProblem =>
-    problemOf(code, wanted, context, words);
-  const problems: PlanProblem[] = [];
-  const isNetwork = pf.classCode >> 16 === 0x02;
-  if (names.length > 0 && !isNetwork) {
-    const words = `${names.join(", ")} of a function that is no network controller`;
-    return [problem("attribute-of-other-class", words)];
+  const refusal = (code: string, key: PolicyKey, words: string): VfRefusal =>
+    refusalOf(code, key, words, wanted);
+  const refusals: VfRefusal[] = [];
+  const { rate, vlan, msix } = wanted.policy;
+  if (typeof msix === "number" && (pf.vfTotalMsix ?? 0) === 0) {
+    const words = `driver ${pf.driver} cannot resize MSI-X tables`;
+    refusals.push(refusal("attribute-unsupported", "msix", words));
   }
-  if (names.length > 0 && isSwitchdev(wantedPf)) {
-    const words = `${names.join(", ")} are not enforced in switchdev mode`;
-    return [problem("attribute-in-switchdev", words)];
+  const isNetwork = pf.classCode >> 16 === 0x02;
+  const [code, why] = isNetwork
+    ? ["attribute-in-switchdev", "is not enforced in switchdev mode"]
+    : ["attribute-of-other-class", "is for network functions only"];
+  if (!isNetwork || isSwitchdev(wantedPf)) {
+    return [...refusals, ...names.map((name) => refusal(code, name, `${name} ${why}`))];
   }
   for (const name of names.filter((name) => traits.unsupported.has(name))) {
-    problems.push(problem("attribute-unsupported", `driver ${pf.driver} does not support ${name}`));
+    const words = `driver ${pf.driver} does not support ${name}`;
+    refusals.push(refusal("attribute-unsupported", name, words));
   }
-  const { rate, vlan, msix } = wanted.policy;
   if (typeof rate === "object" && (rate.minMbps ?? 0) > 0 && !traits.hasMinRate) {
-    problems.push(problem("attribute-unsupported", `driver ${pf.driver} has no minimum rate`));
-  }
-  if (typeof vlan === "object" && vlan.protocol === "802.1ad" && !traits.has8021ad) {
-    problems.push(problem("attribute-unsupported", `driver ${pf.driver} has no 802.1ad tags`));
-  }
-  if (typeof msix === "number" && (pf.vfTotalMsix ?? 0) === 0) {
-    problems.push(
-      problem("attribute-unsupported", `driver ${pf.driver} cannot resize MSI-X tables`),
+    refusals.push(
+      refusal("attribute-unsupported", "rate", `driver ${pf.driver} has no minimum rate`),
     );
   }
-  return [...problems, ...rateProblems(wanted, context)];
+  if (typeof vlan === "object" && vlan.protocol === "802.1ad" && !traits.has8021ad) {
+    refusals.push(
+      refusal("attribute-unsupported", "vlan", `driver ${pf.driver} has no 802.1ad tags`),
+    );
+  }
+  return [...refusals, ...rateRefusals(wanted, context)];
 }
 
-function rateProblems(wanted: VfWanted, context: VfContext): PlanProblem[] {
+function rateRefusals(wanted: VfWanted, context: VfContext): VfRefusal[] {
   const { pf, traits, wantedPf } = context;
   const { rate } = wanted.policy;
   if (typeof rate !== "object" || (rate.maxMbps ?? 0) === 0) return [];
@@ -142,13 +171,13 @@ function rateProblems(wanted: VfWanted, context: VfContext): PlanProblem[] {
   const speed = netdev?.linkSpeedMbps ?? null;
   if (speed !== null && speed > 0 && (rate.maxMbps ?? 0) > speed) {
     const words = `rate max ${rate.maxMbps} Mbit/s is above the link's ${speed}`;
-    return [problemOf("rate-above-link", wanted, context, words)];
+    return [refusalOf("rate-above-link", "rate", words, wanted)];
   }
   const goesUp = wantedPf.spec.adminState === "up";
   if (traits.rateNeedsLink && netdev?.isUp === false && !goesUp) {
     const words = `driver ${pf.driver} takes a rate only while the PF is up`;
     const hint = `Give ${wantedPf.spec.name} adminState: up`;
-    return [{ ...problemOf("rate-needs-link", wanted, context, words), hint }];
+    return [{ ...refusalOf("rate-needs-link", "rate", words, wanted), hint }];
   }
   return [];
 }
@@ -157,9 +186,9 @@ function rateProblems(wanted: VfWanted, context: VfContext): PlanProblem[] {
 export function diffVf(wanted: VfWanted | null, vfIndex: number, context: VfContext): VfDiff {
   const { pf, former } = context;
   const settings: VfSetting[] = [];
-  const problems = wanted === null ? [] : refusals(wanted, context);
+  const refusals = wanted === null ? [] : refusalsOf(wanted, context);
   const unverifiable: VfDiff["unverifiable"][number][] = [];
-  if (wanted !== null && problems.length === 0) {
+  if (wanted !== null && refusals.length === 0) {
     for (const name of attributeNames) {
       const compared = compareOne(name, wanted, context);
       if (compared.setting !== undefined) settings.push(compared.setting);
@@ -168,7 +197,7 @@ export function diffVf(wanted: VfWanted | null, vfIndex: number, context: VfCont
       }
       if (compared.unknown === true) {
         const words = `nobody knows what "${wanted.policy[name]}" is for ${name} here`;
-        problems.push(problemOf("default-unknown", wanted, context, words));
+        refusals.push(refusalOf("default-unknown", name, words, wanted));
       }
     }
   }
@@ -180,5 +209,6 @@ export function diffVf(wanted: VfWanted | null, vfIndex: number, context: VfCont
       ? `${driverName(wanted.driver)} wanted by ${wanted.claim}`
       : "carried over from before the resize";
   const msixCount = msixOf(wanted, context);
-  return { final: { vfIndex, driver, driverBecause, settings, msixCount }, problems, unverifiable };
+  const final = { vfIndex, driver, driverBecause, settings, msixCount };
+  return { final, refusals, unverifiable };
 }

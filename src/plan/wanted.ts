@@ -2,7 +2,17 @@
 // claims it (a pool, a policy entry or a consumer). VF sets are disjoint, so a VF has one claim;
 // a VF without one gets the spec's `unassigned` driver and no policy.
 
-import type { DriverChoice, PolicySpec, SourcePlace, Spec, VfSet } from "../model/spec.ts";
+import type {
+  AssignSpec,
+  DriverChoice,
+  Places,
+  PolicySpec,
+  PoolSpec,
+  SourcePlace,
+  Spec,
+  VfPolicySpec,
+  VfSet,
+} from "../model/spec.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import type { MatchedPf } from "./match.ts";
 
@@ -12,6 +22,8 @@ export type VfWanted = {
   readonly driver: DriverChoice | null;
   readonly policy: PolicySpec;
   readonly where: SourcePlace;
+  /** Where each key of the claim stands. */
+  readonly places: Places;
   /** `libvirt:web1/net1` of an assign entry; the MAC belongs to it. */
   readonly consumer: string | null;
   /** Words for `because`: `pool tenants`, `the policy at spec.yaml:30:5`. */
@@ -26,18 +38,25 @@ export type PfWanted = MatchedPf & {
 
 type Claim = Omit<VfWanted, "vfIndex"> & { readonly vfs: readonly VfSet[] };
 
+const commonOf = ({ driver, policy, where, places }: PoolSpec | VfPolicySpec | AssignSpec) => ({
+  driver: driver ?? null,
+  policy,
+  where,
+  places: places ?? {},
+});
+
 function claimsOf({ pools, virtualFunctions, assign }: Spec): Claim[] {
-  const ofPools = pools.map(({ name, vfs, driver, policy, where }): Claim => {
-    return { vfs, driver: driver ?? null, policy, where, consumer: null, claim: `pool ${name}` };
+  const ofPools = pools.map((pool): Claim => {
+    return { ...commonOf(pool), vfs: pool.vfs, consumer: null, claim: `pool ${pool.name}` };
   });
-  const ofPolicies = virtualFunctions.map(({ vfs, driver, policy, where }): Claim => {
-    const claim = `the policy at ${where}`;
-    return { vfs, driver: driver ?? null, policy, where, consumer: null, claim };
+  const ofPolicies = virtualFunctions.map((entry): Claim => {
+    const claim = `the policy at ${entry.where}`;
+    return { ...commonOf(entry), vfs: entry.vfs, consumer: null, claim };
   });
-  const ofConsumers = assign.flatMap(({ to, source, driver, policy, where }): Claim[] => {
+  const ofConsumers = assign.flatMap((entry): Claim[] => {
+    const { to, source } = entry;
     if (source.kind === "pool") return [];
-    const vfs = [source.vf];
-    return [{ vfs, driver: driver ?? null, policy, where, consumer: to, claim: to }];
+    return [{ ...commonOf(entry), vfs: [source.vf], consumer: to, claim: to }];
   });
   return [...ofPools, ...ofPolicies, ...ofConsumers];
 }
@@ -66,6 +85,7 @@ function withUnassigned(spec: Spec, claims: ReadonlyMap<number, VfWanted>, numVf
       driver: unassigned,
       policy: {},
       where: spec.source,
+      places: {},
       consumer: null,
       claim: "defaults.unassigned",
     };
