@@ -25,7 +25,7 @@ const identity = {
 function inventoryOf(root: string, detailOf: readonly string[] = []): Promise<Inventory> {
   const paths = linuxPaths(root, join(root, "run"));
   return readInventory(
-    { paths, identity, readLinks: null, census: () => new Map() },
+    { paths, identity, readLinks: null, census: async () => new Map() },
     { census: false, netdevAttributes: true, detailOf, only: null },
   );
 }

@@ -15,10 +15,10 @@ import type {
   Vf,
 } from "../../model/inventory.ts";
 import type { Problem } from "../../model/problem.ts";
-import type { VfPolicy } from "../../model/vf-attribute.ts";
 import type { HostRequest, InventoryOptions } from "../host.ts";
 import type { ConfigFacts } from "./config-facts.ts";
 import { type DriverIndex, driverOf, readDrivers } from "./drivers.ts";
+import type { LinkFacts, VfPolicies } from "./link-facts.ts";
 import { bareNetdev, indexedNetdev, netdevFromFiles, readNetdevNames } from "./netdevs.ts";
 import type { LinuxPaths } from "./paths.ts";
 import { iommuGroupOf, type PciFunction } from "./pci-function.ts";
@@ -28,20 +28,12 @@ import { type ScannedPf, scanFunctions } from "./scan.ts";
 import { TreeReader } from "./tree-reader.ts";
 import { writersInFlight } from "./writers-in-flight.ts";
 
-/** What netlink knows, gathered by whoever holds the socket. */
-export type LinkFacts = {
-  readonly netdevs: ReadonlyMap<string, Netdev>;
-  /** By PF address, then VF index. */
-  readonly policies: ReadonlyMap<Address, ReadonlyMap<number, VfPolicy>>;
-  readonly eswitchModes: ReadonlyMap<Address, Pf["eswitchMode"]>;
-};
-
 export type InventorySources = {
   readonly paths: LinuxPaths;
   readonly identity: HostIdentity;
   /** null where there is no netlink to ask: a captured tree. */
-  readonly readLinks: ((reader: TreeReader) => LinkFacts) | null;
-  readonly census: (functions: CensusFunctions, reader: TreeReader) => OwnersByAddress;
+  readonly readLinks: ((reader: TreeReader) => Promise<LinkFacts>) | null;
+  readonly census: (functions: readonly CensusFunction[]) => Promise<OwnersByAddress>;
 };
 
 export type OwnersByAddress = ReadonlyMap<Address, readonly Owner[]>;
@@ -54,7 +46,6 @@ export type CensusFunction = {
   readonly classCode: number;
   readonly netdevs: readonly string[];
 };
-export type CensusFunctions = readonly CensusFunction[];
 
 type Facts = {
   readonly paths: LinuxPaths;
@@ -88,12 +79,18 @@ function pfNetdevs(address: Address, facts: Facts): readonly Netdev[] {
   );
 }
 
+/** VF attributes come with the PF's netdev; in switchdev mode it has others, without any. */
+function policiesOf(pf: Address, { netdevNames, links }: Facts): VfPolicies | undefined {
+  const names = netdevNames.get(pf) ?? none;
+  return names.map((name) => links?.policies.get(name)).find((found) => found !== undefined);
+}
+
 function readVfs({ fn, seats }: ScannedPf, facts: Facts): Vf[] {
   const { drivers, detail, reader } = facts;
   // VFs are siblings of their PF, on other buses too: a virtual bus has no folder of its own.
   const parent = fn.folder.slice(0, fn.folder.lastIndexOf("/"));
   const isGrouped = fn.files.has("iommu_group");
-  const policies = facts.links?.policies.get(fn.address);
+  const policies = policiesOf(fn.address, facts);
   return seats.map(({ vfIndex, address }) => ({
     vfIndex,
     address,
@@ -234,7 +231,7 @@ export async function readInventory(
     paths,
     drivers,
     netdevNames: readNetdevNames(paths, reader),
-    links: options.netdevAttributes ? (sources.readLinks?.(reader) ?? null) : null,
+    links: options.netdevAttributes ? ((await sources.readLinks?.(reader)) ?? null) : null,
     withAttributes: options.netdevAttributes,
     detail: await readDetail(paths, detailed, reader),
     reader,
@@ -244,7 +241,7 @@ export async function readInventory(
     const isChanging = changing.has(scanned.fn.address) || config?.isLate === true;
     return readPf({ scanned, config: config?.facts ?? null, isChanging }, facts);
   });
-  const owners = options.census ? sources.census(censusFunctions(pfs), reader) : null;
+  const owners = options.census ? await sources.census(censusFunctions(pfs)) : null;
   return {
     host: identity,
     physicalFunctions: owners === null ? pfs : withOwners(pfs, owners),

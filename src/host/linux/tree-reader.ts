@@ -3,7 +3,15 @@
 // a problem in the list, never an exception; callers list a folder first and so ask only for
 // what is there.
 
-import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+} from "node:fs";
 import type { Problem } from "../../model/problem.ts";
 
 // A fifo or terminal in a captured tree must not make open() wait.
@@ -62,6 +70,17 @@ export class TreeReader {
       const errno = errnoOf(error) ?? "";
       const isFine = errno === "ENOENT" || errno === "ENOTDIR" || fine.includes(errno);
       return isFine ? null : this.#gap(path, error);
+    }
+  }
+
+  /** All of a file that may be longer than a page, as those of /proc are; null where it is missing
+   * or refused with an errno that is named fine. */
+  wholeText(path: string, fine: readonly string[] = []): string | null {
+    try {
+      return readFileSync(path, { encoding: "latin1", flag: "r" });
+    } catch (error) {
+      const errno = errnoOf(error) ?? "";
+      return errno === "ENOENT" || fine.includes(errno) ? null : this.#gap(path, error);
     }
   }
 

@@ -1,0 +1,60 @@
+// Who uses what, now: the host's own truth, gathered anew each time. A sign of use that cannot be
+// attributed is still use; a user that cannot be seen is reported as unknown, never as absent.
+
+import type { Address } from "../../../model/bdf.ts";
+import type { Owner } from "../../../model/inventory.ts";
+import type { CensusFunction, OwnersByAddress } from "../inventory.ts";
+import type { LinksReading, TrafficReading } from "../links.ts";
+import type { LinuxPaths } from "../paths.ts";
+import { commandLineUsers } from "./command-lines.ts";
+import { isStorage, mountUsers } from "./mounts.ts";
+import { namespaceUsers } from "./network-namespaces.ts";
+import { netdevUsers } from "./netdev-users.ts";
+import { readProcesses } from "./processes.ts";
+import { groupUsers, type User } from "./user.ts";
+import { vfioHolders } from "./vfio-holders.ts";
+
+export type CensusSources = {
+  readonly paths: LinuxPaths;
+  /** Links and traffic of this moment; null where there is no netlink: a captured tree. */
+  readonly readNetwork: (() => LinksReading & TrafficReading) | null;
+};
+
+/** Owners of each function that has any. */
+export function takeCensus(
+  functions: readonly CensusFunction[],
+  { paths, readNetwork }: CensusSources,
+): OwnersByAddress {
+  const withNetdevs = functions.filter(({ netdevs }) => netdevs.length > 0);
+  // Upper interfaces are in sysfs; the rest needs the running host.
+  if (!paths.isLive || readNetwork === null) {
+    const sources = { paths, traffic: null, nameOf: new Map(), isUp: () => true };
+    return groupUsers(netdevUsers(withNetdevs, sources));
+  }
+  const processes = readProcesses(paths.proc);
+  const wanted = new Set<Address>(functions.map(({ address }) => address));
+  const users: User[] = [
+    ...vfioHolders(paths, functions, processes),
+    ...commandLineUsers(processes).filter(({ address }) => wanted.has(address)),
+    ...(withNetdevs.length === 0 ? [] : netdevUsersOf(withNetdevs, paths, readNetwork())),
+    ...namespaceUsers(paths, functions, processes),
+  ];
+  const storage = functions.filter(({ classCode }) => isStorage(classCode));
+  if (storage.length > 0) {
+    users.push(...mountUsers(paths, new Set(storage.map(({ address }) => address))));
+  }
+  return groupUsers(users);
+}
+
+function netdevUsersOf(
+  functions: readonly CensusFunction[],
+  paths: LinuxPaths,
+  network: LinksReading & TrafficReading,
+): User[] {
+  const nameOf = new Map(network.links.map(({ ifindex, name }) => [ifindex, name]));
+  const up = new Set(network.links.filter(({ isUp }) => isUp).map(({ name }) => name));
+  const isUp = (name: string): boolean => up.has(name);
+  return netdevUsers(functions, { paths, traffic: network, nameOf, isUp });
+}
+
+export const noOwners: readonly Owner[] = [];

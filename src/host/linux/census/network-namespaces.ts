@@ -1,0 +1,127 @@
+// Functions whose netdev lives in another network namespace: bound to a network driver, but with
+// no netdev here. Only then are the other namespaces looked into, one `ip` in each, because a
+// namespace shows its netdevs to nobody outside.
+
+import { spawnSync } from "node:child_process";
+import { readlinkSync, statSync } from "node:fs";
+import type { Address } from "../../../model/bdf.ts";
+import type { CensusFunction } from "../inventory.ts";
+import type { LinuxPaths } from "../paths.ts";
+import { errnoOf, TreeReader } from "../tree-reader.ts";
+import { commandOf, type Process } from "./processes.ts";
+import type { User } from "./user.ts";
+import { isVfioDriver } from "./vfio-holders.ts";
+
+const isNetwork = (classCode: number): boolean => classCode >> 16 === 0x02;
+
+/** Drivers that hand the function to user space and never make a netdev. */
+const userSpaceDrivers: ReadonlySet<string> = new Set([
+  "uio_pci_generic",
+  "igb_uio",
+  "pci-stub",
+  "pci-pf-stub",
+]);
+
+export const makesNetdev = ({ driver, classCode }: CensusFunction): boolean =>
+  isNetwork(classCode) && driver !== null && !isVfioDriver(driver) && !userSpaceDrivers.has(driver);
+
+type Namespace = {
+  readonly name: string;
+  /** A file that setns(2) takes. */
+  readonly path: string;
+  readonly pid: number | null;
+};
+
+function inodeOfNamed(path: string): string | null {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? null : String(stat.ino);
+}
+
+/** `net:[4026531840]` */
+function inodeOfProcess(path: string): string | null {
+  try {
+    return /\[([0-9]+)\]/.exec(readlinkSync(path))?.[1] ?? null;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null; // gone, or not ours to see
+  }
+}
+
+/** Every network namespace but our own: those with a name first. */
+function otherNamespaces(paths: LinuxPaths, processes: readonly Process[]): Namespace[] {
+  const own = inodeOfProcess(`${paths.proc}/self/ns/net`);
+  const byInode = new Map<string, Namespace>();
+  const add = (inode: string | null, namespace: Namespace): void => {
+    if (inode !== null && inode !== own && !byInode.has(inode)) byInode.set(inode, namespace);
+  };
+  for (const name of new TreeReader().namesIfThere(paths.namedNetns)) {
+    const path = `${paths.namedNetns}/${name}`;
+    add(inodeOfNamed(path), { name, path, pid: null });
+  }
+  for (const process of processes) {
+    const path = `${paths.proc}/${process.pid}/ns/net`;
+    const name = `${commandOf(process)}-${process.pid}`;
+    add(inodeOfProcess(path), { name, path, pid: process.pid });
+  }
+  return [...byInode.values()];
+}
+
+const lookDeadlineMs = 1000;
+
+/** PCI functions that have a netdev in a namespace, with its name. */
+function netdevsIn({ path }: Namespace): ReadonlyMap<Address, string> {
+  const words = [`--net=${path}`, "ip", "-details", "-json", "link", "show"];
+  const { status, stdout } = spawnSync("nsenter", words, {
+    encoding: "utf8",
+    timeout: lookDeadlineMs,
+    stdio: ["ignore", "pipe", "ignore"],
+    maxBuffer: 1 << 26,
+  });
+  const byAddress = new Map<Address, string>();
+  if (status !== 0) return byAddress;
+  for (const link of parseLinks(stdout)) byAddress.set(link.parent, link.name);
+  return byAddress;
+}
+
+function parseLinks(text: string): { readonly parent: Address; readonly name: string }[] {
+  let links: unknown;
+  try {
+    links = JSON.parse(text);
+  } catch {
+    return []; // an ip without -json: the namespace keeps its secret
+  }
+  if (!Array.isArray(links)) return [];
+  return links.flatMap((link: unknown) => {
+    if (typeof link !== "object" || link === null) return [];
+    const { parentdev, ifname } = link as { parentdev?: unknown; ifname?: unknown };
+    const isWhole = typeof parentdev === "string" && typeof ifname === "string";
+    return isWhole ? [{ parent: parentdev, name: ifname }] : [];
+  });
+}
+
+export function namespaceUsers(
+  paths: LinuxPaths,
+  functions: readonly CensusFunction[],
+  processes: readonly Process[],
+): User[] {
+  const absent = functions.filter((fn) => makesNetdev(fn) && fn.netdevs.length === 0);
+  if (absent.length === 0) return [];
+  const namespaces = otherNamespaces(paths, processes);
+  const missing = new Set(absent.map(({ address }) => address));
+  const users: User[] = [];
+  for (const namespace of namespaces) {
+    if (missing.size === 0) break;
+    for (const [address, netdev] of netdevsIn(namespace)) {
+      if (!missing.delete(address)) continue;
+      const { name, pid, path } = namespace;
+      const evidence = `its netdev is ${netdev} in network namespace ${path}`;
+      users.push({ address, owner: { kind: "netns", name, pid, evidence } });
+    }
+  }
+  // Without any other namespace a netdev cannot be elsewhere: the driver has just not made one.
+  if (namespaces.length === 0) return users;
+  const evidence =
+    "bound to a network driver, but its netdev is in no network namespace we can see";
+  const unseen = { kind: "unknown", name: "unseen-netns", pid: null, evidence } as const;
+  return [...users, ...[...missing].map((address) => ({ address, owner: unseen }))];
+}
