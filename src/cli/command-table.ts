@@ -104,6 +104,18 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/import.ts")).importCommand,
   },
   {
+    name: "decode",
+    summary: "Explain PCI config space: lspci -xxxx text or a binary config file",
+    operands: [["<file...>", "dumps or config files; - reads standard input"]],
+    options: [],
+    examples: [
+      ["lspci -xxxx | sriovctl decode -", "every function of this machine (as root)"],
+      ["sriovctl decode /sys/bus/pci/devices/0000:3b:00.0/config", "one function"],
+      ["sriovctl decode --json dump.txt | jq '.[].extendedCapabilities'", "for programs"],
+    ],
+    load: async () => (await import("./commands/decode.ts")).decode,
+  },
+  {
     name: "completion",
     summary: "Print the completion script of a shell",
     operands: [["<shell>", "bash, zsh or fish"]],

@@ -56,12 +56,23 @@ const models: Readonly<Record<string, string>> = {
 };
 
 const classes: Readonly<Record<string, string>> = {
+  "0100": "SCSI",
+  "0106": "SATA",
   "0108": "NVMe",
   "0200": "Ethernet",
   "0207": "InfiniBand",
+  "0280": "network",
   "0300": "VGA",
   "0302": "3D",
   "0380": "display",
+  "0403": "audio",
+  "0500": "memory",
+  "0600": "host bridge",
+  "0601": "ISA bridge",
+  "0604": "PCI bridge",
+  "0607": "CardBus bridge",
+  "0c03": "USB",
+  "0c05": "SMBus",
   "0b40": "co-processor",
   "1200": "accelerator",
 };

@@ -30,7 +30,7 @@ import {
 } from "./address-translation.ts";
 import type { L1PmSubstates, LatencyToleranceReporting } from "./link-power.ts";
 import { l1PmSubstates, latencyToleranceReporting } from "./link-power.ts";
-import type { ResizableBar } from "./resizable-bar.ts";
+import type { ResizableBar, VfResizableBar } from "./resizable-bar.ts";
 import { resizableBar, vfResizableBar } from "./resizable-bar.ts";
 import type {
   DesignatedVendorSpecific,
@@ -68,6 +68,7 @@ export type ExtendedBody =
   | LatencyToleranceReporting
   | L1PmSubstates
   | ResizableBar
+  | VfResizableBar
   | VendorSpecificExtended
   | DesignatedVendorSpecific;
 

@@ -19,10 +19,10 @@ export type ResizableBarEntry = {
   readonly supportedSizesBytes: readonly number[];
 };
 
-export type ResizableBar = {
-  readonly kind: "resizableBar" | "vfResizableBar";
-  readonly entries: readonly ResizableBarEntry[];
-};
+type Resizable<Kind> = { readonly kind: Kind; readonly entries: readonly ResizableBarEntry[] };
+
+export type ResizableBar = Resizable<"resizableBar">;
+export type VfResizableBar = Resizable<"vfResizableBar">;
 
 const entryCount = (registers: Registers): number =>
   decodeFields(control, registers.u32(8)).entries;
@@ -56,7 +56,7 @@ function decodeEntries(registers: Registers, report: Report): ResizableBarEntry[
   });
 }
 
-const decoderOf = (kind: ResizableBar["kind"]): CapabilityDecoder<ResizableBar> => ({
+const decoderOf = <Kind extends string>(kind: Kind): CapabilityDecoder<Resizable<Kind>> => ({
   lengthOf: (registers) => 4 + 8 * Math.max(1, entryCount(registers)),
   decode: (registers, _context, report) => ({ kind, entries: decodeEntries(registers, report) }),
 });

@@ -1,0 +1,13 @@
+// `sriovctl decode FILE...`: what config space says, for people or as JSON. Touches no host.
+
+import type { RunCommand } from "../context.ts";
+import { decodeJson } from "../decode-json.ts";
+import { decodeText } from "../decode-text.ts";
+import { decodeExitCode, decodeFiles } from "../decode.ts";
+
+export const decode: RunCommand = async (context, args) => {
+  const files = decodeFiles(args.operands);
+  context.printJson(decodeJson(files));
+  context.print(...decodeText(files, context.style));
+  return decodeExitCode(files);
+};
