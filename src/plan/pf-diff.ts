@@ -2,9 +2,10 @@
 // every VF, change the mode, create them anew, configure, bind. Otherwise each VF is brought to
 // what the spec wants where it stands.
 
-import { vfTarget } from "../model/bdf.ts";
+import { vfTarget, type Address } from "../model/bdf.ts";
 import type { Action, Change } from "../model/action.ts";
 import { vfAt, type Pf, type Vf } from "../model/inventory.ts";
+import { zeroMac } from "../model/mac.ts";
 import type { Plan, PlanProblem } from "../model/plan.ts";
 import { noPolicy } from "../model/vf-attribute.ts";
 import { choiceOf, isBoundAs } from "./binding.ts";
@@ -58,6 +59,13 @@ export function restoringSteps(pf: Pf): Step[] {
   return creationSteps({ pf: address, numVfs, driversAutoprobe, vfs, because: "as before" });
 }
 
+/** A VF without an administrator's MAC gets a new random one each time its kernel driver binds. */
+function formerMac(vf: Vf, { pf, vfIndex }: { pf: Address; vfIndex: number }): Change[] {
+  const mac = vf.policy?.mac ?? zeroMac;
+  if (mac === zeroMac || !isBoundAs("kernel", vf.driver)) return [];
+  return [{ kind: "set-vf", pf, vfIndex, attribute: { name: "mac", mac } }];
+}
+
 function inverseOf(change: Change, pf: Pf): Change[] {
   const { address, driversAutoprobe, eswitchMode } = pf;
   switch (change.kind) {
@@ -82,7 +90,8 @@ function inverseOf(change: Change, pf: Pf): Change[] {
     }
     case "bind-driver": {
       const vf = vfAt(pf, change.vfIndex);
-      return vf === null ? [] : [{ ...change, driver: choiceOf(vf) }];
+      if (vf === null) return [];
+      return [...formerMac(vf, change), { ...change, driver: choiceOf(vf) }];
     }
     case "set-msix-count": {
       const msixCount = vfAt(pf, change.vfIndex)?.msixCount ?? null;
