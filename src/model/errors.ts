@@ -30,6 +30,13 @@ export const errorTable = {
   "not-confirmed": row(3, false, "Confirm on the terminal or pass --yes"),
   "locked": row(3, true, "Wait until the other apply has ended, or end it"),
   "unfinished-apply": row(3, false, "Run sriovctl recover to finish or undo it first"),
+  "lock-unusable": row(1, false, "Check the lock file's directory, and that flock(1) is installed"),
+  "journal-unwritable": row(
+    1,
+    false,
+    "Make room or permission for the state directory; then recover",
+  ),
+  "undo-impossible": row(1, false, "Write the value that it had into the spec and apply it"),
   "kernel-refused": row(1, false, "See the kernel log (dmesg) for the driver's own words"),
   "not-found": row(1, false, "List what is there with sriovctl list"),
   "permission": row(1, false, "Run as root"),

@@ -1,0 +1,209 @@
+// Applying on the emulated host, end to end: what the host is like afterwards, what the report
+// says, and that planning again is empty. One table row a story.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { applySpec, openBench, planOn, stateOf } from "../../test/sim/bench.ts";
+import { refused } from "../../test/sim/refused.ts";
+import type { MachinePlan } from "../../test/sim/machines.ts";
+import { specOf } from "../../test/sim/specs.ts";
+import type { Fault } from "../host/emulated/faults.ts";
+import { unfinished } from "./history.ts";
+import type { Outcome } from "./journal.ts";
+import type { Progress } from "./run.ts";
+
+const igb: MachinePlan = { pfs: [{ card: "intel-82576" }] };
+
+const resized: MachinePlan = {
+  pfs: [{ card: "intel-82576", numVfs: 2, vfDrivers: { 0: "igbvf", 1: "vfio-pci" } }],
+  isVfioLoaded: true,
+};
+
+const busy: MachinePlan = { ...resized, guests: [{ name: "web1", holds: [[0, 1]] }] };
+
+const twoPfs: MachinePlan = { pfs: [{ card: "intel-82576" }, { card: "intel-e810-2x25" }] };
+
+const pf0 = "0000:10:00.0";
+const pf1 = "0000:20:00.0";
+const vf1 = "0000:10:10.2";
+
+type Story = {
+  readonly name: string;
+  readonly machine: MachinePlan;
+  readonly spec: Parameters<typeof specOf>[0];
+  readonly faults?: readonly Fault[];
+  readonly keepGoing?: boolean;
+  readonly outcome: Outcome;
+  /** `target kind: result` of every action that is not `done`. */
+  readonly notDone?: readonly string[];
+  readonly state: readonly string[];
+};
+
+const stories: readonly Story[] = [
+  {
+    name: "creates VFs, sets their policy, binds them",
+    machine: igb,
+    spec: { pfs: [{ numVfs: 2, vfs: { "0-1": { driver: "vfio-pci", vlan: 120 } } }] },
+    outcome: "done",
+    state: [`${pf0} 2`, "  0 vfio-pci vlan 120", "  1 vfio-pci vlan 120"],
+  },
+  {
+    name: "resizes through 0",
+    machine: resized,
+    spec: { unassigned: "kernel", pfs: [{ numVfs: 4, vfs: { "1": { driver: "vfio-pci" } } }] },
+    outcome: "done",
+    state: [`${pf0} 4`, "  0 igbvf", "  1 vfio-pci", "  2 igbvf", "  3 igbvf"],
+  },
+  {
+    name: "undoes a resize whose creation came out short",
+    machine: resized,
+    spec: { unassigned: "kernel", pfs: [{ numVfs: 4, vfs: { "1": { driver: "vfio-pci" } } }] },
+    faults: [{ on: { verb: "setNumVfs", skip: 1 }, effect: { kind: "short-count", numVfs: 3 } }],
+    outcome: "undone",
+    notDone: [
+      `${pf0} remove-vfs: undone`,
+      `${pf0} create-vfs: undone`,
+      `${pf0}/vf0 set-vf: not-run`,
+      `${pf0}/vf1 bind-driver: not-run`,
+    ],
+    state: [`${pf0} 2`, "  0 igbvf", "  1 vfio-pci"],
+  },
+  {
+    name: "leaves a failing VF out and lets the others converge",
+    machine: igb,
+    spec: { pfs: [{ numVfs: 3, vfs: { "0-2": { driver: "vfio-pci", vlan: 5 } } }] },
+    faults: [
+      { on: { verb: "setVf", vfIndex: 1 }, effect: { kind: "refuse", errno: "EOPNOTSUPP" } },
+    ],
+    outcome: "partial",
+    notDone: [`${pf0}/vf1 set-vf: failed`, `${pf0}/vf1 bind-driver: not-run`],
+    state: [`${pf0} 3`, "  0 vfio-pci vlan 5", "  1 none", "  2 vfio-pci vlan 5"],
+  },
+  {
+    name: "undoes every PF when one fails",
+    machine: twoPfs,
+    spec: { unassigned: "kernel", pfs: [{ numVfs: 2 }, { numVfs: 2 }] },
+    faults: [
+      { on: { verb: "setNumVfs", target: pf1 }, effect: { kind: "refuse", errno: "ENOMEM" } },
+    ],
+    outcome: "undone",
+    notDone: [`${pf0} create-vfs: undone`, `${pf1} create-vfs: failed`],
+    state: [`${pf0} 0`, `${pf1} 0`],
+  },
+  {
+    name: "goes on with the other PFs when told so",
+    machine: twoPfs,
+    spec: { unassigned: "kernel", pfs: [{ numVfs: 2 }, { numVfs: 2 }] },
+    faults: [
+      { on: { verb: "setNumVfs", target: pf1 }, effect: { kind: "refuse", errno: "ENOMEM" } },
+    ],
+    keepGoing: true,
+    outcome: "partial",
+    notDone: [`${pf1} create-vfs: failed`],
+    state: [`${pf0} 2`, "  0 igbvf", "  1 igbvf", `${pf1} 0`],
+  },
+  {
+    name: "reports a write that never ends as stuck and begins nothing else",
+    machine: resized,
+    spec: { unassigned: "kernel", pfs: [{ numVfs: 4, vfs: { "1": { driver: "vfio-pci" } } }] },
+    faults: [{ on: { verb: "setNumVfs" }, effect: { kind: "hang" } }],
+    outcome: "stuck",
+    notDone: [
+      `${pf0} remove-vfs: stuck`,
+      `${pf0} create-vfs: not-run`,
+      `${pf0}/vf0 set-vf: not-run`,
+      `${pf0}/vf1 bind-driver: not-run`,
+    ],
+    state: [`${pf0} 2`, "  0 igbvf", "  1 vfio-pci"],
+  },
+  {
+    name: "puts a VF that its new driver does not take back on the former one",
+    machine: { pfs: [{ card: "intel-82576", numVfs: 1, vfDrivers: { 0: "igbvf" } }] },
+    spec: { pfs: [{ numVfs: 1, vfs: { "0": { driver: "vfio-pci" } } }] },
+    faults: [{ on: { verb: "probe" }, effect: { kind: "refuse", errno: "EINVAL" } }],
+    outcome: "partial",
+    notDone: [`${pf0}/vf0 bind-driver: failed`],
+    state: [`${pf0} 1`, "  0 igbvf"],
+  },
+];
+
+for (const story of stories) {
+  test(`apply ${story.name}`, async () => {
+    const { machine, spec, faults = [], keepGoing = false } = story;
+    const bench = await openBench(machine, faults);
+    const report = await applySpec(bench, specOf(spec), { keepGoing });
+    const notDone = report.actions
+      .filter(({ result }) => result !== "done")
+      .map(({ action, result }) => `${action.target} ${action.change.kind}: ${result}`);
+    assert.deepEqual(notDone, story.notDone ?? []);
+    assert.equal(report.outcome, story.outcome);
+    assert.deepEqual(await stateOf(bench), story.state);
+    if (story.outcome === "done") assert.equal(report.verify?.empty, true);
+    if (story.outcome === "undone") assert.deepEqual(report.notRestored, []);
+    const problems = unfinished(bench.journals, bench.host.identity);
+    assert.equal(problems.length, story.outcome === "stuck" ? 1 : 0);
+  });
+}
+
+const toFour = specOf({
+  unassigned: "kernel",
+  pfs: [{ numVfs: 4, vfs: { "1": { driver: "vfio-pci" } } }],
+});
+
+test("apply does nothing, and journals nothing, when nothing differs", async () => {
+  const bench = await openBench(resized);
+  const spec = specOf({
+    unassigned: "kernel",
+    pfs: [{ numVfs: 2, vfs: { "1": { driver: "vfio-pci" } } }],
+  });
+  const report = await applySpec(bench, spec);
+  assert.equal(report.outcome, "done");
+  assert.equal(report.journal, null);
+  assert.deepEqual(bench.journals.ids(), []);
+});
+
+test("apply refuses a plan that would disrupt somebody without consent", async () => {
+  const bench = await openBench(busy);
+  const before = bench.host.print();
+  await refused("would-disrupt", applySpec(bench, toFour));
+  assert.equal(bench.host.print(), before);
+});
+
+test("apply refuses a plan that the host has outrun", async () => {
+  const bench = await openBench(resized);
+  const plan = await planOn(bench, toFour);
+  const request = { deadlineMs: 1e6, lockFd: null };
+  await bench.host.perform({ verb: "setNumVfs", pf: pf0, numVfs: 0 }, request);
+  await refused("plan-stale", applySpec(bench, toFour, { plan }));
+});
+
+test("apply asks the census again: a guest that came after the check is not disrupted", async () => {
+  const machine = { ...resized, guests: [{ name: "web1", holds: [] }] };
+  const bench = await openBench(machine);
+  const before = await stateOf(bench);
+  const onProgress = ({ type }: Progress): void => {
+    // The plan was checked, the journal begun, and only now the guest opens its VF.
+    if (type === "phase") bench.host.happen({ event: "guest-opens", guest: "web1", vf: vf1 });
+  };
+  const report = await applySpec(bench, toFour, { onProgress });
+  assert.equal(report.outcome, "undone");
+  assert.equal(report.actions[0]?.error?.code, "would-disrupt");
+  assert.deepEqual(await stateOf(bench), before);
+});
+
+test("an interrupted apply undoes, or leaves the rest for recover, as told", async () => {
+  for (const onInterrupt of ["undo", "leave"] as const) {
+    const bench = await openBench(resized);
+    const before = await stateOf(bench);
+    const abort = new AbortController();
+    const onProgress = ({ type }: { readonly type: string }): void => {
+      if (type === "result") abort.abort();
+    };
+    const { signal } = abort;
+    const report = await applySpec(bench, toFour, { signal, onProgress, onInterrupt });
+    assert.equal(report.outcome, onInterrupt === "undo" ? "undone" : "interrupted");
+    const open = unfinished(bench.journals, bench.host.identity);
+    assert.equal(open.length, onInterrupt === "undo" ? 0 : 1);
+    if (onInterrupt === "undo") assert.deepEqual(await stateOf(bench), before);
+  }
+});

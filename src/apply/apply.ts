@@ -1,0 +1,194 @@
+// The room's front door: makes a host as its spec says. `apply` runs a plan; `recover` and
+// `rollback` (recover.ts) take up a journal again; `history` and `unfinished` (history.ts) only
+// read. Every one returns data and prints nothing. docs/apply.md tells the story step by step.
+
+import type { Action } from "../model/action.ts";
+import { SriovError } from "../model/errors.ts";
+import type { Inventory } from "../model/inventory.ts";
+import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
+import type { Spec } from "../model/spec.ts";
+import { plan } from "../plan/plan.ts";
+import { runBackward } from "./backward.ts";
+import { differencesFrom, factsOf, type FactDifference, type PfFacts } from "./facts.ts";
+import { runForward } from "./forward.ts";
+import { journalFormat, type JournalHeader, type Outcome } from "./journal.ts";
+import { nextId } from "./journal-store.ts";
+import { JournalWriter } from "./journal-writer.ts";
+import { actionReports, backwardOutcome, forwardOutcome, type Report } from "./report.ts";
+import { Run, type Progress } from "./run.ts";
+import {
+  assertNothingUnfinished,
+  pruneJournals,
+  readOwnJournals,
+  touchedPfs,
+  type Session,
+} from "./session.ts";
+import { inventoryFor, verify, type Verification } from "./verify.ts";
+
+export type RunOptions = {
+  /** After a failing PF the other PFs go on and nothing is undone. */
+  readonly keepGoing: boolean;
+  /** What an abort of `signal` leads to; it stops between two actions. */
+  readonly onInterrupt: "undo" | "leave";
+  readonly signal: AbortSignal | null;
+  readonly onProgress: (progress: Progress) => void;
+};
+
+export type ApplyRequest = RunOptions & {
+  readonly spec: Spec;
+  /** As it was shown and confirmed; made with `inventoryFor` and the same spec and consent. */
+  readonly plan: Plan;
+  readonly consent: Consent;
+  /** As typed. */
+  readonly command: string;
+  /** Adapters with problems stay untouched; `stop` touches nothing then. */
+  readonly onProblem: "stop" | "skip-adapter";
+};
+
+const quoted = ({ code, message }: PlanProblem): string => `${code}: ${message}`;
+
+function refusal(problems: readonly PlanProblem[], source: string): SriovError {
+  const isDisruption = problems.every(({ code }) => code === "would-disrupt");
+  const [first] = problems;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+  const message = `Cannot apply ${source}: ${first === undefined ? "" : quoted(first)}${more}`;
+  const hint = first?.hint;
+  return new SriovError(isDisruption ? "would-disrupt" : "spec-problems", message, {
+    operation: "apply",
+    target: source,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** The plan's actions without those of adapters with problems; throws where one stops all. */
+function runnableActions({ spec, plan: planned, onProblem }: ApplyRequest): readonly Action[] {
+  const { problems, actions } = planned;
+  if (problems.length === 0) return actions;
+  const isGeneral = problems.some(({ adapter }) => adapter === null);
+  if (onProblem === "stop" || isGeneral) throw refusal(problems, spec.source);
+  const untouched = new Set(problems.map(({ adapter }) => adapter));
+  const left = actions.filter(({ adapter }) => !untouched.has(adapter));
+  // What the host itself needs (a module) is only for the sake of the PFs.
+  return left.some(({ adapter }) => adapter !== null) ? left : [];
+}
+
+/** The plan is only as good as what it saw: under the lock it must still come out the same. */
+function assertFresh({ plan: planned, spec, consent }: ApplyRequest, inventory: Inventory): void {
+  const { actions, problems } = plan({ spec, inventory, consent });
+  const isSame =
+    JSON.stringify([actions, problems]) === JSON.stringify([planned.actions, planned.problems]);
+  if (isSame) return;
+  const message = `Cannot apply ${spec.source}: the host changed since the plan was made`;
+  throw new SriovError("plan-stale", message, { operation: "apply", target: spec.source });
+}
+
+function headerOf(
+  session: Session,
+  request: ApplyRequest,
+  { actions, before }: { readonly actions: readonly Action[]; readonly before: readonly PfFacts[] },
+): JournalHeader {
+  const { name, machineId, bootId, kernelRelease } = session.host.identity;
+  return {
+    entry: "header",
+    format: journalFormat,
+    host: { name, machineId, bootId, kernelRelease },
+    startedAt: session.now(),
+    command: request.command,
+    pid: process.pid,
+    keepGoing: request.keepGoing,
+    consent: request.consent,
+    actions,
+    before,
+  };
+}
+
+/** Compares what undo left with what was there before. */
+export async function notRestored(
+  { host }: Session,
+  before: readonly PfFacts[],
+): Promise<FactDifference[]> {
+  const only = before.map(({ address }) => address);
+  const options = { census: false, netdevAttributes: true, detailOf: only, only };
+  return differencesFrom(before, await host.inventory(options));
+}
+
+/** Undoes everything and says what that came to; the journal is not ended yet. */
+export async function undoAll(
+  session: Session,
+  run: Run,
+  before: readonly PfFacts[],
+): Promise<{ readonly outcome: Outcome; readonly notRestored: readonly FactDifference[] }> {
+  await runBackward(run);
+  const outcome = backwardOutcome(run);
+  return { outcome, notRestored: await notRestored(session, before) };
+}
+
+type Ending = Pick<Report, "outcome" | "verify" | "notRestored">;
+
+async function endingOf(
+  session: Session,
+  run: Run,
+  { spec, consent, onInterrupt, before }: ApplyRequest & { readonly before: readonly PfFacts[] },
+): Promise<Ending> {
+  const forward = forwardOutcome(run);
+  if (forward === "stuck") return { outcome: "stuck", verify: null, notRestored: null };
+  if (forward === "interrupt" && onInterrupt === "leave") {
+    return { outcome: "interrupted", verify: null, notRestored: null };
+  }
+  if (forward === "failure" || forward === "interrupt") {
+    return { ...(await undoAll(session, run, before)), verify: null };
+  }
+  run.setup.onProgress({ type: "phase", phase: "verify" });
+  const verification = await verify(session.host, spec, consent);
+  const isUnverified = forward === "done" && !verification.empty;
+  return {
+    outcome: isUnverified ? "unverified" : forward,
+    verify: verification,
+    notRestored: null,
+  };
+}
+
+function emptyReport(verification: Verification): Report {
+  const outcome = verification.empty ? "done" : "partial";
+  const rest = { actions: [], warnings: [], notRestored: null };
+  return { journal: null, outcome, verify: verification, ...rest };
+}
+
+/**
+ * Runs a plan on the session's host. Throws SriovError when nothing was changed: the plan has
+ * problems or is stale, another apply has not ended, the journal cannot be written. Once the
+ * first action has begun, what happens is in the report.
+ */
+export async function apply(session: Session, request: ApplyRequest): Promise<Report> {
+  const journals = await readOwnJournals(session);
+  assertNothingUnfinished(journals);
+  const inventory = await inventoryFor(session.host, request.spec);
+  assertFresh(request, inventory);
+  const actions = runnableActions(request);
+  const { spec, consent } = request;
+  if (actions.length === 0) return emptyReport(await verify(session.host, spec, consent));
+  const touched = new Set(touchedPfs(actions));
+  const before = inventory.physicalFunctions
+    .filter(({ address }) => touched.has(address))
+    .map(factsOf);
+  const id = nextId(session.journals.ids(), session.now());
+  const writer = new JournalWriter(await session.journals.create(id));
+  try {
+    await writer.write(headerOf(session, request, { actions, before }));
+    const { keepGoing, signal, onProgress } = request;
+    const { host, lockFd } = session;
+    const fresh = { states: new Map(), errors: new Map() };
+    const options = { keepGoing, signal, onProgress, actions, consent, ...fresh };
+    const run = new Run({ host, lockFd, writer, ...options });
+    await runForward(
+      run,
+      actions.map((action) => action.id),
+    );
+    const ending = await endingOf(session, run, { ...request, before });
+    await writer.write({ entry: "end", at: session.now(), outcome: ending.outcome });
+    pruneJournals(session, journals);
+    return { journal: id, ...ending, actions: actionReports(run), warnings: run.warnings };
+  } finally {
+    await writer.close();
+  }
+}

@@ -1,0 +1,63 @@
+// The last look before a change that can hit somebody. Whoever uses the functions right now must
+// be named in the recorded consent, whether the change goes forwards, backwards or is taken up
+// again after a crash: a user who came after the plan was made has agreed to nothing.
+
+import type { Change, Disruption } from "../model/action.ts";
+import { SriovError } from "../model/errors.ts";
+import type { Owner, Pf } from "../model/inventory.ts";
+import type { Host } from "../host/host.ts";
+import { consentWord, disruptionsOf } from "../plan/disruption.ts";
+
+const someone: readonly Owner[] = [{ kind: "unknown", name: "", pid: null, evidence: "" }];
+
+/** The PF as if these functions, and no others, had users. */
+const withOwners = (pf: Pf, ownersOf: (address: string) => readonly Owner[]): Pf => ({
+  ...pf,
+  owners: ownersOf(pf.address),
+  virtualFunctions: pf.virtualFunctions.map((vf) => ({ ...vf, owners: ownersOf(vf.address) })),
+});
+
+/** VFs that the change is about; a PF's own change is about all of them. */
+function vfsOf(change: Change, pf: Pf): Pf["virtualFunctions"] {
+  if (!("vfIndex" in change)) return pf.virtualFunctions;
+  return pf.virtualFunctions.filter(({ vfIndex }) => vfIndex === change.vfIndex);
+}
+
+/** Nobody can use a function without a driver, and creating VFs hits none that exists. */
+function isHarmless(change: Change, pf: Pf): boolean {
+  const vfs = vfsOf(change, pf);
+  if ("vfIndex" in change && vfs.every(({ driver }) => driver === null)) return true;
+  return (
+    disruptionsOf(
+      change,
+      withOwners({ ...pf, virtualFunctions: vfs }, () => someone),
+    ).length === 0
+  );
+}
+
+export const unnamedUsers = (
+  disruptions: readonly Disruption[],
+  consent: ReadonlySet<string>,
+): Disruption[] => disruptions.filter((user) => !consent.has(consentWord(user)));
+
+/** Throws `would-disrupt` naming every user that the consent does not name. */
+export async function refuseUnnamedUsers(
+  change: Change,
+  pf: Pf,
+  { host, consent }: { readonly host: Host; readonly consent: ReadonlySet<string> },
+): Promise<void> {
+  if (isHarmless(change, pf)) return;
+  const vfs = vfsOf(change, pf);
+  const owners = await host.owners([pf.address, ...vfs.map(({ address }) => address)]);
+  const seen = withOwners({ ...pf, virtualFunctions: vfs }, (address) => owners.get(address) ?? []);
+  const unnamed = unnamedUsers(disruptionsOf(change, seen), consent);
+  const [first] = unnamed;
+  if (first === undefined) return;
+  const users = [...new Set(unnamed.map(consentWord))];
+  const message = `Cannot ${change.kind} on ${first.target}: it would disrupt ${users.join(", ")}`;
+  throw new SriovError("would-disrupt", message, {
+    operation: change.kind,
+    target: first.target,
+    hint: `To do it anyway: ${users.map((user) => `--allow-disruption ${user}`).join(" ")}`,
+  });
+}

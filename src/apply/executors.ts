@@ -1,0 +1,108 @@
+// How each kind of change is made: one or a few requests, and a look afterwards at what became of
+// it. Nothing here retries, and nothing here decides who may be disrupted: `request` asks. A
+// change that is so already never gets here (satisfied.ts), except to wait for VFs.
+
+import type { HostRequest } from "../host/host.ts";
+import { vfTarget } from "../model/bdf.ts";
+import { SriovError } from "../model/errors.ts";
+import { requestBinding } from "./binding.ts";
+import type { PfView } from "./pf-view.ts";
+import { done, request, type Bench, type Executed, type Of, type PfChange } from "./request.ts";
+import { isSatisfied } from "./satisfied.ts";
+
+const settleBaseMs = 10_000;
+const settlePerVfMs = 100;
+
+type Kind = PfChange["kind"];
+
+type PfExecutor<Name extends Kind> = (
+  change: Of<Name>,
+  view: PfView,
+  bench: Bench,
+) => Promise<Executed>;
+
+async function lookAgain(change: PfChange, view: PfView): Promise<Executed> {
+  view.forget();
+  if (isSatisfied(change, await view.read())) return done;
+  const target = "vfIndex" in change ? vfTarget(change.pf, change.vfIndex) : change.pf;
+  const message = `Cannot ${change.kind} on ${target}: the write succeeded and nothing changed`;
+  throw new SriovError("kernel-refused", message, { operation: change.kind, target });
+}
+
+/** A change that is one request and can be seen at once. */
+function single<Name extends Kind>(requestOf: (change: Of<Name>) => HostRequest): PfExecutor<Name> {
+  return async (change, view, bench) => {
+    const executed = await request(bench, requestOf(change));
+    return executed.status === "done" ? await lookAgain(change as PfChange, view) : executed;
+  };
+}
+
+const createVfs: PfExecutor<"create-vfs"> = async ({ kind, pf, numVfs }, view, bench) => {
+  if ((await view.read()).numVfs !== numVfs) {
+    const executed = await request(bench, { verb: "setNumVfs", pf, numVfs }, numVfs);
+    if (executed.status !== "done") return executed;
+  }
+  view.forget();
+  // A successful write says nothing about the count, and netdevs come after it.
+  const arrival = await bench.host.awaitVfs(pf, numVfs, settleBaseMs + settlePerVfMs * numVfs);
+  if (arrival.numVfs !== numVfs) {
+    const message = `Cannot create ${numVfs} VFs on ${pf}: the driver made ${arrival.numVfs}`;
+    throw new SriovError("short-count", message, { operation: kind, target: pf });
+  }
+  if (arrival.withoutNetdev.length > 0) bench.noteMissingNetdevs(pf, arrival.withoutNetdev);
+  return done;
+};
+
+const removeVfs: PfExecutor<"remove-vfs"> = async (change, view, bench) => {
+  const { pf } = change;
+  const { numVfs } = await view.read();
+  const executed = await request(bench, { verb: "setNumVfs", pf, numVfs: 0 }, numVfs);
+  return executed.status === "done" ? await lookAgain(change, view) : executed;
+};
+
+/** Not read back: the verification reads all attributes of all VFs at once. */
+const setVf: PfExecutor<"set-vf"> = async ({ pf, vfIndex, attribute }, _view, bench) =>
+  await request(bench, { verb: "setVf", pf, vfIndex, attribute });
+
+const setMsixCount: PfExecutor<"set-msix-count"> = async (change, view, bench) => {
+  const { vfIndex, msixCount } = change;
+  const { address } = await view.readVf(vfIndex);
+  const executed = await request(bench, { verb: "setMsixCount", address, msixCount });
+  if (executed.status !== "done") return executed;
+  view.forget();
+  const now = await view.readVf(vfIndex);
+  // 0 asks for the driver's default, whatever that is; null is a table that cannot be read.
+  if (msixCount === 0 || now.msixCount === null) return done;
+  return await lookAgain(change, view);
+};
+
+/** Every kind of change of a PF or VF. The compiler finds a kind that is missing here. */
+const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
+  "set-autoprobe": single(({ pf, isOn }) => ({ verb: "setDriversAutoprobe", pf, isOn })),
+  "set-eswitch-mode": single(({ pf, mode }) => ({ verb: "setEswitchMode", pf, mode })),
+  "set-mtu": single(({ pf, mtu }) => ({ verb: "setMtu", pf, mtu })),
+  "set-admin-state": single(({ pf, isUp }) => ({ verb: "setAdminState", pf, isUp })),
+  "remove-vfs": removeVfs,
+  "create-vfs": createVfs,
+  "set-vf": setVf,
+  "set-msix-count": setMsixCount,
+  "bind-driver": requestBinding,
+};
+
+/** Makes one change of the PF that `view` shows. Throws SriovError when the world says no. */
+export async function executeOnPf(change: PfChange, view: PfView, bench: Bench): Promise<Executed> {
+  const isSo = isSatisfied(change, await view.read());
+  if (isSo && change.kind !== "create-vfs") return done;
+  const executor = pfExecutors[change.kind] as PfExecutor<Kind>;
+  return await executor(change, view, bench);
+}
+
+/** Names of modules and drivers differ in dashes and underscores only. */
+const moduleName = (name: string): string => name.replaceAll("-", "_");
+
+export async function loadModule({ module }: Of<"load-module">, bench: Bench): Promise<Executed> {
+  const nothing = { census: false, netdevAttributes: false, detailOf: [], only: [] };
+  const { loadedDrivers } = await bench.host.inventory(nothing);
+  if (loadedDrivers.some((name) => moduleName(name) === moduleName(module))) return done;
+  return await request(bench, { verb: "loadModule", module });
+}

@@ -1,0 +1,106 @@
+// Runs actions forwards: those of the whole host first, then every PF in its own lane, side by
+// side. What a lane does at a failure is in docs/apply.md ("What triggers an undo").
+
+import type { Action } from "../model/action.ts";
+import { SriovError } from "../model/errors.ts";
+import { loadModule } from "./executors.ts";
+import type { RecordedResult } from "./journal.ts";
+import { failed, performOnPf, stuck, type ChangeOutcome } from "./perform.ts";
+import { allSettled, inBatches, type Run } from "./run.ts";
+import { isOnVf, type PfChange } from "./request.ts";
+
+const isPfAction = (action: Action): action is Action & { readonly change: PfChange } =>
+  action.change.kind !== "load-module";
+
+function resultOf(action: Action, outcome: ChangeOutcome): RecordedResult {
+  const { status } = outcome;
+  return "error" in outcome
+    ? { action: action.id, result: status, error: outcome.error }
+    : { action: action.id, result: status };
+}
+
+async function performBatch(run: Run, batch: readonly Action[]): Promise<RecordedResult[]> {
+  const actions = batch.filter(isPfAction);
+  const [first] = actions;
+  if (first === undefined) return [];
+  const at = (index: number): Action => actions[index] ?? first;
+  const performer = run.performer({
+    shouldStop: () => run.stopReason !== null,
+    onStart: (index) => run.start("do", at(index)),
+    onOutcome: (index, outcome) => run.finish("do", at(index), resultOf(at(index), outcome)),
+  });
+  const changes = actions.map(({ change }) => change);
+  const outcomes = await performOnPf(changes, first.change.pf, performer);
+  return outcomes.map((outcome, index) => resultOf(at(index), outcome));
+}
+
+async function performModule(run: Run, action: Action): Promise<RecordedResult[]> {
+  const { change } = action;
+  if (change.kind !== "load-module") return [];
+  const { host, lockFd } = run.setup;
+  const bench = { host, lockFd, permit: async () => {}, noteMissingNetdevs: () => {} };
+  run.start("do", action);
+  let outcome: ChangeOutcome = { status: "done" };
+  try {
+    const executed = await loadModule(change, bench);
+    if (executed.status === "stuck") outcome = stuck(change.kind, change.module, executed.pid);
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    outcome = failed(error);
+  }
+  const result = resultOf(action, outcome);
+  run.finish("do", action, result);
+  return [result];
+}
+
+/** Intent, requests, result. False when nothing further of this lane may run. */
+async function runBatch(run: Run, batch: readonly Action[]): Promise<boolean> {
+  const [first] = batch;
+  if (first === undefined || run.stopReason !== null) return false;
+  await run.intend("do", batch);
+  const perform = isPfAction(first) ? performBatch(run, batch) : performModule(run, first);
+  const results = await perform;
+  await run.record("do", results);
+  if (results.some(({ result }) => result === "stuck")) {
+    run.stop("stuck");
+    return false;
+  }
+  return isOnVf(first.change) || results.every(({ result }) => result === "done");
+}
+
+/** With keep-going a PF that failed must still not be left refusing drivers. */
+async function putBackAutoprobe(run: Run, lane: readonly Action[]): Promise<void> {
+  const ofAutoprobe = lane.filter(({ change }) => change.kind === "set-autoprobe");
+  const last = ofAutoprobe.at(-1);
+  const isBegun = ofAutoprobe.some((action) => run.stateOf(action) === "done");
+  if (last !== undefined && isBegun && run.stateOf(last) === "not-run") await runBatch(run, [last]);
+}
+
+async function runLane(
+  run: Run,
+  lane: readonly Action[],
+  todo: ReadonlySet<string>,
+): Promise<void> {
+  const actions = lane.filter(({ id }) => todo.has(id));
+  for (const batch of inBatches(actions, ({ change }) => change)) {
+    if (await runBatch(run, batch)) continue;
+    if (run.stopReason !== null) return;
+    if (run.setup.keepGoing) await putBackAutoprobe(run, lane);
+    else run.stop("failure");
+    return;
+  }
+}
+
+/** Runs the actions with these ids; on return `run.stopReason` says whether all were reached. */
+export async function runForward(run: Run, ids: readonly string[]): Promise<void> {
+  run.setup.onProgress({ type: "phase", phase: "apply" });
+  const todo = new Set(ids);
+  const { host, pfs } = run.lanes();
+  await runLane(run, host, todo);
+  // Without its modules no PF can end as planned.
+  if (run.stopReason !== null || host.some((action) => run.stateOf(action) === "failed")) {
+    if (run.stopReason === null) run.stop("failure");
+    return;
+  }
+  await allSettled([...pfs.values()].map(async (lane) => await runLane(run, lane, todo)));
+}

@@ -1,0 +1,160 @@
+// The journal of one apply: JSON lines, append-only. A header says what is to be done and on
+// which machine and boot; then an intent before and a result after each action, whichever
+// direction it runs in; `resumed` where recover or rollback took it up again; `end` with the
+// outcome. Everything recovery knows comes from replaying these lines, so they carry data only.
+
+import type { Action } from "../model/action.ts";
+import type { ErrorCode, SriovError } from "../model/errors.ts";
+import type { Consent } from "../model/plan.ts";
+import type { PfFacts } from "./facts.ts";
+
+export const journalFormat = "sriovctl-journal/1";
+
+/** `undo` runs an action's inverse. */
+export type Direction = "do" | "undo";
+
+export type ActionError = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly errno: string | null;
+  readonly hint: string;
+};
+
+/** What is known of an action when its run ends; `not-run` is an action that was not begun. */
+export type ActionResult = "done" | "failed" | "not-run" | "undone" | "undo-failed" | "stuck";
+
+export type RecordedResult = {
+  readonly action: string;
+  readonly result: ActionResult;
+  readonly error?: ActionError;
+};
+
+/** How an apply ended. Only `stuck` and `interrupted` leave the journal open. */
+export type Outcome =
+  | "done" // and verified: planning again is empty
+  | "unverified" // every action done, but planning again is not empty
+  | "partial" // some VFs (with keep-going: some PFs) failed, the rest is done
+  | "undone" // something failed or somebody interrupted; the host is as it was before
+  | "undo-failed" // likewise, but not everything could be undone
+  | "stuck" // the kernel still works on a write
+  | "interrupted" // stopped between two actions and left for recover
+  | "rebooted"; // found unfinished after a reboot
+
+export type JournalHost = {
+  readonly name: string;
+  readonly machineId: string | null;
+  readonly bootId: string | null;
+  readonly kernelRelease: string | null;
+};
+
+export type JournalHeader = {
+  readonly entry: "header";
+  readonly format: typeof journalFormat;
+  readonly host: JournalHost;
+  /** ISO 8601, by the caller's clock; for people only, order is in the file name. */
+  readonly startedAt: string;
+  readonly command: string;
+  readonly pid: number;
+  readonly keepGoing: boolean;
+  readonly consent: Consent;
+  readonly actions: readonly Action[];
+  /** What the touched PFs were like before the first action. */
+  readonly before: readonly PfFacts[];
+};
+
+export type JournalEntry =
+  | { readonly entry: "intent"; readonly direction: Direction; readonly actions: readonly string[] }
+  | {
+      readonly entry: "result";
+      readonly direction: Direction;
+      readonly results: readonly RecordedResult[];
+    }
+  | {
+      readonly entry: "resumed";
+      readonly at: string;
+      readonly command: string;
+      readonly pid: number;
+      readonly direction: Direction;
+      /** Consent given in addition to the header's. */
+      readonly consent: Consent;
+    }
+  | { readonly entry: "end"; readonly at: string; readonly outcome: Outcome };
+
+/**
+ * State of an action after replaying the journal. `doing` and `undoing` have an intent and no
+ * result: whether the kernel did it is not known.
+ */
+export type ActionState = "not-run" | "doing" | "undoing" | Exclude<ActionResult, "not-run">;
+
+export type Journal = {
+  /** File name without its extension; sorts in the order in which applies began. */
+  readonly id: string;
+  readonly header: JournalHeader;
+  readonly states: ReadonlyMap<string, ActionState>;
+  readonly errors: ReadonlyMap<string, ActionError>;
+  /** The header's and what was given on resuming. */
+  readonly consent: Consent;
+  /** null: nobody ended it, or it was resumed since. */
+  readonly outcome: Outcome | null;
+  /** Time and outcome of every ending, oldest first. */
+  readonly endings: readonly { readonly at: string; readonly outcome: Outcome }[];
+  /** The last direction that was begun. */
+  readonly direction: Direction;
+  /** Bytes up to the end of the last whole line; what follows is torn. */
+  readonly soundBytes: number;
+};
+
+export const formatEntry = (entry: JournalHeader | JournalEntry): string =>
+  `${JSON.stringify(entry)}\n`;
+
+export const errorOf = ({ code, message, errno, hint }: SriovError): ActionError => ({
+  code,
+  message,
+  errno,
+  hint,
+});
+
+/** True when recover is the only command that may go on. */
+export const isOpen = ({ outcome }: Journal): boolean =>
+  outcome === null || outcome === "stuck" || outcome === "interrupted";
+
+/** The journal of `entries` in the order in which they were written. Total: unknown ids are kept. */
+export function replay(
+  id: string,
+  header: JournalHeader,
+  {
+    entries,
+    soundBytes,
+  }: { readonly entries: readonly JournalEntry[]; readonly soundBytes: number },
+): Journal {
+  const states = new Map<string, ActionState>(header.actions.map((one) => [one.id, "not-run"]));
+  const errors = new Map<string, ActionError>();
+  const consent = new Set(header.consent);
+  const endings: { at: string; outcome: Outcome }[] = [];
+  let outcome: Outcome | null = null;
+  let direction: Direction = "do";
+  for (const entry of entries) {
+    if (entry.entry === "end") {
+      outcome = entry.outcome;
+      endings.push({ at: entry.at, outcome });
+      continue;
+    }
+    outcome = null;
+    direction = entry.direction;
+    if (entry.entry === "resumed") {
+      for (const word of entry.consent) consent.add(word);
+    } else if (entry.entry === "intent") {
+      for (const action of entry.actions) {
+        states.set(action, entry.direction === "do" ? "doing" : "undoing");
+      }
+    } else {
+      for (const { action, result, error } of entry.results) {
+        states.set(action, result);
+        if (error === undefined) errors.delete(action);
+        else errors.set(action, error);
+      }
+    }
+  }
+  const words = [...consent];
+  return { id, header, states, errors, consent: words, outcome, endings, direction, soundBytes };
+}

@@ -1,0 +1,230 @@
+// Takes up a journal again: `recover` one that has not ended, `rollback` one that has. Both
+// append to the journal that they take up, so a crash on the way leaves the same kind of journal
+// and the same choice. Whom it would hit is asked before anything is touched, and again before
+// each action.
+
+import { SriovError } from "../model/errors.ts";
+import type { Inventory } from "../model/inventory.ts";
+import { fullInventory, type Host } from "../host/host.ts";
+import type { Consent } from "../model/plan.ts";
+import { consentWord } from "../plan/disruption.ts";
+import { notRestored, undoAll, type RunOptions } from "./apply.ts";
+import { runForward } from "./forward.ts";
+import { isOpen, type Direction, type Journal, type Outcome } from "./journal.ts";
+import { JournalWriter } from "./journal-writer.ts";
+import { recoveryOf, undoWay, type Recovery, type Way } from "./recovery.ts";
+import { actionReports, forwardOutcome, type Report } from "./report.ts";
+import { Run } from "./run.ts";
+import { readOwnJournals, touchedPfs, type Session } from "./session.ts";
+
+export type RecoverRequest = RunOptions & {
+  /** `preferred` is undo where that hits nobody unnamed, else finish. */
+  readonly choice: "preferred" | "finish" | "undo";
+  /** Users agreed to now, besides those that the journal names. */
+  readonly consent: Consent;
+  readonly command: string;
+  /** How long to wait for a kernel write that is still in flight. */
+  readonly settleTimeoutMs: number;
+};
+
+export type RollbackRequest = RunOptions & {
+  readonly consent: Consent;
+  readonly command: string;
+};
+
+const pollMs = 500;
+
+async function read(host: Host, pfs: readonly string[]): Promise<Inventory> {
+  return await host.inventory({ ...fullInventory, detailOf: pfs, only: pfs });
+}
+
+/** The inventory once no PF of the journal is changing; throws `stuck` when that takes too long. */
+async function settledInventory(
+  host: Host,
+  journal: Journal,
+  timeoutMs: number,
+): Promise<Inventory> {
+  const pfs = touchedPfs(journal.header.actions);
+  const startedAt = host.now();
+  for (;;) {
+    const inventory = await read(host, pfs);
+    const changing = inventory.physicalFunctions.find(({ isChanging }) => isChanging);
+    if (changing === undefined) return inventory;
+    if (host.now() - startedAt >= timeoutMs) {
+      const target = changing.address;
+      const message = `Cannot recover ${target}: the kernel still works on its sriov_numvfs`;
+      throw new SriovError("stuck", message, { operation: "recover", target });
+    }
+    await host.sleep(pollMs);
+  }
+}
+
+function refuse({ unnamed }: Way, verb: string): void {
+  const [first] = unnamed;
+  if (first === undefined) return;
+  const users = [...new Set(unnamed.map(consentWord))];
+  throw new SriovError("would-disrupt", `Cannot ${verb}: it would disrupt ${users.join(", ")}`, {
+    operation: verb,
+    target: first.target,
+    hint: `To do it anyway: ${users.map((user) => `--allow-disruption ${user}`).join(" ")}`,
+  });
+}
+
+type Resumption = RunOptions & {
+  readonly journal: Journal;
+  readonly way: Way;
+  readonly direction: Direction;
+  readonly consent: Consent;
+  readonly command: string;
+};
+
+/**
+ * A binding to a kernel driver switches autoprobe on for a moment, and a crash in that moment is
+ * in no journal. So the last word about autoprobe is said again.
+ */
+async function putBackAutoprobe(
+  session: Session,
+  { header }: Journal,
+  outcome: Outcome,
+): Promise<void> {
+  const wanted = new Map(header.before.map((pf) => [pf.address, pf.driversAutoprobe]));
+  if (outcome === "done") {
+    for (const { change } of header.actions) {
+      if (change.kind === "set-autoprobe") wanted.set(change.pf, change.isOn);
+    }
+  } else if (outcome !== "undone") return;
+  const { physicalFunctions } = await read(session.host, [...wanted.keys()]);
+  for (const { address, driversAutoprobe } of physicalFunctions) {
+    const isOn = wanted.get(address) ?? null;
+    if (isOn === null || driversAutoprobe === null || driversAutoprobe === isOn) continue;
+    const options = { deadlineMs: pollMs * 60, lockFd: session.lockFd };
+    await session.host.perform({ verb: "setDriversAutoprobe", pf: address, isOn }, options);
+  }
+}
+
+async function runResumed(session: Session, run: Run, resumption: Resumption) {
+  const { journal, way, direction, onInterrupt } = resumption;
+  const { before } = journal.header;
+  if (direction === "undo") return await undoAll(session, run, before);
+  await runForward(
+    run,
+    way.actions.map(({ id }) => id),
+  );
+  const forward = forwardOutcome(run);
+  if (forward === "done" || forward === "partial" || forward === "stuck") {
+    return { outcome: forward, notRestored: null };
+  }
+  const isLeft = forward === "interrupt" && onInterrupt === "leave";
+  if (isLeft) return { outcome: "interrupted" as const, notRestored: null };
+  return await undoAll(session, run, before);
+}
+
+async function resume(session: Session, resumption: Resumption): Promise<Report> {
+  const { journal, direction, consent, command, keepGoing, signal, onProgress } = resumption;
+  const { host, lockFd } = session;
+  const { actions, before } = journal.header;
+  const writer = new JournalWriter(await session.journals.reopen(journal.id, journal.soundBytes));
+  try {
+    const at = session.now();
+    await writer.write({ entry: "resumed", at, command, pid: process.pid, direction, consent });
+    const { states, errors } = journal;
+    const agreed = [...journal.consent, ...consent];
+    const options = { keepGoing, signal, onProgress, actions, consent: agreed, states, errors };
+    const run = new Run({ host, lockFd, writer, ...options });
+    const ending = await runResumed(session, run, resumption);
+    await putBackAutoprobe(session, journal, ending.outcome);
+    const isUndone = ending.outcome === "undone";
+    const rest = isUndone ? await notRestored(session, before) : ending.notRestored;
+    await writer.write({ entry: "end", at: session.now(), outcome: ending.outcome });
+    const { outcome } = ending;
+    const reports = { actions: actionReports(run), warnings: run.warnings };
+    return { journal: journal.id, outcome, ...reports, verify: null, notRestored: rest };
+  } finally {
+    await writer.close();
+  }
+}
+
+/** The journal that has not ended; null when there is none. */
+async function openJournal(session: Session): Promise<Journal | null> {
+  return (await readOwnJournals(session)).findLast(isOpen) ?? null;
+}
+
+/** What `recover` would do, for the question on the terminal; null when nothing is unfinished. */
+export async function previewRecovery(
+  session: Session,
+  { consent, settleTimeoutMs }: Pick<RecoverRequest, "consent" | "settleTimeoutMs">,
+): Promise<Recovery | null> {
+  const journal = await openJournal(session);
+  if (journal === null) return null;
+  return recoveryOf(
+    journal,
+    await settledInventory(session.host, journal, settleTimeoutMs),
+    consent,
+  );
+}
+
+/**
+ * Finishes or undoes the apply that has not ended; null when there is none. Throws `stuck` while
+ * the kernel works on one of its writes, `would-disrupt` before anything is touched.
+ */
+export async function recover(session: Session, request: RecoverRequest): Promise<Report | null> {
+  const journal = await openJournal(session);
+  if (journal === null) return null;
+  const { choice, consent, settleTimeoutMs } = request;
+  const inventory = await settledInventory(session.host, journal, settleTimeoutMs);
+  const recovery = recoveryOf(journal, inventory, consent);
+  if (recovery.kind === "nothing") return null;
+  const picked = choice === "preferred" ? recovery.preferred : choice;
+  const way = recovery[picked];
+  refuse(way, `recover --${picked}`);
+  const direction: Direction = picked === "finish" ? "do" : "undo";
+  return await resume(session, { ...request, journal, way, direction });
+}
+
+const isRollable = ({ outcome }: Journal): boolean =>
+  outcome === "done" || outcome === "partial" || outcome === "unverified";
+
+async function lastApply(session: Session): Promise<Journal> {
+  const journals = await readOwnJournals(session);
+  const open = journals.findLast(isOpen);
+  const { bootId } = session.host.identity;
+  if (open !== undefined) {
+    const message = `Cannot roll back: ${open.header.command} has not ended (journal ${open.id})`;
+    throw new SriovError("unfinished-apply", message, { operation: "rollback", target: open.id });
+  }
+  const last = journals.findLast(isRollable);
+  const target = session.host.identity.name;
+  if (last === undefined) {
+    throw new SriovError("not-found", "Cannot roll back: no apply is left to take back", {
+      operation: "rollback",
+      target,
+    });
+  }
+  if (last.header.host.bootId !== bootId) {
+    const message = `Cannot roll back journal ${last.id}: its VFs went with a reboot`;
+    const hint = "Write what you want into a spec and apply it";
+    throw new SriovError("not-found", message, { operation: "rollback", target: last.id, hint });
+  }
+  return last;
+}
+
+/** What `rollback` would do. Throws `not-found` when there is nothing to take back. */
+export async function previewRollback(
+  session: Session,
+  consent: Consent,
+): Promise<{
+  readonly journal: Journal;
+  readonly way: Way;
+}> {
+  const journal = await lastApply(session);
+  const inventory = await read(session.host, touchedPfs(journal.header.actions));
+  const agreed = new Set([...journal.consent, ...consent]);
+  return { journal, way: undoWay(journal, { inventory, consent: agreed }) };
+}
+
+/** Returns to the state before the last apply. Throws before anything is touched. */
+export async function rollback(session: Session, request: RollbackRequest): Promise<Report> {
+  const { journal, way } = await previewRollback(session, request.consent);
+  refuse(way, "roll back");
+  return await resume(session, { ...request, journal, way, direction: "undo" });
+}

@@ -1,0 +1,48 @@
+// The one door to a mutating host call. The census stands in it: the first request of a change
+// asks who would be hit, so a change that finds the host as wanted asks nobody and hits nobody.
+
+import type { Host, HostRequest } from "../host/host.ts";
+import type { Change, ChangeKind } from "../model/action.ts";
+import type { Address } from "../model/bdf.ts";
+
+export type Of<Kind extends ChangeKind> = Extract<Change, { readonly kind: Kind }>;
+
+/** Changes of one PF or of a VF of it. */
+export type PfChange = Exclude<Change, { readonly kind: "load-module" }>;
+
+export const isOnVf = (change: Change): change is Extract<PfChange, { readonly vfIndex: number }> =>
+  "vfIndex" in change;
+
+export const pfOf = (change: Change): Address | null => ("pf" in change ? change.pf : null);
+
+export type HostAccess = {
+  readonly host: Host;
+  /** Descriptor of the apply lock, for writers that may outlive us. */
+  readonly lockFd: number | null;
+};
+
+export type Bench = HostAccess & {
+  /** Throws `would-disrupt`; asked once a change, before its first request. */
+  readonly permit: () => Promise<void>;
+  readonly noteMissingNetdevs: (pf: Address, vfIndexes: readonly number[]) => void;
+};
+
+/** `requested`: whether it took is seen later, for many at once (binding.ts). */
+export type Executed =
+  | { readonly status: "done" }
+  | { readonly status: "requested" }
+  | { readonly status: "stuck"; readonly pid: number | null };
+
+export const done: Executed = { status: "done" };
+
+const baseDeadlineMs = 60_000;
+const perVfDeadlineMs = 1_000;
+
+/** Time after which a request counts as stuck; creating and removing take longer with more VFs. */
+export const deadlineMs = (numVfs: number): number => baseDeadlineMs + numVfs * perVfDeadlineMs;
+
+export async function request(bench: Bench, what: HostRequest, numVfs = 0): Promise<Executed> {
+  await bench.permit();
+  const { host, lockFd } = bench;
+  return await host.perform(what, { deadlineMs: deadlineMs(numVfs), lockFd });
+}

@@ -1,0 +1,159 @@
+// One running apply: the state of every action, the journal writes that frame them, and the
+// reasons to stop. Forwards and backwards run (forward.ts, backward.ts) share it. An intent is
+// durable before its first request, a result before the next intent of the same PF.
+
+import type { Host } from "../host/host.ts";
+import type { Action, Change } from "../model/action.ts";
+import { vfTarget, type Address } from "../model/bdf.ts";
+import type { Problem } from "../model/problem.ts";
+import type {
+  ActionError,
+  ActionResult,
+  ActionState,
+  Direction,
+  RecordedResult,
+} from "./journal.ts";
+import type { JournalWriter } from "./journal-writer.ts";
+import type { Performer } from "./perform.ts";
+import { pfOf } from "./request.ts";
+
+export type Progress =
+  | { readonly type: "phase"; readonly phase: "apply" | "undo" | "verify" }
+  | { readonly type: "start"; readonly direction: Direction; readonly action: Action }
+  | {
+      readonly type: "result";
+      readonly direction: Direction;
+      readonly action: Action;
+      readonly result: ActionResult;
+      readonly error: ActionError | null;
+    };
+
+/** Why nothing further is begun. */
+export type StopReason = "failure" | "stuck" | "interrupt";
+
+export type RunSetup = {
+  readonly host: Host;
+  readonly lockFd: number | null;
+  readonly writer: JournalWriter;
+  readonly actions: readonly Action[];
+  readonly consent: Iterable<string>;
+  readonly keepGoing: boolean;
+  readonly states: ReadonlyMap<string, ActionState>;
+  readonly errors: ReadonlyMap<string, ActionError>;
+  readonly signal: AbortSignal | null;
+  readonly onProgress: (progress: Progress) => void;
+};
+
+export class Run {
+  readonly setup: RunSetup;
+  readonly consent: ReadonlySet<string>;
+  readonly states: Map<string, ActionState>;
+  readonly errors: Map<string, ActionError>;
+  readonly warnings: Problem[] = [];
+  #stop: StopReason | null = null;
+
+  constructor(setup: RunSetup) {
+    this.setup = setup;
+    this.consent = new Set(setup.consent);
+    this.states = new Map(setup.states);
+    this.errors = new Map(setup.errors);
+  }
+
+  /** Actions of the whole host first, then the PFs' own, each in plan order. */
+  lanes(): { readonly host: readonly Action[]; readonly pfs: ReadonlyMap<Address, Action[]> } {
+    const host: Action[] = [];
+    const pfs = new Map<Address, Action[]>();
+    for (const action of this.setup.actions) {
+      const pf = pfOf(action.change);
+      if (pf === null) host.push(action);
+      else {
+        const lane = pfs.get(pf);
+        if (lane === undefined) pfs.set(pf, [action]);
+        else lane.push(action);
+      }
+    }
+    return { host, pfs };
+  }
+
+  stateOf({ id }: Action): ActionState {
+    return this.states.get(id) ?? "not-run";
+  }
+
+  get stopReason(): StopReason | null {
+    if (this.#stop === null && this.setup.signal?.aborted === true) this.#stop = "interrupt";
+    return this.#stop;
+  }
+
+  /** The first reason stands, except that a stuck write outranks every other. */
+  stop(reason: StopReason): void {
+    if (this.#stop === null || reason === "stuck") this.#stop = reason;
+  }
+
+  get isStuck(): boolean {
+    return this.#stop === "stuck";
+  }
+
+  async intend(direction: Direction, actions: readonly Action[]): Promise<void> {
+    const ids = actions.map(({ id }) => id);
+    await this.setup.writer.write({ entry: "intent", direction, actions: ids });
+    for (const id of ids) this.states.set(id, direction === "do" ? "doing" : "undoing");
+  }
+
+  async record(direction: Direction, results: readonly RecordedResult[]): Promise<void> {
+    await this.setup.writer.write({ entry: "result", direction, results });
+    for (const { action, result, error } of results) {
+      this.states.set(action, result);
+      if (error === undefined) this.errors.delete(action);
+      else this.errors.set(action, error);
+    }
+  }
+
+  start(direction: Direction, action: Action): void {
+    this.setup.onProgress({ type: "start", direction, action });
+  }
+
+  finish(direction: Direction, action: Action, { result, error }: Omit<RecordedResult, "action">) {
+    this.setup.onProgress({ type: "result", direction, action, result, error: error ?? null });
+  }
+
+  performer(hooks: Pick<Performer, "shouldStop" | "onStart" | "onOutcome">): Performer {
+    const { host, lockFd } = this.setup;
+    const onMissingNetdevs = this.noteMissingNetdevs.bind(this);
+    return { host, lockFd, consent: this.consent, onMissingNetdevs, ...hooks };
+  }
+
+  noteMissingNetdevs(pf: Address, vfIndexes: readonly number[]): void {
+    for (const vfIndex of vfIndexes) {
+      const where = vfTarget(pf, vfIndex);
+      const message = `${where} has a network driver but no netdev came in time`;
+      this.warnings.push({ code: "netdev-missing", where, message, hint: "See the kernel log" });
+    }
+  }
+}
+
+/** Runs of consecutive changes of VFs share their journal writes; every other one has its own. */
+export function inBatches<Item>(
+  items: readonly Item[],
+  changeOf: (item: Item) => Change,
+): (readonly Item[])[] {
+  const batches: Item[][] = [];
+  let isOpen = false;
+  for (const item of items) {
+    const isOnVf = "vfIndex" in changeOf(item);
+    const last = batches.at(-1);
+    if (isOnVf && isOpen && last !== undefined && last.length < batchLimit) last.push(item);
+    else batches.push([item]);
+    isOpen = isOnVf;
+  }
+  return batches;
+}
+
+/** How many actions a crash can leave in doubt at once, on one PF. */
+const batchLimit = 1024;
+
+/** Waits for all, then throws the first rejection: no PF is left running unattended. */
+export async function allSettled(promises: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(promises)) {
+    if (outcome.status === "rejected") throw outcome.reason;
+  }
+}

@@ -1,0 +1,50 @@
+// Whether a change is already so. Asked before a change is made, which makes every change safe to
+// repeat (a crash leaves some in doubt), and after it, because a successful write is no proof.
+// Recovery asks it too, to tell whom a list of changes would really hit.
+
+import { vfAt, type Pf, type Vf } from "../model/inventory.ts";
+import { noPolicy } from "../model/vf-attribute.ts";
+import { driverName, isBoundAs } from "../plan/binding.ts";
+import { traitsOf } from "../plan/driver-traits.ts";
+import { isSame, settingOf } from "../plan/vf-policy.ts";
+import type { Of, PfChange } from "./request.ts";
+
+/** The override that a choice leaves behind: a later probe then finds the same driver. */
+export const overrideOf = ({ driver }: Of<"bind-driver">): string | null =>
+  driver === "none" || driver === "kernel" ? null : driverName(driver);
+
+function isVfSo(
+  change: Of<"set-vf"> | Of<"set-msix-count"> | Of<"bind-driver">,
+  vf: Vf,
+  pf: Pf,
+): boolean {
+  if (change.kind === "bind-driver") {
+    return isBoundAs(change.driver, vf.driver) && vf.driverOverride === overrideOf(change);
+  }
+  if (change.kind === "set-msix-count") return vf.msixCount === change.msixCount;
+  const has = settingOf(vf.policy ?? noPolicy, change.attribute.name);
+  return has !== null && isSame(change.attribute, has, traitsOf(pf.driver));
+}
+
+/** False where it cannot be known: an attribute that the driver does not report is set again. */
+export function isSatisfied(change: PfChange, pf: Pf): boolean {
+  const [netdev] = pf.netdevs;
+  switch (change.kind) {
+    case "set-autoprobe":
+      return pf.driversAutoprobe === change.isOn;
+    case "set-eswitch-mode":
+      return (pf.eswitchMode ?? "legacy") === change.mode;
+    case "set-mtu":
+      return netdev?.mtu === change.mtu;
+    case "set-admin-state":
+      return netdev?.isUp === change.isUp;
+    case "remove-vfs":
+      return pf.numVfs === 0;
+    case "create-vfs":
+      return pf.numVfs === change.numVfs;
+    default: {
+      const vf = vfAt(pf, change.vfIndex);
+      return vf !== null && isVfSo(change, vf, pf);
+    }
+  }
+}

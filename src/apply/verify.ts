@@ -1,0 +1,31 @@
+// Verification is planning again: an apply is good when the plan for the host as it now is has
+// nothing left in it. There is no second notion of "as wanted" besides the planner's.
+
+import type { Host } from "../host/host.ts";
+import { fullInventory } from "../host/host.ts";
+import type { Inventory } from "../model/inventory.ts";
+import type { Consent, Plan } from "../model/plan.ts";
+import type { Spec } from "../model/spec.ts";
+import { matchPfs } from "../plan/match.ts";
+import { plan } from "../plan/plan.ts";
+
+export type Verification = {
+  readonly empty: boolean;
+  readonly unverifiable: Plan["unverifiable"];
+  /** What planning again would still do, and what speaks against it. */
+  readonly remaining: Pick<Plan, "actions" | "problems">;
+};
+
+/** The inventory that a plan of `spec` needs: overrides and MSI-X counts only of its PFs. */
+export async function inventoryFor(host: Host, spec: Spec): Promise<Inventory> {
+  const search = await host.inventory({ ...fullInventory, census: false });
+  const detailOf = matchPfs(spec, search).matched.map(({ pf }) => pf.address);
+  return await host.inventory({ ...fullInventory, detailOf });
+}
+
+export async function verify(host: Host, spec: Spec, consent: Consent): Promise<Verification> {
+  const inventory = await inventoryFor(host, spec);
+  const { actions, problems, unverifiable } = plan({ spec, inventory, consent });
+  const empty = actions.length === 0 && problems.length === 0;
+  return { empty, unverifiable, remaining: { actions, problems } };
+}
