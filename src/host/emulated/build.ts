@@ -63,6 +63,7 @@ function bareState(profile: Profile): MachineState {
       locks: {},
       faults: [],
       log: [],
+      uevents: [],
     },
     pfs: profile.functions
       .toSorted((left, right) => compareAddresses(left.address, right.address))

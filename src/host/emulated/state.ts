@@ -163,6 +163,8 @@ export type CoreState = {
   faults: { fault: Fault; seen: number }[];
   /** The kernel log, newest last, cut to the last lines. */
   log: string[];
+  /** Uevents, `add 0000:01:10.0`, likewise. */
+  uevents: string[];
 };
 
 export type MachineState = { core: CoreState; pfs: PfState[] };
@@ -175,6 +177,14 @@ export function holderOf(state: MachineState, address: Address): GuestState | nu
 }
 
 const logLength = 200;
+
+export type UeventAction = "add" | "change" | "remove" | "bind" | "unbind";
+
+/** What udev would hear. */
+export function emitUevent({ core }: MachineState, action: UeventAction, address: Address): void {
+  core.uevents.push(`${action} ${address}`);
+  if (core.uevents.length > logLength) core.uevents.splice(0, core.uevents.length - logLength);
+}
 
 /** One line of the kernel log. */
 export function logLine({ core }: MachineState, line: string): void {

@@ -7,7 +7,7 @@ import { groupToJoin } from "./groups.ts";
 import type { Machine } from "./machine.ts";
 import { addressOfVf, findPort, groupMembers, nodeOfVf, touchVf } from "./machine.ts";
 import { freshNetdev, nameForVf, randomMac } from "./netdevs.ts";
-import { holderOf, logLine } from "./state.ts";
+import { emitUevent, holderOf, logLine } from "./state.ts";
 import type { PfState, VfState } from "./state.ts";
 
 export function createVf(machine: Machine, pf: PfState, vfIndex: number): void {
@@ -19,6 +19,10 @@ export function createVf(machine: Machine, pf: PfState, vfIndex: number): void {
   }
   pf.vfs[vfIndex] = vf;
   touchVf(machine, pf, vfIndex);
+  const address = addressOfVf(machine, pf, vfIndex);
+  // iov.c pci_iov_add_virtfn(): the links come between the two.
+  emitUevent(machine.state, "add", address);
+  emitUevent(machine.state, "change", address);
 }
 
 export function destroyVf(machine: Machine, pf: PfState, vfIndex: number): void {
@@ -27,6 +31,7 @@ export function destroyVf(machine: Machine, pf: PfState, vfIndex: number): void 
   if (vf.group !== undefined) machine.groupIds.leave(vf.group);
   pf.vfs[vfIndex] = null;
   touchVf(machine, pf, vfIndex);
+  emitUevent(machine.state, "remove", addressOfVf(machine, pf, vfIndex));
 }
 
 const normalized = (name: string): string => name.replaceAll("_", "-");
@@ -86,6 +91,7 @@ export function finishVfProbe(machine: Machine, pf: PfState, probe: VfProbe): vo
   if (!isUserDriver(driver) && isGroupHeld(machine, vf.group)) return fail(-16, "");
   vf.driver = driver;
   touchVf(machine, pf, vfIndex);
+  emitUevent(machine.state, "bind", address);
   if (row?.isNetwork !== true || probe.hasNoNetdev) return;
   const adminMac = vf.policy?.mac;
   const hasAdminMac = typeof adminMac === "string" && adminMac !== "00:00:00:00:00:00";
@@ -95,7 +101,8 @@ export function finishVfProbe(machine: Machine, pf: PfState, probe: VfProbe): vo
 
 export function unbindVf(machine: Machine, pf: PfState, vfIndex: number): void {
   const vf = pf.vfs[vfIndex];
-  if (!vf) return;
+  if (vf?.driver === undefined) return;
+  emitUevent(machine.state, "unbind", addressOfVf(machine, pf, vfIndex));
   delete vf.driver;
   delete vf.netdev;
   touchVf(machine, pf, vfIndex);
@@ -108,6 +115,7 @@ export function finishPfProbe(machine: Machine, pf: PfState, driver: string): vo
   if (driver === "vfio-pci" && (!core.hasIommu || pf.vfEnable)) return;
   if (!isUserDriver(driver) && isGroupHeld(machine, pf.group)) return;
   pf.driver = driver;
+  emitUevent(machine.state, "bind", pf.address);
   const isOwnDriver = driver === cardOf(pf.card).driver;
   const { port } = pf;
   if (!isOwnDriver || port === null) return;
@@ -122,6 +130,7 @@ export function flapPf(machine: Machine, pf: PfState): void {
 }
 
 export function unbindPf(machine: Machine, pf: PfState): void {
+  emitUevent(machine.state, "unbind", pf.address);
   pf.driver = null;
   pf.netdev = null;
   pf.eswitchMode = null;

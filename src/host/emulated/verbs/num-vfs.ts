@@ -11,7 +11,7 @@ import type { Machine } from "../machine.ts";
 import { addressOfVf, bdfOf, findPf, placementOf, touchVf } from "../machine.ts";
 import type { StepResult, Verb } from "../step.ts";
 import { again, done, missing, refused } from "../step.ts";
-import { isVfHeld, logLine } from "../state.ts";
+import { emitUevent, isVfHeld, logLine } from "../state.ts";
 import type { Operation, PfState } from "../state.ts";
 import {
   createVf,
@@ -123,7 +123,10 @@ function enableRefusal(machine: Machine, pf: PfState, numVfs: number): StepResul
 
 function createNext(machine: Machine, pf: PfState, operation: Operation): StepResult {
   const { cursor, wanted } = operation;
-  if (cursor >= wanted) return done;
+  if (cursor >= wanted) {
+    emitUevent(machine.state, "change", pf.address);
+    return done;
+  }
   createVf(machine, pf, cursor);
   const vf = pf.vfs[cursor] ?? null;
   const driver = driverToProbe(machine, pf, vf);
