@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type LabKernel, run } from "./kernel-cache.ts";
-import { commandPath } from "./lab-unavailable.ts";
+import { commandPath } from "./lab-commands.ts";
 
 const bootModules = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
 

@@ -6,8 +6,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
-import { LabUnavailable } from "./lab-unavailable.ts";
+import { basename, join } from "node:path";
+import { LabUnavailable } from "./lab-commands.ts";
 
 export type LabKernel = {
   /** `uname -r` in the lab. */
@@ -69,7 +69,11 @@ export function packageDependencies(name: string, version: string, wanted: RegEx
 }
 
 export function downloadAndUnpack(packages: readonly string[], directory: string): void {
-  run("apt-get", ["download", "-q", ...packages], directory);
+  try {
+    run("apt-get", ["download", "-q", ...packages], directory);
+  } catch (cause) {
+    throw new LabUnavailable(`apt-get cannot download ${packages.join(" ")}`, { cause });
+  }
   for (const file of readdirSync(directory).filter((name) => name.endsWith(".deb"))) {
     run("dpkg", ["-x", join(directory, file), directory]);
     rmSync(join(directory, file));
@@ -135,16 +139,33 @@ function prepareKernel(directory: string, { version, packages }: KernelPackages)
   rmSync(join(directory, "usr"), { recursive: true, force: true });
 }
 
-/** Downloads the distribution's kernel when it is not cached; takes about 10 s then. */
+/** The newest kernel that apt knows; downloaded unless it is cached. Without lists, any cached. */
+function findKernel(): string {
+  try {
+    const kernel = resolveKernelPackages();
+    return cached(`kernel-${kernel.version}`, (temporary) => {
+      prepareKernel(temporary, kernel);
+    });
+  } catch (error) {
+    if (!(error instanceof LabUnavailable)) throw error;
+    const names = readdirSync(cacheDirectory()).filter((name) => name.startsWith("kernel-"));
+    const newest = names.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
+    if (newest === undefined) throw error;
+    return join(cacheDirectory(), newest);
+  }
+}
+
+let known: LabKernel | null = null;
+
+/** The kernel of this process's labs; the first call asks apt (1 s) and may download (10 s). */
 export function labKernel(): LabKernel {
-  const kernel = resolveKernelPackages();
-  const directory = cached(`kernel-${kernel.version}`, (temporary) => {
-    prepareKernel(temporary, kernel);
-  });
-  return {
+  if (known !== null) return known;
+  const directory = findKernel();
+  known = {
     release: readFileSync(join(directory, "release"), "utf8").trim(),
-    packageVersion: kernel.version,
+    packageVersion: basename(directory).slice("kernel-".length),
     vmlinux: join(directory, "vmlinux"),
     modulesRoot: directory,
   };
+  return known;
 }

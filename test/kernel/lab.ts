@@ -11,7 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildInitramfs } from "./initramfs.ts";
 import { labKernel } from "./kernel-cache.ts";
-import { commandPath } from "./lab-unavailable.ts";
+import { commandPath } from "./lab-commands.ts";
+import { executeQmp } from "./qmp.ts";
 import { type LabTopology, deviceArguments, fullTopology, nvmeSerials } from "./topology.ts";
 
 export type LabResult = {
@@ -28,6 +29,8 @@ export type Lab = {
   run(command: string | readonly string[], options?: RunOptions): Promise<LabResult>;
   /** As `run`, but a non-zero exit code throws, with what was printed. Returns stdout. */
   check(command: string | readonly string[], options?: RunOptions): Promise<string>;
+  /** A command of QEMU's machine protocol, such as device_add; resolves to what it returns. */
+  qmp(command: string, values?: Readonly<Record<string, unknown>>): Promise<unknown>;
   close(): Promise<void>;
 };
 
@@ -168,6 +171,7 @@ export function attachLab(directory: string): Lab {
       if (exitCode === 0) return stdout;
       throw new Error(`${scriptOf(command)}\nexit code ${exitCode}\n${stdout}${stderr}`);
     },
+    qmp: (command, values) => executeQmp(join(directory, "qmp.sock"), command, values),
     close: () => stopLab(directory),
   };
 }

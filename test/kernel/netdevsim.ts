@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { cached, downloadAndUnpack, packageDependencies, run } from "./kernel-cache.ts";
 import { type LabKernel, labKernel } from "./kernel-cache.ts";
 import type { Lab } from "./lab.ts";
-import { LabUnavailable, commandPath } from "./lab-unavailable.ts";
+import { LabUnavailable, commandPath } from "./lab-commands.ts";
 
 /** Unpacks the headers of `kernel` below `directory`; returns the folder that make -C takes. */
 function unpackHeaders({ release, packageVersion }: LabKernel, directory: string): string {

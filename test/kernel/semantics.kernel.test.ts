@@ -338,4 +338,20 @@ suite("kernel semantics", { skip: labSkipReason() }, () => {
       ${enable(nvme, 0)}`);
     assert.equal(other, group);
   });
+
+  test("a card that is plugged in and out takes its VFs along", async () => {
+    const netdev = { driver: "igb", id: "plugged", bus: "free", mac: "52:54:00:aa:00:70" };
+    await lab.qmp("device_add", netdev);
+    const plugged = "0a:00.0";
+    await lab.check(`until [ -e /sys/bus/pci/drivers/igb/0000:${plugged} ]; do :; done`);
+    await pin(lab, [
+      read(`${plugged}/sriov_totalvfs`, "7\n"),
+      write(`${plugged}/sriov_drivers_autoprobe`, "0"),
+      write(`${plugged}/sriov_numvfs`, "2"),
+      link(`${plugged}/virtfn1`, "0000:0a:10.2"),
+    ]);
+    await lab.qmp("device_del", { id: "plugged" });
+    await lab.check(`while [ -e /sys/bus/pci/devices/0000:${plugged} ]; do :; done`);
+    await pin(lab, [list(["/sys/bus/pci/devices", "^0000:0a:"], "")]);
+  });
 });
