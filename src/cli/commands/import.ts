@@ -2,29 +2,20 @@
 // planning is empty.
 
 import { writeFileSync } from "node:fs";
-import { stringify } from "yaml";
 import { fullInventory } from "../../host/host.ts";
 import { SriovError } from "../../model/errors.ts";
-import { importSpec, type SpecDocument } from "../../plan/import.ts";
+import { formatSpec } from "../../model/spec-format.ts";
+import { importSpec } from "../../plan/import.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { problemSentence } from "../logger.ts";
 
 export const importFormat = "sriovctl-import/1";
 
-/** The document as people would write it: small maps on one line. */
-export function formatSpecDocument(document: SpecDocument, hostName: string): string {
-  const text = stringify(document, {
-    lineWidth: 0,
-    defaultStringType: "PLAIN",
-    defaultKeyType: "PLAIN",
-  });
-  return `# What ${hostName} has, as sriovctl import found it.\n${text}`;
-}
-
 export const importCommand: RunCommand = async (context, args) => {
   const inventory = await withHost(context, (host) => host.inventory(fullInventory));
   const document = importSpec(inventory);
-  const text = formatSpecDocument(document, inventory.host.name);
+  const head = `What ${inventory.host.name} has, as sriovctl import found it`;
+  const text = formatSpec(document, { "": head });
   for (const problem of inventory.problems) {
     context.log.warn(problemSentence(problem), problem.hint);
   }
