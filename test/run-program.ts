@@ -1,10 +1,12 @@
 // Runs the whole program inside a test: arguments in; exit code and what it printed out. Nothing
-// of it touches the machine: state goes where the test says, hosts are what the test wires.
+// of it touches the machine: state goes where the test says, and hosts are emulated ones, or what
+// the test wires.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { hosts } from "../src/bin/hosts.ts";
 import type { Wiring } from "../src/cli/context.ts";
 import type { Io, Sink } from "../src/cli/io.ts";
 import { main } from "../src/cli/main.ts";
@@ -35,11 +37,9 @@ export const stateIn = (directory: string): Record<string, string> => ({
   SRIOVCTL_CONFIG_DIR: join(directory, "config"),
 });
 
-const noHost = (): Promise<never> => Promise.reject(new Error("this test has no host"));
-
 export async function runProgram(
   argv: readonly string[],
-  { env = {}, answers, openHost = noHost, resetEmulatedHost = noHost }: ProgramSetting = {},
+  { env = {}, answers, ...wiring }: ProgramSetting = {},
 ): Promise<ProgramRun> {
   const chunks = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof chunks): Sink => ({
@@ -56,7 +56,8 @@ export async function runProgram(
     env,
     isRoot: false,
     ask: answers === undefined ? null : async () => left.shift() ?? "",
+    onInterrupt: () => () => {},
   };
-  const exitCode = await main(argv, io, { openHost, resetEmulatedHost });
+  const exitCode = await main(argv, io, { ...hosts, ...wiring });
   return { exitCode, ...chunks };
 }

@@ -29,6 +29,11 @@ export const globalOptions: readonly OptionRow[] = [
     summary: "linux[:ROOT] (this machine, or a captured sysfs tree) or emulated[:NAME]",
     values: ["linux", "emulated:demo", "emulated:igb-lab", "emulated:dense", "emulated:limit"],
   },
+  {
+    flags: "--speed <factor>",
+    summary: "let an emulated host take its time, this many times faster than a real one",
+    values: ["1", "10"],
+  },
   { flags: "--json", summary: "print one JSON document" },
   { flags: "--no-color", summary: "print without colour (as does NO_COLOR)" },
   { flags: "-v, --verbose", summary: "say more" },
@@ -114,6 +119,14 @@ export const commandTable: readonly CommandRow[] = [
       ["sriovctl decode --json dump.txt | jq '.[].extendedCapabilities'", "for programs"],
     ],
     load: async () => (await import("./commands/decode.ts")).decode,
+  },
+  {
+    name: "schema",
+    summary: "Print the JSON Schema of the spec",
+    operands: [],
+    options: [],
+    examples: [["sriovctl schema > sriovctl.schema.json", "for an editor"]],
+    load: async () => (await import("./commands/schema.ts")).schema,
   },
   {
     name: "completion",

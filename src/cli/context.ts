@@ -7,10 +7,16 @@ import type { Logger } from "./logger.ts";
 import type { HostPaths, Paths } from "./paths.ts";
 import type { Style } from "./style.ts";
 
+export type HostWish = {
+  readonly paths: Paths;
+  /** Machine milliseconds in a real one, on an emulated host; null: no real time passes. */
+  readonly speed: number | null;
+};
+
 /** Chosen by bin/ and by tests, never inside cli/. */
 export type Wiring = {
   /** Throws SriovError `host-unknown` for a name that is no host. */
-  openHost(hostName: string, paths: Paths): Promise<Host>;
+  openHost(hostName: string, wish: HostWish): Promise<Host>;
   /** Puts an emulated machine back to the state of its profile. */
   resetEmulatedHost(machineName: string, paths: Paths): Promise<void>;
 };
@@ -25,11 +31,18 @@ export type Context = {
   /** As named on the command line: `linux`, `emulated:demo`. */
   readonly hostName: string;
   readonly hostPaths: HostPaths;
+  readonly speed: number | null;
   readonly isJson: boolean;
+  /** `--no-color` was given. */
+  readonly isColorForbidden: boolean;
+  /** As typed, for the journal and for whoever finds the host locked. */
+  readonly commandLine: string;
   /** Lines for people on standard output; nothing with --json. */
   print(...lines: readonly string[]): void;
   /** The one JSON document of a run with --json. */
   printJson(document: unknown): void;
+  /** Runs another command line of this program, with the same hosts. */
+  runProgram(argv: readonly string[], io: Io): Promise<number>;
 };
 
 /** Operands and options of one command, as the program's table declares them. */
@@ -44,7 +57,7 @@ export type RunCommand = (context: Context, args: Arguments) => Promise<number>;
 
 /** Opens the host for the length of one piece of work. */
 export async function withHost<T>(context: Context, work: (host: Host) => Promise<T>): Promise<T> {
-  const host = await context.wiring.openHost(context.hostName, context.paths);
+  const host = await context.wiring.openHost(context.hostName, context);
   try {
     return await work(host);
   } finally {

@@ -16,6 +16,8 @@ export type Io = {
   readonly isRoot: boolean;
   /** Asks the person at the terminal and returns the answer; null where nobody is there. */
   readonly ask: ((question: string) => Promise<string>) | null;
+  /** Calls back on the first Ctrl-C (or SIGTERM); the next one kills. Returns the way to stop. */
+  onInterrupt(callback: () => void): () => void;
 };
 
 /** A stream that goes on silently once its reader left: an apply must not die of `| head`. */
@@ -46,10 +48,24 @@ async function askOnTerminal(question: string): Promise<string> {
   }
 }
 
+function onInterrupt(callback: () => void): () => void {
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const stop = (): void => {
+    for (const signal of signals) process.off(signal, listener);
+  };
+  const listener = (): void => {
+    stop();
+    callback();
+  };
+  for (const signal of signals) process.on(signal, listener);
+  return stop;
+}
+
 export const processIo = (): Io => ({
   stdout: sinkOf(process.stdout),
   stderr: sinkOf(process.stderr),
   env: process.env,
   isRoot: process.geteuid?.() === 0,
   ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? askOnTerminal : null,
+  onInterrupt,
 });

@@ -29,7 +29,7 @@ export async function main(argv: readonly string[], io: Io, wiring: Wiring): Pro
     verbose: false,
     debug: argv.includes("--debug"),
   };
-  const output: Output = { hasJson: false };
+  const output: Output = { hasJson: false, argv };
   try {
     program.parse([...argv], { from: "user" });
     options = program.opts<GlobalOptions>();
@@ -42,7 +42,7 @@ export async function main(argv: readonly string[], io: Io, wiring: Wiring): Pro
 }
 
 /** With --json exactly one document goes out, also when a command fails after its own. */
-type Output = { hasJson: boolean };
+type Output = { hasJson: boolean; readonly argv: readonly string[] };
 
 const loggerOf = (options: GlobalOptions, io: Io): Logger =>
   makeLogger(
@@ -69,7 +69,10 @@ function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Out
     wiring,
     hostName,
     hostPaths: hostPaths(paths, hostName),
+    speed: speedOf(options),
     isJson: options.json === true,
+    isColorForbidden: !options.color,
+    commandLine: ["sriovctl", ...output.argv].join(" "),
     print: (...lines) => {
       if (options.json !== true) io.stdout.write(lines.map((line) => `${line}\n`).join(""));
     },
@@ -78,7 +81,17 @@ function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Out
       output.hasJson = true;
       writeJson(io, document);
     },
+    runProgram: (argv, otherIo) => main(argv, otherIo, wiring),
   };
+}
+
+/** null where none was given. Throws SriovError `usage`. */
+function speedOf({ speed }: GlobalOptions): number | null {
+  if (speed === undefined) return null;
+  const factor = Number(speed);
+  if (Number.isFinite(factor) && factor > 0) return factor;
+  const message = `Cannot run at speed ${speed}: wanted a number above 0`;
+  throw new SriovError("usage", message, { operation: "set speed", target: speed });
 }
 
 const writeJson = (io: Io, document: unknown): void =>

@@ -8,6 +8,7 @@ import type { Io } from "./io.ts";
 
 export type GlobalOptions = {
   readonly host: string;
+  readonly speed?: string;
   readonly json?: boolean;
   readonly color: boolean;
   readonly verbose?: boolean;

@@ -4,17 +4,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { stringify } from "yaml";
 import { inventoryOf, netdevOf, pfOf, vfOf } from "../../test/inventory-of.ts";
 import { autoMacOfVf } from "../model/mac.ts";
 import type { Inventory, Pf, Vf } from "../model/inventory.ts";
+import { formatSpec } from "../model/spec-format.ts";
 import { parseSpec } from "../model/spec-text.ts";
 import type { VfPolicy } from "../model/vf-attribute.ts";
 import { importSpec } from "./import.ts";
 import { plan } from "./plan.ts";
 
 function planOfImport(inventory: Inventory) {
-  const { spec, problems } = parseSpec(stringify(importSpec(inventory)), "imported.yaml");
+  const { spec, problems } = parseSpec(formatSpec(importSpec(inventory)), "imported.yaml");
   assert.deepEqual(problems, []);
   assert.ok(spec !== null);
   return plan({ spec, inventory, consent: [] });

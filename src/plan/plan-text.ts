@@ -49,6 +49,9 @@ function reasonOf({ change, because }: Action): string {
   return because.startsWith(setting) ? because.slice(setting.length) : because;
 }
 
+/** `create 8 VFs`, `set vlan 120`: the change without its target. */
+export const changeWords = (change: Change): string => lineOf(change).words;
+
 type Group = { readonly line: Line; readonly because: string; readonly vfIndexes: number[] };
 
 /** Neighbouring actions that say the same of different VFs become one line. */

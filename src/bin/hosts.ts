@@ -1,0 +1,43 @@
+// Which host a name means: the only place, besides tests, that chooses an implementation of Host.
+// Each is imported when it is named, so that `--host linux` never loads the emulated machines.
+
+import { join } from "node:path";
+import type { Host } from "../host/host.ts";
+import type { HostWish, Wiring } from "../cli/context.ts";
+import { machinesDir, type Paths } from "../cli/paths.ts";
+import { SriovError } from "../model/errors.ts";
+
+const stateFileOf = (machine: string, paths: Paths): string =>
+  join(machinesDir(paths), `${encodeURIComponent(machine)}.sqlite`);
+
+async function openEmulated(machine: string, { paths, speed }: HostWish): Promise<Host> {
+  const { openEmulatedHost } = await import("../host/emulated/emulated-host.ts");
+  const { profileOf } = await import("../host/emulated/machine-list.ts");
+  // A name that is no machine must not become a file.
+  profileOf(machine);
+  return openEmulatedHost({
+    name: machine,
+    statePath: stateFileOf(machine, paths),
+    ...(speed === null ? {} : { speed }),
+  });
+}
+
+async function openHost(hostName: string, wish: HostWish): Promise<Host> {
+  const [kind = "", ...rest] = hostName.split(":");
+  const name = rest.join(":");
+  if (kind === "emulated" && name !== "") return openEmulated(name, wish);
+  throw new SriovError("host-unknown", `Cannot open host ${hostName}: there is no such kind`, {
+    operation: "open host",
+    target: hostName,
+  });
+}
+
+async function resetEmulatedHost(machine: string, paths: Paths): Promise<void> {
+  const { openEmulatedHost } = await import("../host/emulated/emulated-host.ts");
+  const { profileOf } = await import("../host/emulated/machine-list.ts");
+  profileOf(machine);
+  const statePath = stateFileOf(machine, paths);
+  await (await openEmulatedHost({ name: machine, statePath, reset: true })).close();
+}
+
+export const hosts: Wiring = { openHost, resetEmulatedHost };
