@@ -179,8 +179,8 @@ test("faults come at the request they are for", async () => {
   assert.equal((await perform(host, setNumVfs(port1, 2), 1000)).status, "stuck");
   const { problems, physicalFunctions } = await host.inventory(fullInventory);
   assert.deepEqual(
-    problems.map(({ where }) => where),
-    [port0],
+    problems.map(({ code, where }) => `${code} ${where}`),
+    ["vf-list-incomplete ens1f0np0"],
   );
   const policies = physicalFunctions.find(({ address }) => address === port0)?.virtualFunctions;
   assert.deepEqual(

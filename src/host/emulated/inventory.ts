@@ -4,13 +4,16 @@
 import type { HostIdentity, Inventory, Netdev, Pf, PciLink, Vf } from "../../model/inventory.ts";
 import type { Problem } from "../../model/problem.ts";
 import type { VfPolicy } from "../../model/vf-attribute.ts";
-import { noPolicy } from "../../model/vf-attribute.ts";
 import { compareAddresses, formatBdf, slotOf } from "../../model/bdf.ts";
 import { vfRoutingId } from "../../pci/routing-id.ts";
+import { decodeLink } from "../../netlink/link.ts";
 import type { InventoryOptions } from "../host.ts";
 import { cardOf } from "./cards.ts";
+import type { PfDriver } from "./drivers.ts";
 import { pfDriverOf } from "./drivers.ts";
 import { effectOf, takeFaults } from "./faults.ts";
+import type { ReportedVf } from "./link-message.ts";
+import { linkMessageOf } from "./link-message.ts";
 import type { Machine } from "./machine.ts";
 import { bdfOf, findPort, linkedVfs, placementOf } from "./machine.ts";
 import { hasLink } from "./netdevs.ts";
@@ -144,18 +147,18 @@ const netdevOf = (netdev: NetdevState, link: NetdevLink, hasAttributes: boolean)
   permanentMac: hasAttributes ? netdev.permanentMac : null,
   mtu: netdev.mtu,
   isUp: netdev.isUp,
-  hasLink: netdev.isUp ? link.isUp : false,
+  // Nobody knows of a carrier while the netdev is down: sysfs answers EINVAL.
+  hasLink: netdev.isUp ? link.isUp : null,
   linkSpeedMbps: netdev.isUp ? link.speedMbps : null,
   portName: link.portName,
 });
 
-function vfsOf(machine: Machine, { pf, options, problems }: Draft): Vf[] {
+function vfsOf(machine: Machine, draft: Draft): Vf[] {
+  const { pf, options, problems } = draft;
   const pfBdf = bdfOf(pf.address);
   const placement = placementOf(machine, pf);
   const isDetailed = options.detailOf.includes(pf.address);
-  const reports = options.netdevAttributes
-    ? policyReader(machine, { pf, options, problems })
-    : null;
+  const policies = options.netdevAttributes ? readPolicies(machine, draft) : null;
   const vfs: Vf[] = [];
   const { vfMsixCount } = cardOf(pf.card);
   pf.vfs.forEach((vf, vfIndex) => {
@@ -174,7 +177,7 @@ function vfsOf(machine: Machine, { pf, options, problems }: Draft): Vf[] {
       driverOverride: isDetailed ? (vf.override ?? null) : null,
       netdevs: vf.netdev === undefined ? [] : [vfNetdevOf(machine, { pf, vf, options })],
       iommuGroup: vf.group ?? null,
-      policy: reports === null ? null : reports(vf, vfIndex),
+      policy: policies?.get(vfIndex) ?? null,
       msixCount: isDetailed ? (vf.msixCount ?? vfMsixCount) : null,
       owners: options.census ? vfOwners(machine, { vf, address }) : [],
     });
@@ -197,29 +200,37 @@ function vfNetdevOf(machine: Machine, { pf, vf, options }: VfNetdev): Netdev {
   return netdevOf(netdev, { ...link, isUp }, options.netdevAttributes);
 }
 
-/** What the PF's driver says of each VF by netlink; null when it cannot be asked. */
-function policyReader(
+/**
+ * What the PF's driver says of each VF, by index, read back from the netlink message that says it;
+ * null when there is nobody to ask.
+ */
+function readPolicies(
   machine: Machine,
   { pf, problems }: Draft,
-): ((vf: VfState, vfIndex: number) => VfPolicy | null) | null {
+): ReadonlyMap<number, VfPolicy> | null {
   const driver = pfDriverOf(pf.driver);
   if (driver === null || !driver.isNetwork || pf.netdev === null) return null;
   const key = { verb: "inventory", target: pf.address, vfIndex: null, attribute: null } as const;
-  const cut = effectOf(takeFaults(machine.state, key), "truncated-list");
-  const reported = cut === null ? Infinity : cut.numVfs;
-  if (reported < pf.vfs.length) {
-    const message = `Cannot read all VFs of ${pf.address}: netlink lists ${reported} of ${pf.vfs.length}`;
-    problems.push({ code: "netlink-vf-list-short", where: pf.address, message });
-  }
-  const reportsOwnMac = pf.driver === "igb";
-  return (vf, vfIndex) => {
-    if (vfIndex >= reported) return null;
-    const policy: VfPolicy = { ...noPolicy, ...driver.fresh, ...vf.policy };
-    const isMacUnset = policy.mac === "00:00:00:00:00:00";
-    // igb_vf_reset(): the VF's own choice is stored where nobody set an address.
-    if (reportsOwnMac && isMacUnset && vf.netdev !== undefined) {
-      return { ...policy, mac: vf.netdev.mac };
-    }
-    return policy;
-  };
+  const faults = takeFaults(machine.state, key);
+  const listed = effectOf(faults, "truncated-list")?.numVfs ?? Infinity;
+  const vfs: ReportedVf[] = [];
+  pf.vfs.forEach((vf, vfIndex) => {
+    if (vf === null || vfIndex >= listed) return;
+    vfs.push({ vfIndex, policy: reportedPolicy(pf, driver, vf) });
+  });
+  const { name, ifindex } = pf.netdev;
+  const numVf = pf.vfs.length;
+  const reading = decodeLink(linkMessageOf({ ifindex, name, numVf, vfs }));
+  // While VFs go, the kernel's list is as short as what is left.
+  if (!isChanging(machine, pf.address)) problems.push(...reading.problems);
+  const decoded = reading.link?.virtualFunctions ?? [];
+  return new Map(decoded.map(({ vfIndex, policy }) => [vfIndex, policy]));
+}
+
+function reportedPolicy(pf: PfState, driver: PfDriver, vf: VfState): VfPolicy {
+  const policy: VfPolicy = { ...driver.fresh, ...vf.policy };
+  const isMacUnset = policy.mac === "00:00:00:00:00:00";
+  // igb_vf_reset(): the VF's own choice is stored where nobody set an address.
+  if (pf.driver !== "igb" || !isMacUnset || vf.netdev === undefined) return policy;
+  return { ...policy, mac: vf.netdev.mac };
 }
