@@ -52,7 +52,7 @@ test("automatic MACs are unicast, locally administered and canonical whatever th
         assert.ok(mac[1] === "2" && isLocalMac(mac) && !isMulticastMac(mac), mac);
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 

@@ -32,7 +32,7 @@ test("formatSpec() writes what parseSpec() reads back as the same document", () 
       assert.deepEqual(withoutPlaces(back.spec), withoutPlaces(spec));
       assert.equal(formatSpec(parse(text) as SpecDocument, comments), text);
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 

@@ -121,7 +121,7 @@ test("parseSpec() stops at a bomb of aliases", () => {
     lines.push(`a${level}: &a${level} [${refs}]`);
   }
   const { problems } = parseSpec(lines.join("\n"), "s");
-  assert.match(problems[0]?.message ?? "", /nodes, aliases counted/);
+  assert.match(problems[0]?.message ?? "", /^Aliases stand for more/);
 });
 
 test("parseSpec() follows aliases of moderate use", () => {
@@ -146,6 +146,6 @@ test("parseSpec() never throws, and gives a spec exactly when it gives no proble
       assert.equal(spec === null, problems.length > 0);
       for (const { where } of problems) assert.match(where, /^s:[1-9]\d*:[1-9]\d*$/);
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 });

@@ -44,9 +44,8 @@ export function checkSets(check: Check): void {
   const { spec, report } = check;
   const sets = allSets(check);
   const pfs = new Map(pfsOf(spec).map((pf) => [pf.name, pf]));
-  const labels = new Set([...pfs.keys()].filter((name) => name !== undefined));
   for (const { set, where } of sets) {
-    checkReference(check, { what: "PF", name: set.pf, where }, labels);
+    checkReference(check, "PF", { name: set.pf, where });
     const numVfs = pfs.get(set.pf)?.numVfs;
     const last = set.ranges.at(-1)?.[1] ?? 0;
     if (numVfs === undefined || last < numVfs) continue;

@@ -52,16 +52,14 @@ export function checkUse(check: Check, use: LooseUse, sets: readonly PlacedSet[]
   const { profile } = use;
   const policies: LoosePolicy[] = [use];
   if (profile !== undefined) {
-    const names = new Set(Object.keys(profiles));
-    const where = places.at(use, "profile");
-    checkReference(check, { what: "profile", name: profile, where }, names);
-    const merged = names.has(profile) ? profiles[profile] : undefined;
+    checkReference(check, "profile", { name: profile, where: places.at(use, "profile") });
+    const merged = Object.hasOwn(profiles, profile) ? profiles[profile] : undefined;
     if (merged !== undefined) policies.push(merged);
   }
   checkSharedAddress(check, policies, sets);
 }
 
-function checkAssign(check: Check, entry: LooseAssign, pools: ReadonlySet<string>): void {
+function checkAssign(check: Check, entry: LooseAssign): void {
   const { places, report } = check;
   const target = entry.to?.target;
   const hasPool = places.has(entry, "pool");
@@ -73,8 +71,7 @@ function checkAssign(check: Check, entry: LooseAssign, pools: ReadonlySet<string
     report({ code: "assign-source", where, message });
   }
   if (entry.pool !== undefined) {
-    const where = places.at(entry, "pool");
-    checkReference(check, { what: "pool", name: entry.pool, where }, pools);
+    checkReference(check, "pool", { name: entry.pool, where: places.at(entry, "pool") });
   }
   if (entry.vf !== undefined && countOf(entry.vf) !== 1) {
     const message = `vf is ${formatVfRanges(entry.vf)}, ${countOf(entry.vf)} VFs: wanted one`;
@@ -106,13 +103,14 @@ export function checkAssignments(check: Check): void {
       report({ code: "duplicate-name", where, message });
     }
   }
-  const pools = new Set((spec.pools ?? []).flatMap(({ name }) => name ?? []));
-  for (const entry of spec.assign ?? []) checkAssign(check, entry, pools);
+  for (const entry of spec.assign ?? []) checkAssign(check, entry);
+  const takersByPool = Map.groupBy(spec.assign ?? [], ({ pool }) => pool);
   for (const pool of spec.pools ?? []) {
-    const takers = (spec.assign ?? []).filter((entry) => entry.pool === pool.name);
+    const takers = takersByPool.get(pool.name) ?? [];
     const size = setsOf(pool, places).reduce((sum, { set }) => sum + countOf(set), 0);
     const surplus = takers[size];
     if (pool.name === undefined || pool.vfs === undefined || surplus === undefined) continue;
+    if (places.hasHole(pool.vfs)) continue;
     const message = `Pool ${pool.name} has ${size} VFs for ${takers.length} assignments: wanted more VFs`;
     report({ code: "pool-too-small", where: places.at(surplus, "pool"), message });
   }

@@ -37,6 +37,22 @@ test("parseSpec() finds references that lead nowhere, and names the nearest", ()
   ]);
 });
 
+test("parseSpec() does not miss names in what it has refused", () => {
+  const use = "virtualFunctions: [{ vfs: p0/1, profile: a }]";
+  check(`${p0}profiles: { a: ¦3 }\n${use}`, ["wrong-value: a is 3: wanted a mapping"]);
+  check(`${p0}profiles: ¦[]\n${use}`, ["wrong-value: profiles is a list: wanted a mapping"]);
+  check(`adapters: ¦none\n${use.replace(", profile: a", "")}`, [
+    "wrong-value: adapters is none: wanted a list",
+  ]);
+  check(`adapters: [{ physicalFunctions: [¦p0] }]\n${use.replace(", profile: a", "")}`, [
+    "wrong-value: physicalFunctions[0] is p0: wanted a mapping",
+  ]);
+  check(
+    `${p0}pools: [{ name: a, vfs: [p0/1, ¦2] }]\nassign: [{ to: "dpdk:a", pool: a }, { to: "dpdk:b", pool: a }]`,
+    ["wrong-value: vfs[1] is 2: wanted VFs of one PF, like p0/0-7,9"],
+  );
+});
+
 test("parseSpec() refuses a PF that nothing strong identifies", () => {
   const wanted = "wanted match with permanentMac, serial or address";
   check(adapters("¦{ name: p0, addressHint: 3b:00.0 }"), [

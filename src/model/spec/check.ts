@@ -10,6 +10,7 @@ import { maxProblems } from "./read.ts";
 import {
   type Check,
   checkUnique,
+  knownNames,
   type LooseAdapter,
   type LoosePf,
   type LooseSpec,
@@ -77,10 +78,11 @@ function checkAdapters(check: Check): void {
 /** All problems between the keys of `spec`, in no particular order. */
 export function checkSpec(spec: LooseSpec, places: Places): Problem[] {
   const problems: Problem[] = [];
-  const report = (problem: Problem): void => {
-    if (problems.length < maxProblems) problems.push(problem);
+  const report: Check["report"] = (problem) => {
+    if (problems.length >= maxProblems) return;
+    problems.push(typeof problem === "function" ? problem() : problem);
   };
-  const check: Check = { spec, places, report };
+  const check: Check = { spec, places, known: knownNames(spec, places), report };
   checkAdapters(check);
   checkSets(check);
   checkUnique(check, "Pool", spec.pools ?? []);

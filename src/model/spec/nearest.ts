@@ -32,6 +32,9 @@ const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_ ]/g, 
 /** Longer words than any key or label are not compared: the table would grow with the square. */
 const maxWordLength = 80;
 
+/** Nor are more words than these: a hostile spec may name a million. */
+const maxCandidates = 500;
+
 /** The known word within a third of the length, null when there is none. First wins a draw. */
 export function nearest(word: string, known: Iterable<string>): string | null {
   if (word.length > maxWordLength) return null;
@@ -39,7 +42,9 @@ export function nearest(word: string, known: Iterable<string>): string | null {
   const limit = Math.max(1, Math.floor(wanted.length / 3));
   let best: string | null = null;
   let bestDistance = limit + 1;
+  let compared = 0;
   for (const candidate of known) {
+    if (++compared > maxCandidates) break;
     if (Math.abs(candidate.length - wanted.length) > limit + 3) continue;
     const distance = editDistance(wanted, plain(candidate));
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];

@@ -21,6 +21,8 @@ export class Places {
   readonly #byParent = new WeakMap<object, Map<string | number, SourcePlace>>();
   readonly #own = new WeakMap<object, SourcePlace>();
 
+  readonly #holed = new WeakSet<object>();
+
   enter(parent: object, place: SourcePlace): void {
     this.#own.set(parent, place);
     this.#byParent.set(parent, new Map());
@@ -43,6 +45,15 @@ export class Places {
   /** The key was written, whether or not its value could be read. */
   has(parent: object, key: string): boolean {
     return this.#byParent.get(parent)?.has(key) ?? false;
+  }
+
+  /** Something in `parent` was refused as a whole: what it would have named is not known. */
+  addHole(parent: object): void {
+    this.#holed.add(parent);
+  }
+
+  hasHole(parent: object): boolean {
+    return this.#holed.has(parent);
   }
 
   keysOf(parent: object): Readonly<Record<string, SourcePlace>> {

@@ -142,7 +142,10 @@ function walkList(walking: Walk, position: Position, items: readonly Tree[]): un
   items.forEach((item, index) => {
     const inner = { schema: schema.element, tree: item, label: `${label}[${index}]` };
     const value = walk(walking, inner);
-    if (value === missing) return;
+    if (value === missing) {
+      walking.places.addHole(list);
+      return;
+    }
     walking.places.add(list, list.length, item.place);
     list.push(value);
   });
@@ -173,10 +176,9 @@ function walkRecord(walking: Walk, position: Position, schema: z.ZodRecord): unk
     const keyTree: Tree = { kind: "scalar", value: key, isQuoted: false, place: keyPlace };
     const inner = { schema: schema.keyType, tree: keyTree, label: `Key of ${label}` };
     if (walk(walking, inner) === missing) continue;
-    const read = walk(walking, { schema: schema.valueType, tree: value, label: key });
-    if (read === missing) continue;
-    record[key] = read;
     walking.places.add(record, key, value.place);
+    const read = walk(walking, { schema: schema.valueType, tree: value, label: key });
+    if (read !== missing) record[key] = read;
   }
   return record;
 }

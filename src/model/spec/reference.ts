@@ -14,7 +14,9 @@ export type LoosePf = NonNullable<LooseAdapter["physicalFunctions"]>[number];
 export type Check = {
   readonly spec: LooseSpec;
   readonly places: Places;
-  readonly report: (problem: Problem) => void;
+  readonly known: KnownNames;
+  /** A function is only called while problems are still wanted. */
+  readonly report: (problem: Problem | (() => Problem)) => void;
 };
 
 /** A VF set with the place where it stands. */
@@ -52,21 +54,49 @@ export function checkUnique(
   }
 }
 
+/** Names that a reference may lead to; null where something was refused that may have held some:
+ * an unknown name may then only follow from that. */
+export type KnownNames = Readonly<Record<"PF" | "profile" | "pool", ReadonlySet<string> | null>>;
+
+const namesOf = (entries: readonly { readonly name?: string | undefined }[]): Set<string> =>
+  new Set(entries.flatMap(({ name }) => name ?? []));
+
+/** What `key` holds was read, whole or not there at all. */
+const isWhole = (places: Places, parent: object, key: string): boolean => {
+  const value = (parent as Readonly<Record<string, unknown>>)[key];
+  return typeof value === "object" && value !== null
+    ? !places.hasHole(value)
+    : !places.has(parent, key);
+};
+
+export function knownNames(spec: LooseSpec, places: Places): KnownNames {
+  const hasAllPfs =
+    isWhole(places, spec, "adapters") &&
+    (spec.adapters ?? []).every((adapter) => isWhole(places, adapter, "physicalFunctions"));
+  const profiles = spec.profiles === undefined ? {} : places.keysOf(spec.profiles);
+  return {
+    PF: hasAllPfs ? namesOf(pfsOf(spec)) : null,
+    profile: isWhole(places, spec, "profiles") ? new Set(Object.keys(profiles)) : null,
+    pool: isWhole(places, spec, "pools") ? namesOf(spec.pools ?? []) : null,
+  };
+}
+
 export function checkReference(
-  { report }: Check,
-  reference: { readonly what: string; readonly name: string; readonly where: string },
-  known: ReadonlySet<string>,
+  { report, known }: Check,
+  what: keyof KnownNames,
+  { name, where }: { readonly name: string; readonly where: string },
 ): void {
-  const { what, name, where } = reference;
-  if (known.has(name)) return;
-  const guess = nearest(name, known);
-  const some = [...known].slice(0, 8).join(", ");
-  const wanted = guess ?? (known.size === 0 ? `a ${what} of this spec, which has none` : some);
-  const message = `No ${what} is named ${name}: wanted ${wanted}`;
-  report({
-    code: "unknown-name",
-    where,
-    message,
-    ...(guess === null ? {} : { hint: `The nearest name of a ${what} is ${guess}` }),
+  const names = known[what];
+  if (names === null || names.has(name)) return;
+  report(() => {
+    const guess = nearest(name, names);
+    const some = [...names].slice(0, 8).join(", ");
+    const wanted = guess ?? (names.size === 0 ? `a ${what} of this spec, which has none` : some);
+    return {
+      code: "unknown-name",
+      where,
+      message: `No ${what} is named ${name}: wanted ${wanted}`,
+      ...(guess === null ? {} : { hint: `The nearest name of a ${what} is ${guess}` }),
+    };
   });
 }

@@ -1,12 +1,13 @@
 // YAML or JSON text to a small tree in which every node knows its place. Scalars are resolved
 // here and not by YAML's schemas, so that `1e3`, `1.5` and `012` stay the texts they are and only
-// plain decimal digits are numbers. Size, depth and node count are bounded: an alias is copied,
-// so a bomb of aliases runs into the count.
+// plain decimal digits are numbers. Size, depth and node count are bounded, and what aliases may
+// add to it.
 
 import {
   Composer,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   Lexer,
@@ -34,16 +35,20 @@ export type Tree =
       readonly place: SourcePlace;
     };
 
-/** A spec of 65,000 VFs with an entry each stays below all three. */
-export const treeLimits = { characters: 16 << 20, depth: 16, nodes: 1_000_000 };
+/** A spec of 65,000 VFs with an entry each stays below all. */
+export const treeLimits = { characters: 16 << 20, depth: 16, nodes: 1_000_000, copies: 100_000 };
 
 const maxSyntaxProblems = 20;
 
 type Reading = {
-  readonly document: Document;
   readonly placeAt: (offset: number) => SourcePlace;
+  /** Latest node of each anchor so far; yaml's own resolve() searches the document each time. */
+  readonly anchors: Map<string, unknown>;
   readonly problems: Problem[];
   nodeCount: number;
+  /** Nodes that came by an alias, and whether this one does. */
+  copyCount: number;
+  isCopying: boolean;
 };
 
 function plainValue(text: string): string | number | boolean | null {
@@ -78,8 +83,11 @@ function treeOf(node: unknown, reading: Reading, depth: number): Tree | null {
     return null;
   };
   if (++reading.nodeCount > treeLimits.nodes) {
-    const limit = treeLimits.nodes;
-    return refuse(`More than ${limit} nodes, aliases counted: wanted fewer`, "Write less by alias");
+    return refuse(`More than ${treeLimits.nodes} nodes: wanted fewer`, "Use VF sets and profiles");
+  }
+  if (reading.isCopying && ++reading.copyCount > treeLimits.copies) {
+    const message = `Aliases stand for more than ${treeLimits.copies} nodes: wanted fewer`;
+    return refuse(message, "Use profiles instead of aliases");
   }
   if (depth > treeLimits.depth) {
     return refuse(
@@ -88,9 +96,12 @@ function treeOf(node: unknown, reading: Reading, depth: number): Tree | null {
     );
   }
   if (isAlias(node)) {
-    const target = node.resolve(reading.document);
-    if (target !== undefined) return treeOf(target, reading, depth + 1);
+    const target = reading.anchors.get(node.source);
+    if (target !== undefined) return copyOf(target, reading, depth + 1);
     return refuse(`Alias *${node.source} has no anchor before it`, `Write &${node.source} first`);
+  }
+  if (isNode(node) && node.anchor !== undefined && !reading.isCopying) {
+    reading.anchors.set(node.anchor, node);
   }
   if (isScalar(node)) return scalarTree(node, place);
   if (isSeq(node)) {
@@ -104,6 +115,14 @@ function treeOf(node: unknown, reading: Reading, depth: number): Tree | null {
   }
   if (isMap(node)) return mapTree(node.items, reading, { depth, place });
   return { kind: "scalar", value: null, isQuoted: false, place };
+}
+
+function copyOf(target: unknown, reading: Reading, depth: number): Tree | null {
+  const wasCopying = reading.isCopying;
+  reading.isCopying = true;
+  const tree = treeOf(target, reading, depth);
+  reading.isCopying = wasCopying;
+  return tree;
 }
 
 function mapTree(
@@ -197,7 +216,14 @@ export function parseTree(
   const problems = syntaxProblems(documents, placeAt);
   const [document] = documents;
   if (problems.length > 0 || document === undefined) return fail(problems);
-  const reading: Reading = { document, placeAt, problems: [], nodeCount: 0 };
+  const reading: Reading = {
+    placeAt,
+    anchors: new Map(),
+    problems: [],
+    nodeCount: 0,
+    copyCount: 0,
+    isCopying: false,
+  };
   const tree = treeOf(document.contents, reading, 0);
   return { tree, problems: reading.problems };
 }
