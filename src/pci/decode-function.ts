@@ -90,7 +90,8 @@ function decodeIdentity(registers: Registers) {
 
 /** Decodes up to 4096 bytes of config space; what follows them is not looked at. */
 export function decodeFunction(given: Uint8Array): FunctionConfig {
-  const bytes = given.subarray(0, configSpaceBytes);
+  // A copy, and a plain array: a Buffer's slices would go on sharing the reader's memory.
+  const bytes = Uint8Array.from(given.subarray(0, configSpaceBytes));
   const registers = registersAt(bytes, 0);
   const problems = collectProblems();
   const identity = decodeIdentity(registers);

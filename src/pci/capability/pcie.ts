@@ -88,7 +88,7 @@ type Shape = {
 function shapeOf(registers: Registers): Shape {
   const { version, portType, slotImplemented } = decodeFields(field.pcieFlags, registers.u16(2));
   const hasLink = portType !== 9 && portType !== 10;
-  const hasSlot = slotImplemented && (portType === 4 || portType === 6);
+  const hasSlot = slotImplemented && (portType === 4 || portType === 6 || portType === 8);
   const hasRoot = portType === 4 || portType === 10;
   const isVersion2 = version >= 2;
   const lengthVersion1 = hasRoot ? 0x24 : hasSlot ? 0x1c : hasLink ? 0x14 : 0x0c;
