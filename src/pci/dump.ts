@@ -28,9 +28,9 @@ export type Dump = {
 };
 
 const headingPattern = /^((?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?:\s|$)/i;
-const bytesPattern = /^([0-9a-f]{2,3}):((?: [0-9a-f]{2})+)\s*$/i;
-/** What only a line of bytes looks like, whether or not it is whole. */
-const bytesLikePattern = /^[0-9a-f]{2,3}: ?\S\S(?: |$)/i;
+const bytesPattern = /^([0-9a-f]{2,4}):((?: [0-9a-f]{2})+)\s*$/i;
+/** A line of bytes by its beginning; it may also be prose (`add: a card`). */
+const bytesLikePattern = /^([0-9a-f]{2,4}): ?\S\S(?: |$)/i;
 
 /** No control bytes but white space, and no 0xff, which no text encoding in use here has. */
 export const looksLikeText = (bytes: Uint8Array): boolean =>
@@ -76,6 +76,8 @@ function appendBytes(current: Growing, content: string, line: number): void {
   };
   const match = bytesPattern.exec(content);
   if (match === null) {
+    const claimed = Number.parseInt(bytesLikePattern.exec(content)?.[1] ?? "", 16);
+    if (claimed !== at) return;
     report("dump-line", "The line begins like config bytes: wanted two digits a byte");
     return;
   }
