@@ -52,7 +52,20 @@ function reasonOf({ change, because }: Action): string {
 /** `create 8 VFs`, `set vlan 120`: the change without its target. */
 export const changeWords = (change: Change): string => lineOf(change).words;
 
-type Group = { readonly line: Line; readonly because: string; readonly vfIndexes: number[] };
+/** Each VF has a MAC of its own: those that come for one reason are shown as one line. */
+const macOf = ({ change }: Action): string | null =>
+  change.kind === "set-vf" && change.attribute.name === "mac" ? change.attribute.mac : null;
+
+type Group = {
+  readonly line: Line;
+  readonly because: string;
+  readonly vfIndexes: number[];
+  readonly macs: string[];
+};
+
+function groupWords({ line, macs }: Group): string {
+  return macs.length < 2 ? line.words : `set macs ${macs[0]} ... ${macs.at(-1)}`;
+}
 
 /** Neighbouring actions that say the same of different VFs become one line. */
 function groupsOf(actions: readonly Action[]): Group[] {
@@ -63,13 +76,16 @@ function groupsOf(actions: readonly Action[]): Group[] {
     const because = reasonOf(action);
     const line = lineOf(change);
     const vfIndex = "vfIndex" in change ? change.vfIndex : null;
-    const key = `${line.words}\n${because}`;
+    const mac = macOf(action);
+    const key = `${mac === null ? line.words : "mac"}\n${because}`;
     const known = vfIndex === null ? undefined : byText.get(key);
     if (known !== undefined && vfIndex !== null) {
       known.vfIndexes.push(vfIndex);
+      if (mac !== null) known.macs.push(mac);
       continue;
     }
-    const group = { line, because, vfIndexes: vfIndex === null ? [] : [vfIndex] };
+    const vfIndexes = vfIndex === null ? [] : [vfIndex];
+    const group = { line, because, vfIndexes, macs: mac === null ? [] : [mac] };
     // A PF-wide step ends the grouping: what comes after it must not appear before it.
     if (vfIndex === null) byText.clear();
     else byText.set(key, group);
@@ -88,10 +104,11 @@ function actionLines(actions: readonly Action[], paint: Paint): string[] {
   const byPf = Map.groupBy(actions, pfOf);
   return [...byPf].flatMap(([pf, ofPf]) => [
     paint("head", pf),
-    ...groupsOf(ofPf).map(({ line, because, vfIndexes }) => {
+    ...groupsOf(ofPf).map((group) => {
+      const { line, because, vfIndexes } = group;
       const vfs = vfIndexes.length === 0 ? "" : `VF ${rangesOf(vfIndexes)}: `;
       const sign = paint(signStyle[line.sign], line.sign);
-      return `  ${sign} ${vfs}${line.words}  ${paint("dim", `(${because})`)}`;
+      return `  ${sign} ${vfs}${groupWords(group)}  ${paint("dim", `(${because})`)}`;
     }),
   ]);
 }
