@@ -1,6 +1,7 @@
 // Which host a name means: the only place, besides tests, that chooses an implementation of Host.
 // Each is imported when it is named, so that `--host linux` never loads the emulated machines.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../host/host.ts";
 import type { HostWish, Wiring } from "../cli/context.ts";
@@ -22,9 +23,20 @@ async function openEmulated(machine: string, { paths, speed }: HostWish): Promis
   });
 }
 
+async function openLinux(root: string, { paths }: HostWish): Promise<Host> {
+  const { LinuxHost } = await import("../host/linux/linux-host.ts");
+  if (!existsSync(root)) {
+    const message = `Cannot open host linux:${root}: no such folder`;
+    const hint = "Name the folder that holds the captured tree's sys/";
+    throw new SriovError("host-unknown", message, { operation: "open host", target: root, hint });
+  }
+  return new LinuxHost({ root, runDirectory: paths.systemRunDir });
+}
+
 async function openHost(hostName: string, wish: HostWish): Promise<Host> {
   const [kind = "", ...rest] = hostName.split(":");
   const name = rest.join(":");
+  if (kind === "linux") return openLinux(name === "" ? "/" : name, wish);
   if (kind === "emulated" && name !== "") return openEmulated(name, wish);
   throw new SriovError("host-unknown", `Cannot open host ${hostName}: there is no such kind`, {
     operation: "open host",

@@ -51,6 +51,8 @@ const consentOption: OptionRow = {
   isRepeatable: true,
 };
 
+const yesOption: OptionRow = { flags: "-y, --yes", summary: "do not ask for confirmation" };
+
 export const commandTable: readonly CommandRow[] = [
   {
     name: "list",
@@ -93,12 +95,61 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/plan.ts")).planCommand,
   },
   {
+    name: "apply",
+    summary: "Bring the host to the spec: verified, journalled, undone on failure",
+    operands: [["[plan]", "a saved plan, instead of -f"]],
+    options: [
+      specOption,
+      yesOption,
+      consentOption,
+      { flags: "--keep-going", summary: "after a failure go on with the others, undo nothing" },
+    ],
+    examples: [
+      ["sriovctl apply -f host.yaml", "plan, ask, do, verify"],
+      ["sriovctl apply night.plan --yes", "a saved plan, if the host is still as it was"],
+      ["sriovctl apply -f host.yaml --yes --json", "for programs"],
+    ],
+    load: async () => (await import("./commands/apply.ts")).applyCommand,
+  },
+  {
     name: "drift",
     summary: "Compare the host with a spec; exit 4 when they differ",
     operands: [],
     options: [specOption],
     examples: [["sriovctl drift -f host.yaml || echo differs", "in a timer or a monitor"]],
     load: async () => (await import("./commands/drift.ts")).drift,
+  },
+  {
+    name: "recover",
+    summary: "Finish or undo an apply that was interrupted",
+    operands: [],
+    options: [
+      { flags: "--finish", summary: "run the rest of the interrupted plan" },
+      { flags: "--undo", summary: "go back to the state before it" },
+      yesOption,
+      consentOption,
+    ],
+    examples: [
+      ["sriovctl recover", "show what is left and choose"],
+      ["sriovctl recover --undo --yes", "go back without asking"],
+    ],
+    load: async () => (await import("./commands/recover.ts")).recover,
+  },
+  {
+    name: "rollback",
+    summary: "Return to the state before the last apply",
+    operands: [],
+    options: [yesOption, consentOption],
+    examples: [["sriovctl rollback", "show the way back, ask, go"]],
+    load: async () => (await import("./commands/rollback.ts")).rollback,
+  },
+  {
+    name: "history",
+    summary: "List the applies of this host",
+    operands: [],
+    options: [],
+    examples: [["sriovctl history", "newest first"]],
+    load: async () => (await import("./commands/history.ts")).history,
   },
   {
     name: "import",
@@ -127,6 +178,17 @@ export const commandTable: readonly CommandRow[] = [
     options: [],
     examples: [["sriovctl schema > sriovctl.schema.json", "for an editor"]],
     load: async () => (await import("./commands/schema.ts")).schema,
+  },
+  {
+    name: "demo",
+    summary: "Walk through the main job on an emulated machine",
+    operands: [],
+    options: [{ flags: "--reset", summary: "only put the emulated machine back to its start" }],
+    examples: [
+      ["sriovctl demo", "inspect, plan, apply, verify, a refused resize, rollback"],
+      ["sriovctl --host emulated:demo list", "look at the machine it leaves behind"],
+    ],
+    load: async () => (await import("./commands/demo.ts")).demo,
   },
   {
     name: "completion",

@@ -9,6 +9,7 @@ test("pathsFor() gives root the system folders", () => {
     runDir: "/run/sriovctl",
     stateDir: "/var/lib/sriovctl",
     configDir: "/etc/sriovctl",
+    systemRunDir: "/run/sriovctl",
   });
 });
 
@@ -17,18 +18,21 @@ test("pathsFor() gives others their XDG folders", () => {
     runDir: "/run/user/7/sriovctl",
     stateDir: "/home/a/.local/state/sriovctl",
     configDir: "/home/a/.config/sriovctl",
+    systemRunDir: "/run/sriovctl",
   });
   const env = { HOME: "/home/a", XDG_STATE_HOME: "/s", XDG_CONFIG_HOME: "/c", XDG_RUNTIME_DIR: "" };
   assert.deepEqual(pathsFor(env, false), {
     runDir: "/s/sriovctl/run",
     stateDir: "/s/sriovctl",
     configDir: "/c/sriovctl",
+    systemRunDir: "/run/sriovctl",
   });
 });
 
 test("pathsFor() lets the environment override each folder", () => {
   const env = { SRIOVCTL_RUN_DIR: "/r", SRIOVCTL_STATE_DIR: "/s", SRIOVCTL_CONFIG_DIR: "/c" };
-  assert.deepEqual(pathsFor(env, true), { runDir: "/r", stateDir: "/s", configDir: "/c" });
+  const dirs = { runDir: "/r", stateDir: "/s", configDir: "/c", systemRunDir: "/r" };
+  assert.deepEqual(pathsFor(env, true), dirs);
 });
 
 const paths = pathsFor({ SRIOVCTL_RUN_DIR: "/r", SRIOVCTL_STATE_DIR: "/s" }, true);

@@ -11,6 +11,8 @@ export type Paths = {
   /** Journals, history, emulated machines. */
   readonly stateDir: string;
   readonly configDir: string;
+  /** Where root's writers in flight leave their marks; everybody looks there. */
+  readonly systemRunDir: string;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,20 +22,24 @@ const variable = (env: Environment, name: string): string | null => env[name] ||
 
 export function pathsFor(env: Environment, isRoot: boolean): Paths {
   const standard = isRoot ? systemPaths : userPaths(env);
+  const runDir = variable(env, "SRIOVCTL_RUN_DIR");
   return {
-    runDir: variable(env, "SRIOVCTL_RUN_DIR") ?? standard.runDir,
+    runDir: runDir ?? standard.runDir,
+    systemRunDir: runDir ?? systemPaths.runDir,
     stateDir: variable(env, "SRIOVCTL_STATE_DIR") ?? standard.stateDir,
     configDir: variable(env, "SRIOVCTL_CONFIG_DIR") ?? standard.configDir,
   };
 }
 
-const systemPaths: Paths = {
+type Folders = Omit<Paths, "systemRunDir">;
+
+const systemPaths: Folders = {
   runDir: "/run/sriovctl",
   stateDir: "/var/lib/sriovctl",
   configDir: "/etc/sriovctl",
 };
 
-function userPaths(env: Environment): Paths {
+function userPaths(env: Environment): Folders {
   const home = variable(env, "HOME") ?? "/";
   const state = join(variable(env, "XDG_STATE_HOME") ?? join(home, ".local/state"), "sriovctl");
   const runtime = variable(env, "XDG_RUNTIME_DIR");

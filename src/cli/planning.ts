@@ -1,20 +1,13 @@
 // From a host and a spec to a plan: the one way in which every command reads the inventory that a
 // plan is made from, so that a saved plan, an apply and its verification compare the same facts.
 
-import { fullInventory, type Host } from "../host/host.ts";
+import { inventoryFor } from "../apply/verify.ts";
+import type { Host } from "../host/host.ts";
 import type { Action } from "../model/action.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Consent, Plan } from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
-import { matchPfs } from "../plan/match.ts";
 import { plan } from "../plan/plan.ts";
-
-/** The inventory with driver overrides and MSI-X counts of the PFs that the spec names. */
-export async function inventoryFor(host: Host, spec: Spec): Promise<Inventory> {
-  const known = await host.inventory({ ...fullInventory, census: false });
-  const { matched } = matchPfs(spec, known);
-  return host.inventory({ ...fullInventory, detailOf: matched.map(({ pf }) => pf.address) });
-}
 
 export type Planned = { readonly plan: Plan; readonly inventory: Inventory };
 

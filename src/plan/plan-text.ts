@@ -56,6 +56,10 @@ export const changeWords = (change: Change): string => lineOf(change).words;
 const macOf = ({ change }: Action): string | null =>
   change.kind === "set-vf" && change.attribute.name === "mac" ? change.attribute.mac : null;
 
+/** What equal changes of many VFs have in common: `set mac` without the MAC. */
+export const commonWords = (change: Change): string =>
+  change.kind === "set-vf" && change.attribute.name === "mac" ? "set mac" : changeWords(change);
+
 type Group = {
   readonly line: Line;
   readonly because: string;
@@ -127,6 +131,35 @@ function section(title: string, lines: readonly string[], paint: Paint): string[
   return lines.length === 0 ? [] : ["", paint("head", title), ...lines.map((line) => `  ${line}`)];
 }
 
+/** One line for each attribute of a PF's VFs, however many they are. */
+function unverifiableWords(unverifiable: Plan["unverifiable"]): string[] {
+  const groups = Map.groupBy(unverifiable, ({ target, attribute }) => {
+    return `${attribute} of ${target.replace(/\/vf\d+$/, "")}`;
+  });
+  return [...groups].map(([words, members]) => {
+    const indexes = members.map(({ target }) => Number(/\/vf(\d+)$/.exec(target)?.[1] ?? -1));
+    const vfs = indexes.includes(-1) ? "" : ` VF ${rangesOf(indexes)}`;
+    return `${words}${vfs}: not reported`;
+  });
+}
+
+const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** `62 actions on 3 PFs, disrupting nobody`. */
+export function summaryOf({ actions, problems }: Plan): string {
+  if (problems.length > 0) {
+    return `${counted(problems.length, "problem")}: nothing will be done to the adapters concerned`;
+  }
+  if (actions.length === 0) return "Nothing to do: the host is as the spec says";
+  const pfs = new Set(actions.flatMap(({ change }) => ("pf" in change ? [change.pf] : [])));
+  const hits = actions.flatMap(({ disrupts }) =>
+    disrupts.map(({ kind, name }) => `${kind}:${name}`),
+  );
+  const users = hits.length === 0 ? "nobody" : [...new Set(hits)].join(", ");
+  return `${counted(actions.length, "action")} on ${counted(pfs.size, "PF")}, disrupting ${users}`;
+}
+
 /** The whole plan; ends with one line that sums it up. */
 export function formatPlan(plan: Plan, paint: Paint = plain): string {
   const { actions, problems, warnings, losses, unverifiable } = plan;
@@ -134,12 +167,6 @@ export function formatPlan(plan: Plan, paint: Paint = plain): string {
     `${paint("bad", where)}: ${message}`,
     ...(hint === undefined ? [] : [paint("dim", `  ${hint}`)]),
   ]);
-  const summary =
-    problems.length > 0
-      ? paint("bad", `${problems.length} problem(s): nothing of their adapters will be done`)
-      : actions.length === 0
-        ? "Nothing to do: the host is as the spec says"
-        : `${actions.length} action(s)`;
   const lines = [
     ...actionLines(actions, paint),
     ...disruptionLines(actions, paint),
@@ -148,11 +175,7 @@ export function formatPlan(plan: Plan, paint: Paint = plain): string {
       losses.map(({ sentence }) => sentence),
       paint,
     ),
-    ...section(
-      "Cannot be verified",
-      unverifiable.map(({ target, attribute }) => `${attribute} of ${target}: not reported`),
-      paint,
-    ),
+    ...section("Cannot be verified", unverifiableWords(unverifiable), paint),
     ...section(
       "Warnings",
       warnings.map(({ where, message }) => `${where}: ${message}`),
@@ -160,7 +183,7 @@ export function formatPlan(plan: Plan, paint: Paint = plain): string {
     ),
     ...section("Problems", problemLines, paint),
     "",
-    summary,
+    problems.length > 0 ? paint("bad", summaryOf(plan)) : summaryOf(plan),
   ];
   return `${lines.join("\n").trimStart()}\n`;
 }

@@ -1,0 +1,81 @@
+// What the commands that change a host share: the confirmation, Ctrl-C, the lock and the journal
+// of the host, and the view of the progress.
+
+import type { RunOptions } from "../apply/apply.ts";
+import { openSession, type Session } from "../apply/session.ts";
+import type { Host } from "../host/host.ts";
+import type { Action } from "../model/action.ts";
+import { SriovError } from "../model/errors.ts";
+import type { Context } from "./context.ts";
+import { progressView } from "./progress.ts";
+import { styleFor } from "./style.ts";
+
+/** Throws `host-read-only`, before anybody is asked anything. */
+export function assertWritable({ identity }: Host, operation: string): void {
+  if (identity.isWritable) return;
+  const { name } = identity;
+  throw new SriovError("host-read-only", `Cannot ${operation} on ${name}: it is read-only`, {
+    operation,
+    target: name,
+  });
+}
+
+/** True for yes. Throws `not-confirmed` where nobody can be asked. */
+export async function confirm(context: Context, question: string): Promise<boolean> {
+  const { ask } = context.io;
+  if (ask === null) {
+    throw new SriovError("not-confirmed", `${question} Nobody is at a terminal to answer`, {
+      operation: "confirm",
+      target: context.hostName,
+      hint: "Pass --yes to go on without being asked",
+    });
+  }
+  const answer = await ask(`${question} [y/N] `);
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+export async function withSession<T>(
+  context: Context,
+  host: Host,
+  lockWaitMs: number,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { journalDir: journalDirectory, lockFile } = context.hostPaths;
+  const { commandLine: command } = context;
+  const now = (): string => new Date().toISOString();
+  const wish = { host, journalDirectory, lockFile, command, now, lockWaitMs };
+  const session = await openSession(wish);
+  try {
+    return await work(session);
+  } finally {
+    session.close();
+  }
+}
+
+/**
+ * Runs `work` with progress shown and Ctrl-C leading to an orderly end. A second Ctrl-C kills;
+ * the journal makes that safe.
+ */
+export async function withProgress<T>(
+  context: Context,
+  actions: readonly Action[],
+  keepGoing: boolean,
+  work: (options: RunOptions) => Promise<T>,
+): Promise<T> {
+  const { io, log, isColorForbidden: isForbidden } = context;
+  const style = styleFor({ isTerminal: io.stderr.isTerminal, isForbidden, env: io.env });
+  const view = await progressView(context, actions, style);
+  const abort = new AbortController();
+  const stopListening = io.onInterrupt(() => {
+    log.note("Stopping after the action that is running; once more to leave it as it is");
+    abort.abort();
+  });
+  try {
+    const { signal } = abort;
+    const { onProgress } = view;
+    return await work({ keepGoing, onInterrupt: "undo", signal, onProgress });
+  } finally {
+    stopListening();
+    await view.close();
+  }
+}

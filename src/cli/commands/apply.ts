@@ -1,0 +1,107 @@
+// `sriovctl apply`: plan, show, ask, do, verify. A saved plan takes the place of planning, if the
+// host is still as the plan saw it.
+
+import { apply } from "../../apply/apply.ts";
+import type { Report } from "../../apply/report.ts";
+import type { Host } from "../../host/host.ts";
+import { SriovError } from "../../model/errors.ts";
+import type { Consent } from "../../model/plan.ts";
+import type { Spec } from "../../model/spec.ts";
+import { exitCodeOfReport, printReport, refusedJson, reportJson } from "../apply-report.ts";
+import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
+import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
+import { summaryOf } from "../../plan/plan-text.ts";
+import { plural } from "../list-text.ts";
+import { planLines } from "../plan-report.ts";
+import { actionsWithoutProblems, exitCodeOfPlan, planOn, type Planned } from "../planning.ts";
+import { parseSavedPlan, stalenessOf, type SavedPlan } from "../saved-plan.ts";
+import { SpecProblems } from "../spec-problems.ts";
+import { parseSource, readSpecSource, readText } from "../spec-source.ts";
+
+type Wanted = { readonly spec: Spec; readonly consent: Consent; readonly saved: SavedPlan | null };
+
+export const applyCommand: RunCommand = async (context, args) => {
+  const wanted = wantedOf(context, args);
+  return withHost(context, async (host) => {
+    assertWritable(host, "apply");
+    const planned = await planOn(host, wanted.spec, wanted.consent);
+    assertNotStale(wanted.saved, planned);
+    const { plan } = planned;
+    // With --yes nobody is asked, so nobody needs the whole plan to decide.
+    const isBrief = args.isSet("yes") && plan.problems.length === 0 && plan.losses.length === 0;
+    context.print(...(isBrief ? [summaryOf(plan)] : [...planLines(plan, context.style), ""]));
+    const isSkipping = args.isSet("keep-going");
+    const actions = isSkipping ? actionsWithoutProblems(plan) : plan.actions;
+    if (plan.problems.length > 0 && (!isSkipping || actions.length === 0)) {
+      context.printJson(refusedJson(plan.actions, plan.problems));
+      context.log.error("Nothing was changed: the plan has problems", hintOf(planned));
+      return exitCodeOfPlan(plan);
+    }
+    const question = `Apply ${plural(actions.length, "action")} to ${host.identity.name}?`;
+    const isAgreed =
+      args.isSet("yes") || actions.length === 0 || (await confirm(context, question));
+    if (!isAgreed) {
+      context.printJson(refusedJson(plan.actions, plan.problems));
+      context.log.note("Nothing was changed");
+      return 3;
+    }
+    const report = await runApply(context, host, wanted, planned, isSkipping);
+    context.printJson(reportJson(report));
+    printReport(context, report, ["done"]);
+    return exitCodeOfReport(report, ["done"]);
+  });
+};
+
+function runApply(
+  context: Context,
+  host: Host,
+  { spec, consent }: Wanted,
+  { plan }: Planned,
+  isSkipping: boolean,
+): Promise<Report> {
+  const { commandLine: command } = context;
+  const onProblem = isSkipping ? "skip-adapter" : "stop";
+  return withSession(context, host, 0, (session) =>
+    withProgress(context, plan.actions, isSkipping, (options) =>
+      apply(session, { ...options, spec, plan, consent, command, onProblem }),
+    ),
+  );
+}
+
+function wantedOf(context: Context, args: Arguments): Wanted {
+  const [path] = args.operands;
+  const extra = args.texts("allow-disruption");
+  if (path === undefined) {
+    return { spec: parseForApply(context, args), consent: extra, saved: null };
+  }
+  if (args.text("file") !== null || extra.length > 0) {
+    const message = `Cannot apply ${path} with -f or --allow-disruption: a saved plan has its own`;
+    throw new SriovError("usage", message, { operation: "apply", target: path });
+  }
+  const saved = parseSavedPlan(readText(path, path), path);
+  return { spec: parseSource(saved.spec), consent: saved.consent, saved };
+}
+
+function parseForApply(context: Context, args: Arguments): Spec {
+  try {
+    return parseSource(readSpecSource(args));
+  } catch (error) {
+    if (error instanceof SpecProblems) {
+      const problems = error.problems.map((problem) => ({ ...problem, adapter: null }));
+      context.printJson(refusedJson([], problems));
+    }
+    throw error;
+  }
+}
+
+function assertNotStale(saved: SavedPlan | null, { plan, inventory }: Planned): void {
+  const reason = saved === null ? null : stalenessOf(saved, inventory, plan.actions);
+  if (saved === null || reason === null) return;
+  const detail = { operation: "apply", target: saved.spec.source };
+  throw new SriovError("plan-stale", `Cannot apply the saved plan: ${reason}`, detail);
+}
+
+function hintOf({ plan }: Planned): string {
+  const [first] = plan.problems;
+  return first?.hint ?? "Correct the spec where the problems point";
+}

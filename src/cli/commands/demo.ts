@@ -1,0 +1,182 @@
+// `sriovctl demo`: the main job, guided, on an emulated machine of its own in a temporary folder,
+// so that it always starts from the same state and leaves nothing behind. Every step runs the
+// real command and shows what it prints. `--reset` puts the user's own emulated machine back.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { SriovError } from "../../model/errors.ts";
+import type { Context, RunCommand } from "../context.ts";
+import { hostPaths } from "../paths.ts";
+import type { Style } from "../style.ts";
+
+export const demoFormat = "sriovctl-demo/1";
+
+const examples = join(import.meta.dirname, "..", "..", "..", "examples");
+
+/** As a person in this folder would name it. */
+function pathOf(example: string): string {
+  const path = join(examples, example);
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith("..") ? path : fromHere;
+}
+
+type Step = {
+  readonly title: string;
+  readonly words: readonly string[];
+  readonly argv: readonly string[];
+  readonly exitCode: number;
+};
+
+const spec = pathOf("demo.yaml");
+const resizedSpec = pathOf("demo-resize.yaml");
+
+const steps: readonly Step[] = [
+  {
+    title: "Inspect",
+    words: [
+      "What the machine has: cards, their PFs, the VFs of each, and who uses what.",
+      "One PF carries the host's bridge, and the VM web1 holds a VF already.",
+    ],
+    argv: ["list"],
+    exitCode: 0,
+  },
+  {
+    title: "Plan",
+    words: [
+      "The spec above asks for 28 more VFs on three PFs, with their policy and drivers.",
+      "The plan says what would be done, why, and whom it would hit. Nothing is changed.",
+    ],
+    argv: ["plan", "-f", spec],
+    exitCode: 0,
+  },
+  {
+    title: "Apply",
+    words: [
+      "The same plan, done: each step is journalled before and after, PFs run side by side,",
+      "and at the end the plan is made again. That it is empty is the verification.",
+    ],
+    argv: ["apply", "-f", spec, "--yes"],
+    exitCode: 0,
+  },
+  { title: "Look again", words: ["The VFs, bound and configured."], argv: ["list"], exitCode: 0 },
+  {
+    title: "Check for drift",
+    words: ["Later, or in a timer: is the host still as the spec says? Exit code 4 if not."],
+    argv: ["drift", "-f", spec],
+    exitCode: 0,
+  },
+  {
+    title: "A resize that would kill a guest's NIC",
+    words: [
+      "8 VFs instead of 4 on the card of web1. The kernel can resize only through 0 VFs,",
+      "so the VM would lose its NIC. Writing sriov_numvfs would just do it; this is refused.",
+    ],
+    argv: ["apply", "-f", resizedSpec, "--yes"],
+    exitCode: 3,
+  },
+  {
+    title: "Roll back",
+    words: ["Back to the state before the last apply, from the journal."],
+    argv: ["rollback", "--yes"],
+    exitCode: 0,
+  },
+];
+
+export const demo: RunCommand = async (context, args) => {
+  if (args.isSet("reset")) return reset(context);
+  const folder = mkdtempSync(join(tmpdir(), "sriovctl-demo-"));
+  const exitCodes: number[] = [];
+  try {
+    context.print(...introduction(context.style));
+    for (const [index, step] of steps.entries()) {
+      context.print(...heading(step, index, context.style));
+      exitCodes.push(await runStep(step, context, folder));
+      context.print("");
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const isGood = steps.every(({ exitCode }, index) => exitCodes[index] === exitCode);
+  context.printJson({
+    format: demoFormat,
+    steps: steps.map(({ argv }, index) => ({ argv, exitCode: exitCodes[index] })),
+    ok: isGood,
+  });
+  context.print(...(isGood ? ending(context.style) : ["A step did not end as it should have."]));
+  return isGood ? 0 : 1;
+};
+
+function introduction(style: Style): string[] {
+  return [
+    style("strong", "sriovctl on an emulated machine"),
+    "Its kernel, cards and drivers refuse what real ones refuse. Nothing of this computer is touched.",
+    "",
+    `${style("strong", "The spec")}  ${style("dim", spec)}`,
+    ...readFileSync(join(examples, "demo.yaml"), "utf8")
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"))
+      .map((line) => `  ${line}`),
+    "",
+  ];
+}
+
+function heading({ title, words, argv }: Step, index: number, style: Style): string[] {
+  return [
+    `${style("strong", `${index + 1}. ${title}`)}`,
+    ...words,
+    "",
+    style("name", `$ sriovctl --host emulated:demo ${argv.join(" ")}`),
+  ];
+}
+
+/** Runs the real command on the demo's own machine; all it prints goes where the demo prints. */
+async function runStep({ argv }: Step, context: Context, folder: string): Promise<number> {
+  const { io, isJson, isColorForbidden } = context;
+  // On a terminal the machine takes a fifth of the kernel's own time, so that one sees it work.
+  const speed = context.speed ?? (io.stderr.isTerminal ? 5 : null);
+  const sink = isJson ? io.stderr : io.stdout;
+  return context.runProgram(
+    [
+      "--host",
+      "emulated:demo",
+      ...(isColorForbidden ? ["--no-color"] : []),
+      ...(speed === null ? [] : ["--speed", `${speed}`]),
+      ...argv,
+    ],
+    {
+      ...io,
+      stdout: sink,
+      stderr: sink,
+      env: {
+        ...io.env,
+        SRIOVCTL_STATE_DIR: join(folder, "state"),
+        SRIOVCTL_RUN_DIR: join(folder, "run"),
+      },
+    },
+  );
+}
+
+function ending(style: Style): string[] {
+  return [
+    style("strong", "That was the main job. Your turn:"),
+    "  sriovctl --host emulated:demo list       an emulated machine of your own; it remembers",
+    "  sriovctl --host emulated:demo import     a spec of what it has, to start from",
+    "  sriovctl list                            this computer",
+    "  sriovctl --help                          everything else",
+  ];
+}
+
+/** Machine, journals and lock: a journal of a machine that is gone would ask for recovery. */
+async function reset({ hostName, paths, wiring, print, printJson }: Context): Promise<number> {
+  const [kind, machine = ""] = hostName === "linux" ? ["emulated", "demo"] : hostName.split(":");
+  if (kind !== "emulated") {
+    const message = `Cannot reset ${hostName}: only emulated machines can be made anew`;
+    throw new SriovError("usage", message, { operation: "reset", target: hostName });
+  }
+  await wiring.resetEmulatedHost(machine, paths);
+  rmSync(hostPaths(paths, `emulated:${machine}`).journalDir, { recursive: true, force: true });
+  printJson({ format: demoFormat, reset: `emulated:${machine}` });
+  print(`emulated:${machine} is as its profile says again.`);
+  return 0;
+}

@@ -1,0 +1,48 @@
+// `sriovctl history`: the applies of this host, newest first. Reads without the lock.
+
+import { history as readHistory, type HistoryEntry } from "../../apply/history.ts";
+import { directoryStore } from "../../apply/journal-store.ts";
+import { withHost, type RunCommand } from "../context.ts";
+import { problemJson } from "../inventory-json.ts";
+import { problemSentence } from "../logger.ts";
+import { clean, type Style } from "../style.ts";
+import { alignRows } from "../table.ts";
+
+export const historyFormat = "sriovctl-history/1";
+
+const entryJson = ({ endings, ...entry }: HistoryEntry) => ({
+  ...entry,
+  endings: endings.map(({ at, outcome }) => ({ at, outcome })),
+});
+
+function rowOf(entry: HistoryEntry, style: Style): string[] {
+  const { journal, startedAt, outcome, numActions, numDone, command, place } = entry;
+  const isGood = outcome === "done" || outcome === "undone";
+  const elsewhere = place === "here" ? "" : ` (${place})`;
+  const words = style(isGood ? "good" : "bad", outcome ?? "unfinished") + elsewhere;
+  const number = `${Number.parseInt(journal, 10)}`;
+  const count = isGood ? `${numActions}` : `${numDone}/${numActions}`;
+  return [number, startedAt.slice(0, 19), count, words, clean(command)];
+}
+
+export const history: RunCommand = async (context) => {
+  const store = directoryStore(context.hostPaths.journalDir);
+  const { entries, problems } = await withHost(context, async ({ identity }) =>
+    readHistory(store, identity),
+  );
+  const newest = entries.toReversed();
+  context.printJson({
+    format: historyFormat,
+    applies: newest.map(entryJson),
+    problems: problems.map(problemJson),
+  });
+  const { style } = context;
+  const heading = ["#", "BEGAN", "ACTIONS", "OUTCOME", "COMMAND"].map((text) => style("dim", text));
+  context.print(
+    ...(newest.length === 0
+      ? ["No apply yet."]
+      : alignRows([heading, ...newest.map((entry) => rowOf(entry, style))])),
+  );
+  for (const problem of problems) context.log.warn(problemSentence(problem), problem.hint);
+  return 0;
+};

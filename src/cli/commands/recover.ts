@@ -1,0 +1,97 @@
+// `sriovctl recover`: takes up an apply that was interrupted. Shows both ways and which is
+// preferred (undo where that harms nobody, else finish); --finish and --undo choose.
+
+import { previewRecovery, recover as recoverHost } from "../../apply/recover.ts";
+import type { Recovery, Way } from "../../apply/recovery.ts";
+import { SriovError } from "../../model/errors.ts";
+import { exitCodeOfReport, printReport, reportJson } from "../apply-report.ts";
+import { assertWritable, withProgress, withSession } from "../changing.ts";
+import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
+import { plural } from "../list-text.ts";
+
+export const recoverFormat = "sriovctl-recover/1";
+
+type Choice = "finish" | "undo";
+
+/** A look must answer at once beside a stuck write; who chose a way waits for it to end. */
+const lookMs = 500;
+const waitMs = 60_000;
+
+export const recover: RunCommand = async (context, args) => {
+  const chosen = choiceOf(args);
+  const consent = args.texts("allow-disruption");
+  const settleTimeoutMs = chosen === null ? lookMs : waitMs;
+  return withHost(context, async (host) => {
+    assertWritable(host, "recover");
+    return withSession(context, host, settleTimeoutMs, async (session) => {
+      const recovery = await previewRecovery(session, { consent, settleTimeoutMs });
+      if (recovery === null || recovery.kind === "nothing") return nothingToDo(context, recovery);
+      context.print(...recoveryLines(recovery, context));
+      const choice = chosen ?? (await askWhich(context, recovery, args.isSet("yes")));
+      if (choice === null) return leftAlone(context, recovery);
+      const { actions } = recovery[choice];
+      const { commandLine: command } = context;
+      const report = await withProgress(context, actions, false, (options) =>
+        recoverHost(session, { ...options, choice, consent, command, settleTimeoutMs }),
+      );
+      if (report === null) return nothingToDo(context, null);
+      const wanted = choice === "finish" ? (["done"] as const) : (["undone"] as const);
+      context.printJson(reportJson(report));
+      printReport(context, report, wanted);
+      return exitCodeOfReport(report, wanted);
+    });
+  });
+};
+
+function choiceOf(args: Arguments): Choice | null {
+  const isFinish = args.isSet("finish");
+  if (isFinish && args.isSet("undo")) {
+    const message = "Cannot recover with --finish and --undo: wanted one of them";
+    throw new SriovError("usage", message, { operation: "recover", target: "" });
+  }
+  return isFinish ? "finish" : args.isSet("undo") ? "undo" : null;
+}
+
+function nothingToDo(context: Context, recovery: Recovery | null): number {
+  const sentence = recovery?.sentence ?? "Nothing to recover: every apply has ended";
+  context.printJson({ format: recoverFormat, outcome: "nothing", message: sentence });
+  context.print(sentence);
+  return 0;
+}
+
+type Choosable = Extract<Recovery, { kind: "choice" }>;
+
+function leftAlone(context: Context, recovery: Choosable): number {
+  context.printJson({ format: recoverFormat, outcome: "left", message: recovery.sentence });
+  context.log.note("Nothing was changed");
+  return 3;
+}
+
+function recoveryLines(recovery: Choosable, { style }: Context): string[] {
+  const line = (choice: Choice): string => {
+    const isPreferred = recovery.preferred === choice;
+    const words = `  ${style("strong", `--${choice}`.padEnd(9))} ${wayWords(recovery[choice])}`;
+    return isPreferred ? `${words} ${style("good", "(preferred)")}` : words;
+  };
+  return [recovery.sentence, line("undo"), line("finish")];
+}
+
+function wayWords({ actions, unnamed }: Way): string {
+  const users = [...new Set(unnamed.map(({ kind, name }) => `${kind}:${name}`))];
+  const harm = users.length === 0 ? "hits nobody" : `would hit ${users.join(", ")}`;
+  return `${plural(actions.length, "action")}, ${harm}`;
+}
+
+/** null: leave it. Without a terminal the preferred way is taken: the command was the answer. */
+async function askWhich(
+  { io, print }: Context,
+  recovery: Choosable,
+  isYes: boolean,
+): Promise<Choice | null> {
+  const { preferred } = recovery;
+  if (isYes || io.ask === null) return preferred;
+  const answer = await io.ask(`Undo, finish or leave it? [u/f/N] (preferred: ${preferred}) `);
+  print();
+  const letter = answer.trim().toLowerCase().slice(0, 1);
+  return letter === "u" ? "undo" : letter === "f" ? "finish" : null;
+}
