@@ -12,7 +12,7 @@ import { addressOfVf, findPf, machineOf, nodeOfPf, nodeOfPort, siblingsOf } from
 import type { FunctionProfile, Profile } from "./profile.ts";
 import type { MachineState, PfState, PortState } from "./state.ts";
 import { stateFormat } from "./state.ts";
-import { createVf, finishPfProbe, finishVfProbe } from "./vf-life.ts";
+import { createVf, finishPfProbe, finishVfProbe, isLoaded } from "./vf-life.ts";
 
 /** Where 64-bit windows start: above any memory. */
 const firstWindowBase = 0x3800_0000_0000;
@@ -53,6 +53,7 @@ function bareState(profile: Profile): MachineState {
       naming,
       loadedDrivers: [...profile.loadedDrivers],
       loadableModules: [...profile.loadableModules],
+      dynamicIds: [],
       clockMs: 0,
       nextOperationId: 1,
       nextIfindex: 2,
@@ -180,9 +181,12 @@ function createFirstVfs(machine: Machine, plan: FunctionProfile): void {
   pf.vfEnable = true;
   for (let vfIndex = 0; vfIndex < plan.numVfs; vfIndex++) {
     createVf(machine, pf, vfIndex);
+    const vf = pf.vfs[vfIndex];
+    const policy = plan.vfPolicies?.[vfIndex];
+    if (vf && policy !== undefined) vf.policy = { ...policy };
     const driver = plan.vfDrivers?.[vfIndex];
     if (driver === undefined) continue;
-    const vf = pf.vfs[vfIndex];
+    assert(isLoaded(machine, driver), `${driver} of VF ${vfIndex} of ${plan.address} is loaded`);
     if (vf && driver === "vfio-pci") vf.override = driver;
     finishVfProbe(machine, pf, { vfIndex, driver, fails: false, hasNoNetdev: false });
   }

@@ -4,7 +4,7 @@
 import type { HostIdentity, Inventory, Netdev, Pf, PciLink, Vf } from "../../model/inventory.ts";
 import type { Problem } from "../../model/problem.ts";
 import type { VfPolicy } from "../../model/vf-attribute.ts";
-import { compareAddresses, formatBdf, slotOf } from "../../model/bdf.ts";
+import { compareAddresses, formatBdf, slotOf, vfTarget } from "../../model/bdf.ts";
 import { vfRoutingId } from "../../pci/routing-id.ts";
 import { decodeLink } from "../../netlink/link.ts";
 import type { InventoryOptions } from "../host.ts";
@@ -103,7 +103,7 @@ function pfOf(machine: Machine, draft: Draft): Pf {
     driversAutoprobe: pf.autoprobe,
     eswitchMode: pf.eswitchMode,
     msixCount: card.msixCount,
-    vfTotalMsix: pfDriverOf(pf.driver)?.resizesMsix === true ? card.vfTotalMsix : 0,
+    vfTotalMsix: isDetailed ? vfTotalMsixOf(pf) : null,
     link: pciLinkOf(pf),
     path: pathOf(machine, pf),
     owners: options.census ? pfOwners(pf) : [],
@@ -111,8 +111,13 @@ function pfOf(machine: Machine, draft: Draft): Pf {
   };
 }
 
+/** `sriov_vf_total_msix`. */
+export const vfTotalMsixOf = (pf: PfState): number =>
+  pfDriverOf(pf.driver)?.resizesMsix === true ? cardOf(pf.card).vfTotalMsix : 0;
+
 const pciLinkOf = (pf: PfState): PciLink => {
-  const { pcieSpeed: speed, pcieWidth: width } = cardOf(pf.card);
+  const { pcieSpeed, pcieWidth: width } = cardOf(pf.card);
+  const speed = pcieSpeed.replace(" PCIe", "");
   return { speed, width, maxSpeed: speed, maxWidth: width };
 };
 
@@ -161,14 +166,16 @@ function vfsOf(machine: Machine, draft: Draft): Vf[] {
   const policies = options.netdevAttributes ? readPolicies(machine, draft) : null;
   const vfs: Vf[] = [];
   const { vfMsixCount } = cardOf(pf.card);
+  // Each costs a read of the VF's config space, so only where they can differ.
+  const hasMsixCounts = isDetailed && vfTotalMsixOf(pf) > 0;
   pf.vfs.forEach((vf, vfIndex) => {
     const routingId = vfRoutingId(pfBdf.routingId, placement, vfIndex);
     const address = formatBdf({ domain: pfBdf.domain, routingId });
     if (vf === null) return;
     if (vf.isLeaving === true) {
-      const message = `Cannot tell the PF of ${address}: it is being removed and has no physfn`;
-      problems.push({ code: "vf-leaving", where: address, message });
-      return;
+      const where = vfTarget(pf.address, vfIndex);
+      const message = `VF ${address} has no physfn link: it is going, wanted VF ${vfIndex} of PF ${pf.address}`;
+      problems.push({ code: "vf-without-physfn", where, message });
     }
     vfs.push({
       vfIndex,
@@ -178,7 +185,7 @@ function vfsOf(machine: Machine, draft: Draft): Vf[] {
       netdevs: vf.netdev === undefined ? [] : [vfNetdevOf(machine, { pf, vf, options })],
       iommuGroup: vf.group ?? null,
       policy: policies?.get(vfIndex) ?? null,
-      msixCount: isDetailed ? (vf.msixCount ?? vfMsixCount) : null,
+      msixCount: hasMsixCounts ? (vf.msixCount ?? vfMsixCount) : null,
       owners: options.census ? vfOwners(machine, { vf, address }) : [],
     });
   });

@@ -3,6 +3,7 @@
 // from it (windows, groups, registers, names) is worked out by build.ts as firmware and kernel do.
 
 import type { Address } from "../../model/bdf.ts";
+import type { VfPolicy } from "../../model/vf-attribute.ts";
 import type { CardName } from "./cards.ts";
 
 /** `global`: one lock around every SR-IOV change on the host (Debian 6.12.57 and later);
@@ -53,6 +54,7 @@ export type FunctionProfile = {
   /** VFs that are on when the machine is first seen, and the drivers they have by index. */
   readonly numVfs?: number;
   readonly vfDrivers?: Readonly<Record<number, string>>;
+  readonly vfPolicies?: Readonly<Record<number, Partial<VfPolicy>>>;
 };
 
 export type GuestProfile = {

@@ -150,6 +150,8 @@ export type CoreState = {
   naming: Profile["naming"];
   loadedDrivers: string[];
   loadableModules: string[];
+  /** `new_id` of a driver. */
+  dynamicIds: { driver: string; vendorId: number; deviceId: number }[];
   clockMs: number;
   nextOperationId: number;
   nextIfindex: number;

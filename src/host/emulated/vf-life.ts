@@ -52,7 +52,12 @@ export function driverToProbe(machine: Machine, pf: PfState, vf: VfState | null)
   const card = cardOf(pf.card);
   // Linux has no catch-all driver for PFs: pci-pf-stub matches a few identifiers.
   const driver = vf === null ? card.driver : card.vfDriver;
-  return driver !== null && isLoaded(machine, driver) ? driver : null;
+  if (driver !== null && isLoaded(machine, driver)) return driver;
+  const deviceId = vf === null ? card.deviceId : card.vfDeviceId;
+  const added = machine.state.core.dynamicIds.find(
+    (id) => id.vendorId === card.vendorId && id.deviceId === deviceId,
+  );
+  return added === undefined || !isLoaded(machine, added.driver) ? null : added.driver;
 }
 
 /** Whether somebody has the function's group open through vfio. */

@@ -13,8 +13,18 @@ export const demo: Profile = {
   lockModel: "global",
   hasIommu: true,
   naming: "systemd",
-  loadedDrivers: ["pcieport", "igb", "igbvf", "ice", "iavf", "i40e", "mlx5_core", "nvme"],
-  loadableModules: ["vfio-pci", "pci-stub", "pci-pf-stub"],
+  loadedDrivers: [
+    "pcieport",
+    "igb",
+    "igbvf",
+    "ice",
+    "iavf",
+    "i40e",
+    "mlx5_core",
+    "nvme",
+    "vfio-pci",
+  ],
+  loadableModules: ["pci-stub", "pci-pf-stub"],
   ports: [
     {
       address: "0000:00:01.0",
@@ -163,6 +173,10 @@ export const demo: Profile = {
       },
       numVfs: 4,
       vfDrivers: { 0: "vfio-pci", 1: "mlx5_core", 2: "mlx5_core", 3: "mlx5_core" },
+      // As libvirt set them for web1.
+      vfPolicies: {
+        0: { mac: "52:54:00:41:01:00", vlan: { id: 200, qos: 0, protocol: "802.1q" } },
+      },
     },
     {
       address: "0000:87:00.0",
