@@ -70,18 +70,6 @@ const handleAttributes = ({ bus, name }: DevlinkHandle): Uint8Array[] => [
   encodeAttribute(devlinkNumber.DEVLINK_ATTR_DEV_NAME, encodeText(name)),
 ];
 
-/** Every function that devlink knows. */
-export const devlinkDump = (family: number): Request =>
-  generic(
-    {
-      family,
-      command: devlinkNumber.DEVLINK_CMD_GET,
-      version: devlinkVersion,
-      flags: netlinkNumber.NLM_F_ROOT | netlinkNumber.NLM_F_MATCH,
-    },
-    [],
-  );
-
 /** Wants CAP_NET_ADMIN. EOPNOTSUPP: the driver has no eswitch; ENODEV: devlink knows it not. */
 export const eswitchQuery = (family: number, handle: DevlinkHandle): Request =>
   generic(

@@ -118,7 +118,6 @@ export const controllerFamilyId = 0x10;
 
 /** linux/devlink.h */
 export const devlinkNumber = {
-  DEVLINK_CMD_GET: 1,
   DEVLINK_CMD_ESWITCH_GET: 29,
   DEVLINK_CMD_ESWITCH_SET: 30,
   DEVLINK_ATTR_BUS_NAME: 1,

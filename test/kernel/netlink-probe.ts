@@ -22,7 +22,7 @@ export type ProbeStep =
       readonly name: string;
       readonly wanted: readonly (readonly [vfIndex: number, attribute: VfAttribute])[];
     }
-  /** Sets the mode when there is one, then reads those of the whole bus. */
+  /** Sets the mode when there is one, then reads it and that of netdevsim10. */
   | {
       readonly verb: "eswitch";
       readonly bus: string;
@@ -107,7 +107,7 @@ function set(
 
 function eswitch(bus: string, name: string, mode: EswitchMode): object {
   const answer = answerOf(() => setEswitchMode({ bus, name }, mode));
-  const { modes, problems } = readEswitchModes(bus);
+  const { modes, problems } = readEswitchModes(bus, [name, "netdevsim10"]);
   return { answer, modes: Object.fromEntries(modes), problems };
 }
 

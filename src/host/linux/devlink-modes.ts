@@ -7,7 +7,6 @@ import type { Problem } from "../../model/problem.ts";
 import {
   decodeDevlink,
   decodeFamilyId,
-  devlinkDump,
   eswitchChange,
   eswitchQuery,
   familyByName,
@@ -40,16 +39,18 @@ function withDevlink<Result>(
   }
 }
 
-/** Modes of all PFs on `bus` (`pci`) that have an eswitch. Needs root: without it, a problem. */
-export function readEswitchModes(bus: string): EswitchReading {
+/**
+ * Modes of the functions named, on `bus` (`pci`). Needs root: without it, a problem each. Waits
+ * while somebody changes the function: some drivers (nfp, netdevsim) disable VFs under its devlink
+ * lock, and a dump takes the locks of all, so leave out those whose change is in flight.
+ */
+export function readEswitchModes(bus: string, names: readonly string[]): EswitchReading {
+  if (names.length === 0) return nothing;
   return withDevlink(nothing, (socket, family) => {
     const modes = new Map<string, EswitchMode>();
     const problems: Problem[] = [];
-    for (const message of socket.exchange(devlinkDump(family)).messages) {
-      const report = decodeDevlink(message, family);
-      if (report?.handle.bus !== bus) continue;
-      const { name } = report.handle;
-      const { messages, errno } = socket.exchange(eswitchQuery(family, report.handle));
+    for (const name of names) {
+      const { messages, errno } = socket.exchange(eswitchQuery(family, { bus, name }));
       const [mode] = messages.flatMap((each) => decodeDevlink(each, family)?.eswitchMode ?? []);
       if (mode !== undefined) modes.set(name, mode);
       if (errno === null || errno === "EOPNOTSUPP" || errno === "ENODEV") continue;

@@ -32,7 +32,9 @@ export type InventorySources = {
   readonly paths: LinuxPaths;
   readonly identity: HostIdentity;
   /** null where there is no netlink to ask: a captured tree. */
-  readonly readLinks: ((reader: TreeReader) => Promise<LinkFacts>) | null;
+  readonly readLinks:
+    | ((reader: TreeReader, steadyPfs: readonly Address[]) => Promise<LinkFacts>)
+    | null;
   readonly census: (functions: readonly CensusFunction[]) => Promise<OwnersByAddress>;
 };
 
@@ -225,13 +227,16 @@ export async function readInventory(
   );
   const unsettled = scan.pfs.filter(({ looksUnsettled }) => looksUnsettled);
   const changing = new Set([...written, ...unsettled.map(({ fn }) => fn.address)]);
+  const steadyPfs = scan.pfs.map(({ fn }) => fn.address).filter((pf) => !changing.has(pf));
   const configs = await readPfConfigs(scan.pfs, changing, reader);
   const detailed = scan.pfs.filter(({ fn }) => options.detailOf.includes(fn.address));
   const facts: Facts = {
     paths,
     drivers,
     netdevNames: readNetdevNames(paths, reader),
-    links: options.netdevAttributes ? ((await sources.readLinks?.(reader)) ?? null) : null,
+    links: options.netdevAttributes
+      ? ((await sources.readLinks?.(reader, steadyPfs)) ?? null)
+      : null,
     withAttributes: options.netdevAttributes,
     detail: await readDetail(paths, detailed, reader),
     reader,

@@ -30,9 +30,17 @@ function speedOf(paths: LinuxPaths, { name, isUp, hasCarrier }: Link, reader: Tr
   return Number.isInteger(speed) && speed > 0 && speed < 0xffffffff ? speed : null;
 }
 
-export function readLinkFacts(links: Links, paths: LinuxPaths, reader: TreeReader): LinkFacts {
+export type LinkQuestion = {
+  readonly links: Links;
+  readonly paths: LinuxPaths;
+  /** PFs that nobody is changing: devlink would wait for the change of another. */
+  readonly steadyPfs: readonly Address[];
+};
+
+export function readLinkFacts(question: LinkQuestion, reader: TreeReader): LinkFacts {
+  const { links, paths, steadyPfs } = question;
   const reading = links.readLinks();
-  const eswitch = readEswitchModes("pci");
+  const eswitch = readEswitchModes("pci", steadyPfs);
   reader.problems.push(...reading.problems, ...eswitch.problems);
   const netdevs = new Map<string, Netdev>();
   const policies = new Map<string, VfPolicies>();

@@ -83,12 +83,12 @@ export class LinuxHost implements Host {
   }
 
   inventory(options: InventoryOptions): Promise<Inventory> {
-    const readLinks = async (reader: TreeReader) => {
+    const readLinks = async (reader: TreeReader, steadyPfs: readonly Address[]) => {
       const [links, { readLinkFacts }] = await Promise.all([
         this.#openLinks(),
         import("./link-facts.ts"),
       ]);
-      return readLinkFacts(links, this.#paths, reader);
+      return readLinkFacts({ links, paths: this.#paths, steadyPfs }, reader);
     };
     return readInventory(
       {
