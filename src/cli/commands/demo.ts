@@ -2,7 +2,7 @@
 // so that it always starts from the same state and leaves nothing behind. Every step runs the
 // real command and shows what it prints. `--reset` puts the user's own emulated machine back.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { SriovError } from "../../model/errors.ts";
@@ -12,7 +12,11 @@ import type { Style } from "../style.ts";
 
 export const demoFormat = "sriovctl-demo/1";
 
-const examples = join(import.meta.dirname, "..", "..", "..", "examples");
+// In the published bundle they are beside the program, in a checkout at its root.
+const beside = join(import.meta.dirname, "examples");
+const examples = existsSync(beside)
+  ? beside
+  : join(import.meta.dirname, "..", "..", "..", "examples");
 
 /** As a person in this folder would name it. */
 function pathOf(example: string): string {
