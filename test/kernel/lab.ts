@@ -29,6 +29,8 @@ export type Lab = {
   run(command: string | readonly string[], options?: RunOptions): Promise<LabResult>;
   /** As `run`, but a non-zero exit code throws, with what was printed. Returns stdout. */
   check(command: string | readonly string[], options?: RunOptions): Promise<string>;
+  /** Shows the lab what changed in the project since it looked; not while jobs use the project. */
+  refreshProject(): void;
   /** A command of QEMU's machine protocol, such as device_add; resolves to what it returns. */
   qmp(command: string, values?: Readonly<Record<string, unknown>>): Promise<unknown>;
   close(): Promise<void>;
@@ -171,6 +173,7 @@ export function attachLab(directory: string): Lab {
       if (exitCode === 0) return stdout;
       throw new Error(`${scriptOf(command)}\nexit code ${exitCode}\n${stdout}${stderr}`);
     },
+    refreshProject: () => sendLine(directory, "refresh"),
     qmp: (command, values) => executeQmp(join(directory, "qmp.sock"), command, values),
     close: () => stopLab(directory),
   };

@@ -61,7 +61,9 @@ async function main(args: readonly string[]): Promise<void> {
   else if (verb === "stop") await stopLab(directory);
   else if (verb === "run" && words.length > 0 && timeoutS > 0) {
     if (labProcess(directory) === null) throw new Error("No lab of this checkout runs: start it");
-    await runIn(attachLab(directory), words, timeoutS);
+    const lab = attachLab(directory);
+    lab.refreshProject();
+    await runIn(lab, words, timeoutS);
   } else {
     console.error(usage);
     process.exitCode = 2;
