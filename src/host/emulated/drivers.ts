@@ -73,10 +73,9 @@ function igbRefuses(attribute: VfAttribute, context: AttributeContext): Errno | 
     case "vlan":
       return vlanRefusal(attribute.vlan, false);
     case "rate":
-      // igb_ndo_set_vf_bw(): 82576 alone has a rate limiter; it needs the link's speed.
+      // igb_ndo_set_vf_bw(): 82576 alone has a rate limiter; without a link not even 0 is taken.
       if (card !== "intel-82576") return "EOPNOTSUPP";
       if (attribute.txRateMinMbps !== 0) return "EINVAL";
-      if (attribute.txRateMaxMbps === 0) return null;
       return hasLink ? rateLimit(attribute, cardOf(card).linkSpeedMbps) : "EINVAL";
     case "spoofCheck":
       return context.numVfs === 0 ? "EOPNOTSUPP" : null;

@@ -228,8 +228,11 @@ export async function readInventory(
   const unsettled = scan.pfs.filter(({ looksUnsettled }) => looksUnsettled);
   const changing = new Set([...written, ...unsettled.map(({ fn }) => fn.address)]);
   const steadyPfs = scan.pfs.map(({ fn }) => fn.address).filter((pf) => !changing.has(pf));
-  const configs = await readPfConfigs(scan.pfs, changing, reader);
   const detailed = scan.pfs.filter(({ fn }) => options.detailOf.includes(fn.address));
+  const [configs, detail] = await Promise.all([
+    readPfConfigs(scan.pfs, changing, reader),
+    readDetail(paths, detailed, changing, reader),
+  ]);
   const facts: Facts = {
     paths,
     drivers,
@@ -238,7 +241,7 @@ export async function readInventory(
       ? ((await sources.readLinks?.(reader, steadyPfs)) ?? null)
       : null,
     withAttributes: options.netdevAttributes,
-    detail: await readDetail(paths, detailed, reader),
+    detail,
     reader,
   };
   const pfs = scan.pfs.map((scanned, index) => {

@@ -23,6 +23,8 @@ export const noDetail: PfDetail = {
 };
 
 const detailDeadlineMs = 1000;
+/** Where a change is known to be in flight, the lock is probably held for longer than this. */
+const changingDeadlineMs = 300;
 
 /** The kernel prints "(null)" for no override (lib/vsprintf.c). */
 const isOverride = (text: string): boolean => text !== "(null)" && text !== "";
@@ -30,9 +32,10 @@ const isOverride = (text: string): boolean => text !== "(null)" && text !== "";
 async function readTexts(
   paths: LinuxPaths,
   files: readonly string[],
+  deadlineMs: number,
   reader: TreeReader,
 ): Promise<ReadonlyMap<string, string>> {
-  if (paths.isLive) return readLocked(files, detailDeadlineMs);
+  if (paths.isLive) return readLocked(files, deadlineMs);
   const texts = new Map<string, string>();
   for (const file of files) {
     const text = reader.textIfThere(file);
@@ -59,9 +62,12 @@ async function readVfMsixCounts(
 export async function readDetail(
   paths: LinuxPaths,
   pfs: readonly ScannedPf[],
+  changing: ReadonlySet<Address>,
   reader: TreeReader,
 ): Promise<PfDetail> {
   if (pfs.length === 0) return noDetail;
+  const isChanging = pfs.some(({ fn }) => changing.has(fn.address));
+  const deadlineMs = isChanging ? changingDeadlineMs : detailDeadlineMs;
   const overrideFiles = new Map<string, Address>();
   const vectorFiles = new Map<string, Address>();
   for (const { fn, seats } of pfs) {
@@ -71,7 +77,8 @@ export async function readDetail(
     if (!fn.files.has("sriov_vf_total_msix")) continue;
     vectorFiles.set(functionFile(paths, fn.address, "sriov_vf_total_msix"), fn.address);
   }
-  const texts = await readTexts(paths, [...overrideFiles.keys(), ...vectorFiles.keys()], reader);
+  const files = [...overrideFiles.keys(), ...vectorFiles.keys()];
+  const texts = await readTexts(paths, files, deadlineMs, reader);
   const driverOverrides = new Map<Address, string>();
   const vfTotalMsix = new Map<Address, number>();
   let isShort = false;
@@ -86,7 +93,7 @@ export async function readDetail(
   }
   if (isShort) {
     const names = pfs.map(({ fn }) => fn.address).join(", ");
-    const message = `Cannot read all driver overrides of ${names}: not answered in ${detailDeadlineMs} ms`;
+    const message = `Cannot read all driver overrides of ${names}: not answered in ${deadlineMs} ms`;
     reader.report("locked", names, message);
   }
   const resizable = pfs.filter(({ fn }) => (vfTotalMsix.get(fn.address) ?? 0) > 0);

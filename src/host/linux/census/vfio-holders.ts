@@ -20,6 +20,23 @@ function numberOf(deviceNumber: number): string {
   return `${major}:${minor}`;
 }
 
+/** Functions that vfio may hold: those on a vfio driver, and in a group that vfio still has a node
+ * for although none of its members is: the kernel takes the driver link of a VF away first and
+ * then waits for the holder (drivers/base/dd.c __device_release_driver()). */
+function holdable(
+  paths: LinuxPaths,
+  functions: readonly CensusFunction[],
+): readonly CensusFunction[] {
+  const bound = functions.filter(({ driver }) => isVfioDriver(driver));
+  const boundGroups = new Set(bound.map(({ iommuGroup }) => iommuGroup));
+  const nodes = new Set(new TreeReader().namesIfThere(`${paths.sys}/class/vfio`));
+  const leaving = functions.filter(
+    ({ driver, iommuGroup }) =>
+      driver === null && !boundGroups.has(iommuGroup) && nodes.has(String(iommuGroup)),
+  );
+  return [...bound, ...leaving];
+}
+
 /** Functions by the device number of the node that opens them: group and cdev. */
 function nodesOf(
   paths: LinuxPaths,
@@ -78,7 +95,7 @@ export function vfioHolders(
   functions: readonly CensusFunction[],
   processes: readonly Process[],
 ): User[] {
-  const bound = functions.filter(({ driver }) => isVfioDriver(driver));
+  const bound = holdable(paths, functions);
   if (bound.length === 0) return [];
   const nodes = nodesOf(paths, bound);
   const users: User[] = [];
