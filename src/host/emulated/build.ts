@@ -6,9 +6,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { compareAddresses, slotOf } from "../../model/bdf.ts";
 import { assert } from "../../model/assert.ts";
 import { cardOf } from "./cards.ts";
-import { groupToJoin } from "./groups.ts";
 import type { Machine } from "./machine.ts";
-import { addressOfVf, findPf, machineOf, nodeOfPf, nodeOfPort, siblingsOf } from "./machine.ts";
+import { addressOfVf, findPf, joinGroup, machineOf } from "./machine.ts";
 import type { FunctionProfile, Profile } from "./profile.ts";
 import type { MachineState, PfState, PortState } from "./state.ts";
 import { stateFormat } from "./state.ts";
@@ -20,7 +19,7 @@ const firstWindowBase = 0x3800_0000_0000;
 export function buildMachine(profile: Profile): Machine {
   const machine = machineOf(bareState(profile));
   placeBars(machine.state);
-  if (profile.hasIommu) formGroups(machine);
+  formGroups(machine);
   for (const plan of profile.functions) {
     if (plan.isBound === false) continue;
     const pf = findPf(machine, plan.address);
@@ -149,24 +148,13 @@ const integratedWindowBytes = 0x1000_0000;
 /** Linux finds all functions of a bus, then goes below its bridges, depth first. */
 function formGroups(machine: Machine): void {
   const { core, pfs } = machine.state;
-  const join = (member: PortState | PfState, found: number | null): void => {
-    if (found === null) member.group = machine.groupIds.take();
-    else machine.groupIds.join((member.group = found));
-  };
   const visit = (below: string | null): void => {
     const ports = core.ports.filter((port) => port.below === below);
     const functions = pfs.filter((pf) => pf.below === below);
     const all = [...ports, ...functions].toSorted((left, right) =>
       compareAddresses(left.address, right.address),
     );
-    for (const member of all) {
-      if ("card" in member) {
-        const siblings = siblingsOf(machine, member).map((pf) => nodeOfPf(machine, pf));
-        join(member, groupToJoin(nodeOfPf(machine, member), siblings));
-      } else {
-        join(member, groupToJoin(nodeOfPort(machine, member), []));
-      }
-    }
+    for (const member of all) joinGroup(machine, member);
     for (const port of ports.toSorted((a, b) => compareAddresses(a.address, b.address))) {
       visit(port.address);
     }

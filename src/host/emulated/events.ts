@@ -4,9 +4,10 @@
 import type { Address } from "../../model/bdf.ts";
 import { assertNever } from "../../model/assert.ts";
 import type { Machine } from "./machine.ts";
-import { findPf, findVf } from "./machine.ts";
-import { destroyVf } from "./vf-life.ts";
+import { findPf, findVf, joinGroup } from "./machine.ts";
+import type { PfState } from "./state.ts";
 import { logLine } from "./state.ts";
+import { destroyVf, driverToProbe, finishPfProbe } from "./vf-life.ts";
 
 export type MachineEvent =
   /** The guest opens a VF; nothing happens unless the VF is bound to vfio-pci and free. */
@@ -16,7 +17,9 @@ export type MachineEvent =
   | { readonly event: "guest-ends"; readonly guest: string }
   | { readonly event: "netdev-renamed"; readonly pf: Address; readonly name: string }
   /** Surprise removal: the PF is gone and its VFs with it. */
-  | { readonly event: "pf-vanishes"; readonly pf: Address };
+  | { readonly event: "pf-vanishes"; readonly pf: Address }
+  /** `rescan`: PFs that had vanished are found again, as after boot. */
+  | { readonly event: "rescan" };
 
 export function applyEvent(machine: Machine, event: MachineEvent): void {
   switch (event.event) {
@@ -42,6 +45,10 @@ export function applyEvent(machine: Machine, event: MachineEvent): void {
     }
     case "pf-vanishes": {
       vanish(machine, event.pf);
+      break;
+    }
+    case "rescan": {
+      for (const pf of machine.state.pfs) if (!pf.isPresent) find(machine, pf);
       break;
     }
     default:
@@ -91,4 +98,13 @@ function vanish(machine: Machine, address: Address): void {
     operation.waitsFor = null;
     operation.wakeAtMs = machine.state.core.clockMs;
   }
+}
+
+function find(machine: Machine, pf: PfState): void {
+  pf.isPresent = true;
+  pf.autoprobe = true;
+  pf.override = null;
+  joinGroup(machine, pf);
+  const driver = driverToProbe(machine, { pf, vf: null });
+  if (driver !== null) finishPfProbe(machine, pf, driver);
 }

@@ -8,7 +8,7 @@ import type { VfPlacement } from "../../pci/routing-id.ts";
 import { vfAddress, vfIndexAt } from "../../pci/routing-id.ts";
 import { cardOf } from "./cards.ts";
 import type { GroupNode } from "./groups.ts";
-import { GroupIds, requiredAcs } from "./groups.ts";
+import { GroupIds, groupToJoin, requiredAcs } from "./groups.ts";
 import type { MachineState, PfState, PortState, VfState } from "./state.ts";
 
 export type Machine = {
@@ -123,6 +123,17 @@ export const siblingsOf = (machine: Machine, pf: PfState): PfState[] =>
   machine.state.pfs.filter(
     (other) => other !== pf && other.isPresent && slotOf(other.address) === slotOf(pf.address),
   );
+
+/** Puts a function that was just found into a group, where there is an IOMMU. */
+export function joinGroup(machine: Machine, member: PfState | PortState): void {
+  if (!machine.state.core.hasIommu) return;
+  const isPf = "card" in member;
+  const node = isPf ? nodeOfPf(machine, member) : nodeOfPort(machine, member);
+  const siblings = isPf ? siblingsOf(machine, member).map((pf) => nodeOfPf(machine, pf)) : [];
+  const found = groupToJoin(node, siblings);
+  if (found === null) member.group = machine.groupIds.take();
+  else machine.groupIds.join((member.group = found));
+}
 
 /** Members of a group, by address. */
 export function groupMembers(machine: Machine, group: number): Address[] {

@@ -14,8 +14,10 @@ export const stateFormat = "sriovctl-emulated/1";
 
 /** errno names that the machine answers with. */
 export type Errno =
+  | "EACCES"
   | "EAGAIN"
   | "EBUSY"
+  | "EEXIST"
   | "EINVAL"
   | "EIO"
   | "ENODEV"

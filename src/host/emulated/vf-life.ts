@@ -40,25 +40,30 @@ const normalized = (name: string): string => name.replaceAll("_", "-");
 export const isLoaded = (machine: Machine, driver: string): boolean =>
   machine.state.core.loadedDrivers.some((loaded) => normalized(loaded) === normalized(driver));
 
+/** A function with a driver slot: a PF, or one of its VFs. */
+export type Probed = { readonly pf: PfState; readonly vf: VfState | null };
+
 /**
- * Driver that a probe of the function would call, or null (drivers/pci/pci-driver.c
- * pci_match_device(), pci_device_can_probe()). An override beats identifiers, and it also lifts
+ * Whether a loaded driver may take the function (drivers/pci/pci-driver.c pci_match_device(),
+ * pci_device_can_probe()). An override beats identifiers, and it also lifts
  * `sriov_drivers_autoprobe` = 0.
  */
-export function driverToProbe(machine: Machine, pf: PfState, vf: VfState | null): string | null {
+export function isMatch(machine: Machine, { pf, vf }: Probed, driver: string): boolean {
+  if (!isLoaded(machine, driver)) return false;
   const override = vf === null ? pf.override : (vf.override ?? null);
-  if (override !== null) return isLoaded(machine, override) ? override : null;
-  if (vf !== null && !pf.autoprobe) return null;
+  if (override !== null) return normalized(override) === normalized(driver);
+  if (vf !== null && !pf.autoprobe) return false;
   const card = cardOf(pf.card);
-  // Linux has no catch-all driver for PFs: pci-pf-stub matches a few identifiers.
-  const driver = vf === null ? card.driver : card.vfDriver;
-  if (driver !== null && isLoaded(machine, driver)) return driver;
+  if (driver === (vf === null ? card.driver : card.vfDriver)) return true;
   const deviceId = vf === null ? card.deviceId : card.vfDeviceId;
-  const added = machine.state.core.dynamicIds.find(
-    (id) => id.vendorId === card.vendorId && id.deviceId === deviceId,
+  return machine.state.core.dynamicIds.some(
+    (id) => id.driver === driver && id.vendorId === card.vendorId && id.deviceId === deviceId,
   );
-  return added === undefined || !isLoaded(machine, added.driver) ? null : added.driver;
 }
+
+/** Driver that a probe of the function would call, the first to match; null when none does. */
+export const driverToProbe = (machine: Machine, probed: Probed): string | null =>
+  machine.state.core.loadedDrivers.find((driver) => isMatch(machine, probed, driver)) ?? null;
 
 /** Whether somebody has the function's group open through vfio. */
 function isGroupHeld(machine: Machine, group: number | null | undefined): boolean {

@@ -6,7 +6,7 @@ import type { HostRequest } from "../../host.ts";
 import { cardOf } from "../cards.ts";
 import { pfDriverOf } from "../drivers.ts";
 import { effectOf } from "../faults.ts";
-import type { Machine } from "../machine.ts";
+import type { Machine, VfPlace } from "../machine.ts";
 import { findPf, findPort, findVf, touchVf } from "../machine.ts";
 import type { StepResult, Verb } from "../step.ts";
 import { again, done, missing, refused } from "../step.ts";
@@ -17,6 +17,7 @@ import {
   finishPfProbe,
   finishVfProbe,
   isLoaded,
+  isMatch,
   probeMsOf,
   unbindPf,
   unbindVf,
@@ -118,7 +119,7 @@ export const probe: Verb<Request<"probe">> = {
     operation.phase = "finishing";
     const pf = findPf(machine, address);
     if (pf !== null) {
-      const driver = pf.driver === null ? driverToProbe(machine, pf, null) : null;
+      const driver = pf.driver === null ? driverToProbe(machine, { pf, vf: null }) : null;
       if (driver === null) return done;
       if (!isEnd) return again(pfProbeMs);
       finishPfProbe(machine, pf, driver);
@@ -140,7 +141,7 @@ function probeVf(machine: Machine, { address, operation, isEnd }: VfProbeStep): 
   const place = findVf(machine, address);
   if (place === null || place.vf.driver !== undefined) return done;
   const { pf, vf, vfIndex } = place;
-  const driver = driverToProbe(machine, pf, vf);
+  const driver = driverToProbe(machine, { pf, vf });
   if (driver === null) return done;
   const slow = effectOf(operation.faults, "slow-probe");
   const delayMs = slow !== null && hits(slow.vfIndexes, vfIndex) ? slow.delayMs : 0;
@@ -183,19 +184,28 @@ export const loadModule: Verb<Request<"loadModule">> = {
   },
 };
 
-/** A new driver probes every function that has none (drivers/base/dd.c driver_attach()). */
-function bindWhatMatches(machine: Machine, driver: string): void {
+/** A new driver, or one with a new identifier, probes every function that has none
+ * (drivers/base/dd.c driver_attach()). */
+export function bindWhatMatches(machine: Machine, driver: string): void {
   for (const pf of machine.state.pfs) {
     if (!pf.isPresent) continue;
-    if (pf.driver === null && driverToProbe(machine, pf, null) === driver) {
-      finishPfProbe(machine, pf, driver);
-    }
+    attachPf(machine, pf, driver);
     pf.vfs.forEach((vf, vfIndex) => {
-      if (vf === null || vf.driver !== undefined) return;
-      if (driverToProbe(machine, pf, vf) !== driver) return;
-      finishVfProbe(machine, pf, { vfIndex, driver, fails: false, hasNoNetdev: false });
+      if (vf !== null) attachVf(machine, { pf, vf, vfIndex }, driver);
     });
   }
+}
+
+/** Has this one driver probe a PF, if it matches and the PF has none. */
+export function attachPf(machine: Machine, pf: PfState, driver: string): void {
+  if (pf.driver !== null || !isMatch(machine, { pf, vf: null }, driver)) return;
+  finishPfProbe(machine, pf, driver);
+}
+
+export function attachVf(machine: Machine, place: VfPlace, driver: string): void {
+  const { pf, vf, vfIndex } = place;
+  if (vf.driver !== undefined || !isMatch(machine, place, driver)) return;
+  finishVfProbe(machine, pf, { vfIndex, driver, fails: false, hasNoNetdev: false });
 }
 
 /** `sriov_vf_msix_count` (drivers/pci/iov.c sriov_vf_msix_count_store()). */

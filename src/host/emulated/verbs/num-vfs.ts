@@ -129,7 +129,7 @@ function createNext(machine: Machine, pf: PfState, operation: Operation): StepRe
   }
   createVf(machine, pf, cursor);
   const vf = pf.vfs[cursor] ?? null;
-  const driver = driverToProbe(machine, pf, vf);
+  const driver = driverToProbe(machine, { pf, vf });
   const perVfMs = pfDriverOf(pf.driver)?.perVfMs ?? 1;
   if (driver === null) {
     operation.cursor++;
@@ -143,7 +143,7 @@ function createNext(machine: Machine, pf: PfState, operation: Operation): StepRe
 
 function finishProbe(machine: Machine, pf: PfState, operation: Operation): StepResult {
   const { cursor: vfIndex, faults } = operation;
-  const driver = driverToProbe(machine, pf, pf.vfs[vfIndex] ?? null);
+  const driver = driverToProbe(machine, { pf, vf: pf.vfs[vfIndex] ?? null });
   if (driver !== null) {
     const fails = effectOf(faults, "probe-fails")?.vfIndexes.includes(vfIndex) === true;
     const hasNoNetdev = effectOf(faults, "no-netdev")?.vfIndexes.includes(vfIndex) === true;
