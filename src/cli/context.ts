@@ -1,8 +1,7 @@
 // What every command gets: the host it was told to work on, where to print, and the flags that
 // all commands share. A command is a function from that to an exit code.
 
-import { directoryStore } from "../apply/journal-store.ts";
-import { unfinished } from "../apply/history.ts";
+import { existsSync } from "node:fs";
 import type { Host } from "../host/host.ts";
 import type { Io } from "./io.ts";
 import type { Logger } from "./logger.ts";
@@ -61,16 +60,20 @@ export type RunCommand = (context: Context, args: Arguments) => Promise<number>;
 export async function withHost<T>(context: Context, work: (host: Host) => Promise<T>): Promise<T> {
   const host = await context.wiring.openHost(context.hostName, context);
   try {
-    warnOfUnfinished(context, host);
+    await warnOfUnfinished(context, host);
     return await work(host);
   } finally {
     await host.close();
   }
 }
 
-/** After a crash every command says so. */
-function warnOfUnfinished({ hostPaths, log }: Context, { identity }: Host): void {
-  for (const { message, hint } of unfinished(directoryStore(hostPaths.journalDir), identity)) {
+/** After a crash every command says so. A host without journals never loads the room. */
+async function warnOfUnfinished({ hostPaths, log }: Context, { identity }: Host): Promise<void> {
+  const { journalDir } = hostPaths;
+  if (!existsSync(journalDir)) return;
+  const { directoryStore } = await import("../apply/journal-store.ts");
+  const { unfinished } = await import("../apply/history.ts");
+  for (const { message, hint } of unfinished(directoryStore(journalDir), identity)) {
     log.warn(message, hint);
   }
 }

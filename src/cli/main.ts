@@ -1,14 +1,14 @@
 // The whole program as a function: `main(argv, io, wiring)` answers with an exit code. It parses,
 // makes the context, runs one command, and is the only place where a failure becomes a sentence.
 
-import { CommanderError } from "commander";
 import { exitCodeOf, SriovError } from "../model/errors.ts";
 import type { Context, Wiring } from "./context.ts";
 import { problemJson } from "./inventory-json.ts";
 import type { Io } from "./io.ts";
 import { makeLogger, problemSentence, type Logger } from "./logger.ts";
 import { hostPaths, pathsFor } from "./paths.ts";
-import { makeProgram, type GlobalOptions, type Request } from "./program.ts";
+import { parseQuickly } from "./parse-quickly.ts";
+import type { GlobalOptions, Request } from "./program.ts";
 import { SpecProblems } from "./spec-problems.ts";
 import { styleFor } from "./style.ts";
 import { version } from "./version.ts";
@@ -19,8 +19,6 @@ export async function main(argv: readonly string[], io: Io, wiring: Wiring): Pro
     complete(argv.slice(2));
     return 0;
   }
-  const requests: Request[] = [];
-  const program = makeProgram(version, io, (request) => requests.push(request));
   // Before parsing succeeded the flags are known only by looking for them.
   let options: GlobalOptions = {
     host: "linux",
@@ -31,14 +29,44 @@ export async function main(argv: readonly string[], io: Io, wiring: Wiring): Pro
   };
   const output: Output = { hasJson: false, argv };
   try {
-    program.parse([...argv], { from: "user" });
-    options = program.opts<GlobalOptions>();
-    const [request] = requests;
-    if (request === undefined) return 0;
-    return await runRequest(request, makeContext(options, io, wiring, output));
+    const parsed = parseQuickly(argv) ?? (await parseWithCommander(argv, io));
+    if (parsed === null) return 0;
+    ({ options } = parsed);
+    return await runRequest(parsed.request, makeContext(options, io, wiring, output));
   } catch (error) {
     return report(error, options, io, output);
   }
+}
+
+type Parsed = { readonly options: GlobalOptions; readonly request: Request };
+
+/** null when the command line was answered already: help, version. */
+async function parseWithCommander(argv: readonly string[], io: Io): Promise<Parsed | null> {
+  const { makeProgram } = await import("./program.ts");
+  const requests: Request[] = [];
+  const program = makeProgram(version, io, (request) => requests.push(request));
+  try {
+    program.parse([...argv], { from: "user" });
+  } catch (error) {
+    throw isCommanderError(error) && error.exitCode !== 0 ? usageError(error) : error;
+  }
+  const [request] = requests;
+  return request === undefined ? null : { options: program.opts<GlobalOptions>(), request };
+}
+
+type CommanderFailure = Error & { readonly code: string; readonly exitCode: number };
+
+/** By its code: its class would have to be loaded to be asked for. */
+const isCommanderError = (error: unknown): error is CommanderFailure =>
+  error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
+
+/** commander: "error: unknown option '--wid'\n(Did you mean --wide?)"; "(outputHelp)" without any. */
+function usageError({ code, message }: CommanderFailure): SriovError {
+  const [first = "", suggestion] = message.replace(/^error: /, "").split("\n");
+  const sentence = code === "commander.help" ? "no command was given" : first;
+  const hint = suggestion?.replace(/^\(|\)$/g, "") ?? "See sriovctl --help";
+  const detail = { operation: "parse command line", target: "", hint };
+  return new SriovError("usage", `Cannot run: ${sentence}`, detail);
 }
 
 /** With --json exactly one document goes out, also when a command fails after its own. */
@@ -99,7 +127,7 @@ const writeJson = (io: Io, document: unknown): void =>
 
 /** Says what went wrong in one sentence and what to do about it; returns the exit code. */
 function report(error: unknown, options: GlobalOptions, io: Io, output: Output): number {
-  if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+  if (isCommanderError(error)) return error.exitCode; // --help, --version
   const { exitCode, ...failure } = wordingOf(error);
   const problems = error instanceof SpecProblems ? error.problems : [];
   const log = loggerOf(options, io);
@@ -132,15 +160,6 @@ function wordingOf(error: unknown): Wording {
   if (error instanceof SriovError) {
     const { code, message, hint } = error;
     return { code, message, hint, exitCode: exitCodeOf(code) };
-  }
-  if (error instanceof CommanderError) {
-    // commander: "error: unknown option '--wid'\n(Did you mean --wide?)"; without a command
-    // it prints the help and throws "(outputHelp)".
-    const [first = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
-    const isHelp = error.code === "commander.help";
-    const sentence = isHelp ? "Cannot run: no command was given" : `Cannot run: ${first}`;
-    const hint = suggestion?.replace(/^\(|\)$/g, "") ?? "See sriovctl --help";
-    return { code: "usage", message: sentence, hint, exitCode: 2 };
   }
   const message = error instanceof Error ? error.message : String(error);
   return {
