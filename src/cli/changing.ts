@@ -62,12 +62,12 @@ export async function withProgress<T>(
   keepGoing: boolean,
   work: (options: RunOptions) => Promise<T>,
 ): Promise<T> {
-  const { io, log, isColorForbidden: isForbidden } = context;
+  const { io, isColorForbidden: isForbidden } = context;
   const style = styleFor({ isTerminal: io.stderr.isTerminal, isForbidden, env: io.env });
   const view = await progressView(context, actions, style);
   const abort = new AbortController();
   const stopListening = io.onInterrupt(() => {
-    log.note("Stopping after the action that is running; once more to leave it as it is");
+    view.stopping();
     abort.abort();
   });
   try {

@@ -50,12 +50,20 @@ async function askOnTerminal(question: string): Promise<string> {
 
 function onInterrupt(callback: () => void): () => void {
   const signals = ["SIGINT", "SIGTERM"] as const;
+  let isFirst = true;
   const stop = (): void => {
     for (const signal of signals) process.off(signal, listener);
   };
-  const listener = (): void => {
-    stop();
-    callback();
+  // It stays for the second signal too: libraries that restore the cursor on exit end the process
+  // themselves when they find that nobody else listens.
+  const listener = (signal: NodeJS.Signals): void => {
+    if (isFirst) {
+      isFirst = false;
+      callback();
+    } else {
+      stop();
+      process.kill(process.pid, signal);
+    }
   };
   for (const signal of signals) process.on(signal, listener);
   return stop;

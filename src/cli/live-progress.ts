@@ -13,7 +13,7 @@ type Line = ListrTaskWrapper<unknown, ListrDefaultRenderer, ListrSimpleRenderer>
 /** The line of one PF: ends when all its actions have a result, or when the apply has ended. */
 class PfLine {
   readonly pf: string;
-  readonly #total: number;
+  #total: number;
   #count = 0;
   #failure: string | null = null;
   #line: Line | null = null;
@@ -41,9 +41,15 @@ class PfLine {
 
   result(progress: Extract<Progress, { type: "result" }>): void {
     if (progress.error !== null) this.#failure = clean(progress.error.message);
-    if (progress.direction === "undo") return;
     this.#count += 1;
     if (this.#count === this.#total && this.#failure === null) this.end();
+  }
+
+  /** Whatever was done so far is what will be undone; a rollback begins with this. */
+  beginUndo(): void {
+    if (this.#count > 0) this.#total = this.#count;
+    this.#count = 0;
+    this.show("undoing");
   }
 
   end(): void {
@@ -64,6 +70,8 @@ export function liveProgress(actions: readonly Action[]): ProgressView {
     {
       concurrent: true,
       exitOnError: false,
+      // Ctrl-C ends the apply in order; listr2 would end the process.
+      registerSignalListeners: false,
       rendererOptions: {
         logger: new ListrLogger({ processOutput: output }),
         formatOutput: "truncate",
@@ -76,10 +84,16 @@ export function liveProgress(actions: readonly Action[]): ProgressView {
   const ended = list.run();
   return {
     onProgress(progress) {
-      if (progress.type === "phase") return;
+      if (progress.type === "phase") {
+        if (progress.phase === "undo") for (const line of lines.values()) line.beginUndo();
+        return;
+      }
       const line = lines.get(pfOfAction(progress.action));
       if (progress.type === "result") line?.result(progress);
       else line?.show(actionWords(progress.action, progress.direction));
+    },
+    stopping: () => {
+      for (const line of lines.values()) line.show("stopping; Ctrl-C again leaves it so");
     },
     close: async () => {
       for (const line of lines.values()) line.end();

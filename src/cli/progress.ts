@@ -12,11 +12,17 @@ import { clean, type Style } from "./style.ts";
 
 export type ProgressView = {
   onProgress(progress: Progress): void;
+  /** Somebody pressed Ctrl-C. */
+  stopping(): void;
   /** Shows what is still held back; nothing is shown afterwards. */
   close(): Promise<void>;
 };
 
-const silent: ProgressView = { onProgress: () => {}, close: async () => {} };
+const silent: ProgressView = {
+  onProgress: () => {},
+  stopping: () => {},
+  close: async () => {},
+};
 
 export async function progressView(
   context: Context,
@@ -86,6 +92,7 @@ export function plainProgress(write: (line: string) => void, style: Style): Prog
       if (known === undefined) ofPf.set(key, { text, vfIndexes: [action.change.vfIndex] });
       else known.vfIndexes.push(action.change.vfIndex);
     },
+    stopping: () => write("Stopping after the changes that are running; Ctrl-C again leaves it so"),
     close: async () => {
       for (const pf of held.keys()) flush(pf);
     },
