@@ -26,7 +26,8 @@ export type CommandRow = {
 export const globalOptions: readonly OptionRow[] = [
   {
     flags: "--host <host>",
-    summary: "linux[:ROOT] (this machine, or a captured sysfs tree) or emulated[:NAME]",
+    summary:
+      "linux (this machine, the default), linux:ROOT (a captured sysfs tree) or emulated[:NAME]",
     values: ["linux", "emulated:demo", "emulated:igb-lab", "emulated:dense", "emulated:limit"],
   },
   {

@@ -34,6 +34,9 @@ const examplesText = (examples: CommandRow["examples"]): string => {
   return `\nExamples:\n${lines.join("\n")}`;
 };
 
+const globalsText =
+  "\nAnd for every command --host, --json, --no-color, -v and --debug: see sriovctl --help";
+
 const collect = (value: string, sofar: readonly string[] | undefined): string[] => [
   ...(sofar ?? []),
   value,
@@ -66,7 +69,7 @@ function commandOf(row: CommandRow, onRequest: (request: Request) => void): Comm
   const command = new Command(row.name).description(row.summary);
   for (const [name, summary] of row.operands) command.addArgument(new Argument(name, summary));
   for (const option of row.options) command.addOption(optionOf(option));
-  command.addHelpText("after", examplesText(row.examples));
+  command.addHelpText("after", `${globalsText}\n${examplesText(row.examples)}`);
   command.action(() => onRequest({ row, args: argumentsOf(command) }));
   return command;
 }
@@ -80,7 +83,7 @@ export function makeProgram(
     .description(description)
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
-    .helpCommand("help [command]", "print help for a command")
+    .helpCommand("help [command]", "Print help for a command")
     .addHelpText("after", exitCodesText)
     .showSuggestionAfterError(true)
     .exitOverride()
