@@ -50,7 +50,7 @@ function pcieDevice(body: Pcie): string[] {
   return [
     `Express (v${body.version}) ${portNames[body.portType]}`,
     `MSI ${hex(body.interruptMessage, 2)}`,
-    `DevCap: MaxPayload ${payloadBytes(caps.maxPayloadSizeCode)} bytes, PhantFunc ${caps.phantomFunctions}`,
+    `DevCap: MaxPayload ${payloadBytes(caps.maxPayloadSizeCode)} bytes, PhantFunc ${2 ** caps.phantomFunctionBits - 1}`,
     flags({ ExtTag: caps.extendedTag }),
     flags({ RBE: caps.roleBasedErrorReporting }),
     ...(isEndpoint ? [flags({ FLReset: caps.functionLevelReset })] : []),

@@ -13,7 +13,8 @@ export const pcieFlags = {
 /** +0x04. Payload sizes are codes: 128 << code bytes. */
 export const deviceCapabilities = {
   maxPayloadSizeCode: [2, 0],
-  phantomFunctions: [4, 3],
+  /** Function number bits that phantom functions take: 2^n - 1 of them. */
+  phantomFunctionBits: [4, 3],
   extendedTag: 5,
   l0sAcceptableLatencyCode: [8, 6],
   l1AcceptableLatencyCode: [11, 9],
