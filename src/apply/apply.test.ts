@@ -48,6 +48,13 @@ const stories: readonly Story[] = [
     state: [`${pf0} 2`, "  0 vfio-pci vlan 120", "  1 vfio-pci vlan 120"],
   },
   {
+    name: "sets rates once the PF that making VFs has reset has its link back",
+    machine: igb,
+    spec: { pfs: [{ numVfs: 1, vfs: { "0": { driver: "none", rate: { max: "1Gbit" } } } }] },
+    outcome: "done",
+    state: [`${pf0} 1`, "  0 none rate at most 1000 Mbit/s"],
+  },
+  {
     name: "resizes through 0",
     machine: resized,
     spec: { unassigned: "kernel", pfs: [{ numVfs: 4, vfs: { "1": { driver: "vfio-pci" } } }] },

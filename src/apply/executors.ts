@@ -5,6 +5,7 @@
 import type { HostRequest } from "../host/host.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
+import { awaitLink } from "./await-link.ts";
 import { requestBinding } from "./binding.ts";
 import type { PfView } from "./pf-view.ts";
 import { done, request, type Bench, type Executed, type Of, type PfChange } from "./request.ts";
@@ -61,8 +62,10 @@ const removeVfs: PfExecutor<"remove-vfs"> = async (change, view, bench) => {
 };
 
 /** Not read back: the verification reads all attributes of all VFs at once. */
-const setVf: PfExecutor<"set-vf"> = async ({ pf, vfIndex, attribute }, _view, bench) =>
-  await request(bench, { verb: "setVf", pf, vfIndex, attribute });
+const setVf: PfExecutor<"set-vf"> = async ({ pf, vfIndex, attribute }, view, bench) => {
+  if (attribute.name === "rate") await awaitLink(view);
+  return await request(bench, { verb: "setVf", pf, vfIndex, attribute });
+};
 
 const setMsixCount: PfExecutor<"set-msix-count"> = async (change, view, bench) => {
   const { vfIndex, msixCount } = change;

@@ -25,6 +25,8 @@ export function buildMachine(profile: Profile): Machine {
     const pf = findPf(machine, plan.address);
     if (pf !== null) finishPfProbe(machine, pf, cardOf(plan.card).driver);
   }
+  // Booting took longer than a carrier.
+  for (const { netdev } of machine.state.pfs) if (netdev !== null) netdev.linkUpAtMs = 0;
   for (const plan of profile.functions) createFirstVfs(machine, plan);
   for (const guest of profile.guests) {
     const holds = guest.holds.map(({ pf: address, vfIndex }) => {

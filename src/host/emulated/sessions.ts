@@ -31,4 +31,9 @@ export function adoptOrphans(machine: Machine, runsOn: boolean): void {
     core.operations.some(({ session, wakeAtMs }) => session === "" && wakeAtMs !== null);
   if (!runsOn) return;
   while (isMoving()) advanceOnce(machine);
+  // People and programs that start are slower than a carrier.
+  if (core.operations.length > 0) return;
+  for (const { netdev } of machine.state.pfs) {
+    core.clockMs = Math.max(core.clockMs, netdev?.linkUpAtMs ?? 0);
+  }
 }

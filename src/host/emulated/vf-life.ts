@@ -131,12 +131,14 @@ export function finishPfProbe(machine: Machine, pf: PfState, driver: string): vo
   if (!isOwnDriver || port === null) return;
   pf.netdev = freshNetdev(machine, { name: port.name, mac: port.mac, isUp: port.isUp });
   pf.netdev.mtu = port.mtu ?? 1500;
+  openNetdev(machine, pf);
   if (pfDriverOf(driver)?.eswitch !== "none") pf.eswitchMode = "legacy";
 }
 
-/** The PF's netdev is closed and opened again: the carrier is back after a while. */
-export function flapPf(machine: Machine, pf: PfState): void {
-  if (pf.netdev?.isUp === true) pf.netdev.linkUpAtMs = machine.state.core.clockMs;
+/** The PF's netdev is opened, or closed and opened again: the carrier comes after a while. */
+export function openNetdev(machine: Machine, pf: PfState): void {
+  if (pf.netdev === null) return;
+  pf.netdev.linkUpAtMs = machine.state.core.clockMs + (pfDriverOf(pf.driver)?.linkUpMs ?? 0);
 }
 
 export function unbindPf(machine: Machine, pf: PfState): void {

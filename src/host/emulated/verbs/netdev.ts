@@ -9,6 +9,7 @@ import { findPf, touchVf } from "../machine.ts";
 import { hasLink } from "../netdevs.ts";
 import type { StepResult, Verb } from "../step.ts";
 import { again, done, missing, refused } from "../step.ts";
+import { openNetdev } from "../vf-life.ts";
 import type { PfState, VfState } from "../state.ts";
 
 type Request<Name extends HostRequest["verb"]> = Extract<HostRequest, { verb: Name }>;
@@ -121,7 +122,8 @@ export const setAdminState: Verb<Request<"setAdminState">> = {
   check: () => null,
   locks: () => ["rtnl"],
   step(machine, { pf: address, isUp }, operation) {
-    const netdev = findPf(machine, address)?.netdev;
+    const pf = findPf(machine, address);
+    const netdev = pf?.netdev;
     if (!netdev) return noNetdev;
     if (netdev.isUp === isUp) return done;
     if (operation.phase === "starting") {
@@ -129,7 +131,7 @@ export const setAdminState: Verb<Request<"setAdminState">> = {
       return again(openMs);
     }
     netdev.isUp = isUp;
-    netdev.linkUpAtMs = machine.state.core.clockMs;
+    if (pf !== null) openNetdev(machine, pf);
     return done;
   },
 };

@@ -18,7 +18,7 @@ import {
   destroyVf,
   driverToProbe,
   finishVfProbe,
-  flapPf,
+  openNetdev,
   lastBusFor,
   probeMsOf,
   unbindVf,
@@ -95,7 +95,7 @@ function start(machine: Machine, { pf, numVfs, operation }: Start): StepResult {
   if (wanted === 0) return done;
   const refusal = enableRefusal(machine, pf, wanted);
   if (refusal !== null) return refusal;
-  if (driver.resetsPf) flapPf(machine, pf);
+  if (driver.resetsPf) openNetdev(machine, pf);
   pf.numVfsRegister = wanted;
   pf.vfEnable = true;
   operation.wanted = wanted;
@@ -158,7 +158,7 @@ function finishProbe(machine: Machine, pf: PfState, operation: Operation): StepR
 export function removeVfs(machine: Machine, pf: PfState, operation: Operation): StepResult {
   if (operation.phase === "settling") {
     pf.numVfsRegister = 0;
-    if (pfDriverOf(pf.driver)?.resetsPf === true) flapPf(machine, pf);
+    if (pfDriverOf(pf.driver)?.resetsPf === true) openNetdev(machine, pf);
     return done;
   }
   while (operation.cursor < pf.vfs.length) {
