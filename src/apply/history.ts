@@ -56,6 +56,18 @@ function mayBeOpen(store: JournalStore, id: string): boolean {
   }
 }
 
+/** By its pid: a recycled one delays the warning, and the lock still keeps others out. */
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives and is somebody else's.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
 /** Applies of this machine and boot that recover must see to, and journals that are damaged. */
 export function unfinished(store: JournalStore, host: HostIdentity): Problem[] {
   const problems: Problem[] = [];
@@ -66,10 +78,16 @@ export function unfinished(store: JournalStore, host: HostIdentity): Problem[] {
     if (decoded.kind !== "journal") continue;
     const { journal } = decoded;
     if (!isOpen(journal) || placeOf(journal, host) !== "here") continue;
-    const { command, startedAt } = journal.header;
+    const { command, startedAt, pid } = journal.header;
+    const where = store.pathOf(id);
+    if (isAlive(pid)) {
+      const message = `An apply is running in process ${pid}: ${command} of ${startedAt}`;
+      problems.push({ code: "apply-running", where, message });
+      continue;
+    }
     const message = `An apply has not ended: ${command} of ${startedAt} (journal ${id})`;
     const hint = "Run sriovctl recover to finish or undo it";
-    problems.push({ code: "unfinished-apply", where: store.pathOf(id), message, hint });
+    problems.push({ code: "unfinished-apply", where, message, hint });
   }
   return problems;
 }

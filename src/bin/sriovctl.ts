@@ -6,8 +6,11 @@ if (process.argv[2] === "__perform") {
   const [root = "/", runDirectory = "/run/sriovctl"] = process.argv.slice(3);
   runWriter(root, runDirectory);
 } else {
-  const { main } = await import("../cli/main.ts");
+  const { main, reportCrash } = await import("../cli/main.ts");
   const { processIo } = await import("../cli/io.ts");
   const { hosts } = await import("./hosts.ts");
-  process.exitCode = await main(process.argv.slice(2), processIo(), hosts);
+  const argv = process.argv.slice(2);
+  const io = processIo();
+  process.on("uncaughtException", (error) => process.exit(reportCrash(error, argv, io)));
+  process.exitCode = await main(argv, io, hosts);
 }

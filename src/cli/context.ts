@@ -73,7 +73,8 @@ async function warnOfUnfinished({ hostPaths, log }: Context, { identity }: Host)
   if (!existsSync(journalDir)) return;
   const { directoryStore } = await import("../apply/journal-store.ts");
   const { unfinished } = await import("../apply/history.ts");
-  for (const { message, hint } of unfinished(directoryStore(journalDir), identity)) {
-    log.warn(message, hint);
+  for (const { code, message, hint } of unfinished(directoryStore(journalDir), identity)) {
+    if (code === "apply-running") log.note(message);
+    else log.warn(message, hint);
   }
 }

@@ -10,7 +10,7 @@ import { hostPaths, pathsFor } from "./paths.ts";
 import { parseQuickly } from "./parse-quickly.ts";
 import type { GlobalOptions, Request } from "./program.ts";
 import { SpecProblems } from "./spec-problems.ts";
-import { styleFor } from "./style.ts";
+import { cleanLine, styleFor } from "./style.ts";
 import { version } from "./version.ts";
 
 export async function main(argv: readonly string[], io: Io, wiring: Wiring): Promise<number> {
@@ -19,14 +19,7 @@ export async function main(argv: readonly string[], io: Io, wiring: Wiring): Pro
     complete(argv.slice(2));
     return 0;
   }
-  // Before parsing succeeded the flags are known only by looking for them.
-  let options: GlobalOptions = {
-    host: "linux",
-    json: argv.includes("--json"),
-    color: !argv.includes("--no-color"),
-    verbose: false,
-    debug: argv.includes("--debug"),
-  };
+  let options = optionsBefore(argv);
   const output: Output = { hasJson: false, argv };
   try {
     const parsed = parseQuickly(argv) ?? (await parseWithCommander(argv, io));
@@ -37,6 +30,15 @@ export async function main(argv: readonly string[], io: Io, wiring: Wiring): Pro
     return report(error, options, io, output);
   }
 }
+
+/** Before parsing succeeded the flags are known only by looking for them. */
+const optionsBefore = (argv: readonly string[]): GlobalOptions => ({
+  host: "linux",
+  json: argv.includes("--json"),
+  color: !argv.includes("--no-color"),
+  verbose: false,
+  debug: argv.includes("--debug"),
+});
 
 type Parsed = { readonly options: GlobalOptions; readonly request: Request };
 
@@ -102,7 +104,8 @@ function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Out
     isColorForbidden: !options.color,
     commandLine: ["sriovctl", ...output.argv].join(" "),
     print: (...lines) => {
-      if (options.json !== true) io.stdout.write(lines.map((line) => `${line}\n`).join(""));
+      if (options.json !== true)
+        io.stdout.write(lines.map((line) => `${cleanLine(line)}\n`).join(""));
     },
     printJson: (document) => {
       if (options.json !== true) return;
@@ -139,6 +142,11 @@ function report(error: unknown, options: GlobalOptions, io: Io, output: Output):
     writeJson(io, { ...document, problems: problems.map(problemJson) });
   }
   return exitCode;
+}
+
+/** For what is thrown where nobody can catch it, such as a stream's error event. */
+export function reportCrash(error: unknown, argv: readonly string[], io: Io): number {
+  return report(error, optionsBefore(argv), io, { hasJson: false, argv });
 }
 
 function writeStacks(error: unknown, io: Io): void {

@@ -1,8 +1,9 @@
 // Prints a plan for people: plan/plan-text.ts says the words, this gives them colour.
 
 import type { Plan } from "../model/plan.ts";
-import { formatPlan, type Paint } from "../plan/plan-text.ts";
+import { changeWords, formatPlan, type Paint } from "../plan/plan-text.ts";
 import { clean, type Style, type Tone } from "./style.ts";
+import { alignRows } from "./table.ts";
 
 const tones = {
   add: "good",
@@ -15,7 +16,17 @@ const tones = {
 } as const satisfies Record<Parameters<Paint>[0], Tone>;
 
 export function planLines(plan: Plan, style: Style): string[] {
-  // Names of guests and processes are foreign text; the plan's own lines have no control characters.
   const paint: Paint = (look, text) => style(tones[look], clean(text));
   return formatPlan(plan, paint).trimEnd().split("\n");
 }
+
+/** Every action on a line of its own, for -v: its id in the journal, and how much undoing it takes. */
+export const actionTable = ({ actions }: Plan): string[] =>
+  alignRows(
+    actions.map(({ id, target, change, inverse }) => [
+      `  ${id}`,
+      target,
+      changeWords(change),
+      inverse.length === 0 ? "" : `undone by ${inverse.map(changeWords).join(", ")}`,
+    ]),
+  );

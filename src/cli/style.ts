@@ -49,5 +49,15 @@ export function clean(text: string): string {
   return result;
 }
 
+/** `clean`, for a line that has colours of ours in it: those stay. */
+export const cleanLine = (line: string): string =>
+  line
+    .split(ownColors)
+    .map((piece, at) => (at % 2 === 1 ? piece : clean(piece)))
+    .join("");
+
+// Split by a group keeps the separators, at the odd places.
+const ownColors = new RegExp(`(${String.fromCodePoint(27)}\\[[0-9;]*m)`);
+
 /** Columns that a text takes on a terminal, colours not counted. */
 export const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;

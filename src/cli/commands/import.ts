@@ -21,7 +21,7 @@ export const importCommand: RunCommand = async (context, args) => {
   }
   const out = args.text("out");
   if (out === null) {
-    context.print(text.trimEnd());
+    context.print(...text.trimEnd().split("\n"));
   } else {
     writeNew(out, text);
     context.log.note(`Wrote ${out}; see that it changes nothing with: sriovctl plan -f ${out}`);

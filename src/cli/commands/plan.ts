@@ -5,7 +5,7 @@ import { SriovError } from "../../model/errors.ts";
 import type { Spec } from "../../model/spec.ts";
 import { withHost, type Context, type RunCommand } from "../context.ts";
 import { planJson, planJsonOfProblems } from "../plan-json.ts";
-import { planLines } from "../plan-report.ts";
+import { actionTable, planLines } from "../plan-report.ts";
 import { exitCodeOfPlan, planOn } from "../planning.ts";
 import { formatSavedPlan, savedPlanOf } from "../saved-plan.ts";
 import { SpecProblems } from "../spec-problems.ts";
@@ -17,6 +17,7 @@ export const planCommand: RunCommand = async (context, args) => {
   const consent = args.texts("allow-disruption");
   const { plan, inventory } = await withHost(context, (host) => planOn(host, spec, consent));
   context.printJson(planJson(plan));
+  if (context.log.level !== "normal") context.print(...actionTable(plan), "");
   context.print(...planLines(plan, context.style));
   const out = args.text("out");
   const exitCode = exitCodeOfPlan(plan);
