@@ -199,6 +199,70 @@ test("faults come at the request they are for", async () => {
   assert(after.physicalFunctions.every(({ address }) => address !== switched));
 });
 
+test("probes can be slow, fail, or leave a VF without its netdev", async () => {
+  const on = { verb: "setNumVfs", target: port0 } as const;
+  const plain = await open("demo");
+  await perform(plain, setNumVfs(port0, 4));
+  const host = await open("demo", {
+    faults: [
+      { on, effect: { kind: "slow-probe", vfIndexes: [0], delayMs: 4000 } },
+      { on, effect: { kind: "probe-fails", vfIndexes: [1] } },
+      { on, effect: { kind: "no-netdev", vfIndexes: [2] } },
+    ],
+  });
+  await perform(host, setNumVfs(port0, 4));
+  assert.equal(host.now(), plain.now() + 4000);
+  assert.deepEqual(await host.awaitVfs(port0, 4, 500), { numVfs: 4, withoutNetdev: [2] });
+  const { virtualFunctions } = await pfOf(host, port0);
+  assert.deepEqual(
+    virtualFunctions.map(({ driver, netdevs }) => [driver, netdevs.length]),
+    [
+      ["iavf", 1],
+      [null, 0],
+      ["iavf", 0],
+      ["iavf", 1],
+    ],
+  );
+});
+
+test("a guest that opens a VF right before a write is in its way", async () => {
+  const vf = "0000:5e:18.1";
+  const host = await open("demo", {
+    faults: [
+      {
+        on: { verb: "setNumVfs", target: crossing },
+        effect: { kind: "event", event: { event: "guest-opens", guest: "web2", vf } },
+      },
+    ],
+  });
+  host.happen({ event: "guest-ends", guest: "web1" });
+  await perform(host, { verb: "unbind", address: vf });
+  await perform(host, { verb: "setDriverOverride", address: vf, driver: "vfio-pci" });
+  await perform(host, { verb: "probe", address: vf });
+  assert.deepEqual((await host.owners([vf])).get(vf), []);
+  assert.equal((await perform(host, setNumVfs(crossing, 0), 5000)).status, "stuck");
+  assert.deepEqual((await host.owners([vf])).get(vf)?.[0]?.name, "web2");
+});
+
+test("a PF whose netdev was renamed is still the PF", async () => {
+  const host = await open("demo");
+  host.happen({ event: "netdev-renamed", pf: port0, name: "tenants0" });
+  await perform(host, { verb: "setMtu", pf: port0, mtu: 9000 });
+  assert.partialDeepStrictEqual(await pfOf(host, port0), {
+    netdevs: [{ name: "tenants0", mtu: 9000 }],
+    permanentMac: "b4:96:91:00:00:10",
+  });
+});
+
+test("with a speed, time is taken from people", async () => {
+  const host = await open("demo", { speed: 100 });
+  const startedAtRealMs = performance.now();
+  await host.sleep(2000);
+  const tookMs = performance.now() - startedAtRealMs;
+  assert(tookMs >= 20, `2 s at a hundredfold took ${tookMs} ms`);
+  assert(host.now() >= 2000);
+});
+
 test("a host that does not exist is named with those that do", async () => {
   await assert.rejects(open("nonesuch"), { code: "host-unknown" });
 });
