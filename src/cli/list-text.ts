@@ -4,7 +4,7 @@
 
 import type { Inventory, Owner, Pf, Vf } from "../model/inventory.ts";
 import type { Vlan, VfPolicy } from "../model/vf-attribute.ts";
-import { rangesOf } from "../plan/ranges.ts";
+import { rangesOf } from "../model/vf-range.ts";
 import { className, deviceName, idsOf } from "./device-names.ts";
 import { clean, type Style } from "./style.ts";
 import { alignRows, dropEmptyColumns, treeRows, type Row, type Tree } from "./table.ts";

@@ -6,7 +6,7 @@ import type { ActionResult } from "../apply/journal.ts";
 import type { Progress } from "../apply/run.ts";
 import type { Action } from "../model/action.ts";
 import { commonWords } from "../plan/plan-text.ts";
-import { rangesOf } from "../plan/ranges.ts";
+import { rangesOf } from "../model/vf-range.ts";
 import type { Context } from "./context.ts";
 import { clean, type Style } from "./style.ts";
 

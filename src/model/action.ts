@@ -6,12 +6,6 @@ import type { EswitchMode, Owner } from "./inventory.ts";
 import type { DriverChoice } from "./spec.ts";
 import type { VfAttribute } from "./vf-attribute.ts";
 
-/** What a VF is bound to, as data that survives the VF: by PF and index, never by address. */
-export type VfBinding = {
-  readonly driver: string | null;
-  readonly driverOverride: string | null;
-};
-
 /** One change of the host. `pf` groups actions: serial inside a PF, PFs side by side. */
 export type Change =
   | { readonly kind: "load-module"; readonly module: string }

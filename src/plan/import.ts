@@ -8,7 +8,7 @@ import type { DriverChoice } from "../model/spec.ts";
 import type { LinkStatePolicy, Vlan, VlanProtocol } from "../model/vf-attribute.ts";
 import { choiceOf, driverName } from "./binding.ts";
 import { traitsOf } from "./driver-traits.ts";
-import { rangesOf } from "./ranges.ts";
+import { rangesOf } from "../model/vf-range.ts";
 
 type OnOff = "on" | "off";
 

@@ -21,7 +21,7 @@ import { disruptionsOf } from "./disruption.ts";
 import { traitsOf } from "./driver-traits.ts";
 import { attributeNames, freshPolicy, isSame, settingOf } from "./vf-policy.ts";
 import { diffVf, vfProblems, type VfContext, type VfDiff } from "./vf-diff.ts";
-import { rangesOf } from "./ranges.ts";
+import { rangesOf } from "../model/vf-range.ts";
 import type { PfWanted } from "./wanted.ts";
 
 export type PfDiff = {

@@ -5,7 +5,7 @@
 import type { Action, Change } from "../model/action.ts";
 import type { Plan } from "../model/plan.ts";
 import { bindingWords } from "./creation.ts";
-import { rangesOf } from "./ranges.ts";
+import { rangesOf } from "../model/vf-range.ts";
 import { settingWords } from "./vf-policy.ts";
 
 /** How a piece of the text is to look; the default leaves it plain. */

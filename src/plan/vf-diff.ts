@@ -10,7 +10,7 @@ import { noPolicy, type VfAttribute, type VfAttributeName } from "../model/vf-at
 import type { VfFinal, VfSetting } from "./creation.ts";
 import { choiceOf, driverName } from "./binding.ts";
 import type { DriverTraits } from "./driver-traits.ts";
-import { rangesOf } from "./ranges.ts";
+import { rangesOf } from "../model/vf-range.ts";
 import {
   attributeNames,
   freshPolicy,
