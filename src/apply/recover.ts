@@ -198,6 +198,7 @@ async function lastApply(session: Session): Promise<Journal> {
     throw new SriovError("not-found", "Cannot roll back: no apply is left to take back", {
       operation: "rollback",
       target,
+      hint: "See sriovctl history",
     });
   }
   if (last.header.host.bootId !== bootId) {

@@ -155,7 +155,7 @@ test("after a crash every command says so, and recover finishes or undoes", asyn
   const before = await run(["import"]);
   await run(["apply", "-f", spec, "--yes"]);
   forgetTheEnd(directory);
-  for (const argv of [["list"], ["show", "ens5"], ["drift", "-f", spec], ["history"]]) {
+  for (const argv of [["list"], ["show", "ens5"], ["drift", "-f", spec], ["history"], ["schema"]]) {
     const { stderr } = await run(argv);
     assert.match(stderr, /^warning: An apply has not ended: .*\n {2}Run sriovctl recover/m);
   }

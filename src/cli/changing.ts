@@ -10,10 +10,18 @@ import type { Context } from "./context.ts";
 import { progressView } from "./progress.ts";
 import { styleFor } from "./style.ts";
 
-/** Throws `host-read-only`, before anybody is asked anything. */
-export function assertWritable({ identity }: Host, operation: string): void {
-  if (identity.isWritable) return;
-  const { name } = identity;
+/** Throws `host-read-only` or `permission`, before anybody is asked anything. */
+export function assertWritable(
+  { io, hostName }: Context,
+  { identity }: Host,
+  operation: string,
+): void {
+  const { name, isWritable } = identity;
+  if (hostName === "linux" && !io.isRoot) {
+    const detail = { operation, target: name };
+    throw new SriovError("permission", `Cannot ${operation} on ${name}: this is not root`, detail);
+  }
+  if (isWritable) return;
   throw new SriovError("host-read-only", `Cannot ${operation} on ${name}: it is read-only`, {
     operation,
     target: name,

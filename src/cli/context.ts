@@ -1,7 +1,6 @@
 // What every command gets: the host it was told to work on, where to print, and the flags that
 // all commands share. A command is a function from that to an exit code.
 
-import { existsSync } from "node:fs";
 import type { Host } from "../host/host.ts";
 import type { Io } from "./io.ts";
 import type { Logger } from "./logger.ts";
@@ -42,6 +41,9 @@ export type Context = {
   print(...lines: readonly string[]): void;
   /** The one JSON document of a run with --json. */
   printJson(document: unknown): void;
+  /** After a crash every command says so; at most once a run. */
+  warnOfUnfinished(host: Host): Promise<void>;
+  hasLookedForUnfinished(): boolean;
   /** Runs another command line of this program, with the same hosts. */
   runProgram(argv: readonly string[], io: Io): Promise<number>;
 };
@@ -58,23 +60,14 @@ export type RunCommand = (context: Context, args: Arguments) => Promise<number>;
 
 /** Opens the host for the length of one piece of work. */
 export async function withHost<T>(context: Context, work: (host: Host) => Promise<T>): Promise<T> {
-  const host = await context.wiring.openHost(context.hostName, context);
+  const { log } = context;
+  const opened = await context.wiring.openHost(context.hostName, context);
+  const host =
+    log.level === "debug" ? (await import("./logged-host.ts")).loggedHost(opened, log) : opened;
   try {
-    await warnOfUnfinished(context, host);
+    await context.warnOfUnfinished(host);
     return await work(host);
   } finally {
     await host.close();
-  }
-}
-
-/** After a crash every command says so. A host without journals never loads the room. */
-async function warnOfUnfinished({ hostPaths, log }: Context, { identity }: Host): Promise<void> {
-  const { journalDir } = hostPaths;
-  if (!existsSync(journalDir)) return;
-  const { directoryStore } = await import("../apply/journal-store.ts");
-  const { unfinished } = await import("../apply/history.ts");
-  for (const { code, message, hint } of unfinished(directoryStore(journalDir), identity)) {
-    if (code === "apply-running") log.note(message);
-    else log.warn(message, hint);
   }
 }

@@ -2,7 +2,7 @@
 // makes the context, runs one command, and is the only place where a failure becomes a sentence.
 
 import { exitCodeOf, SriovError } from "../model/errors.ts";
-import type { Context, Wiring } from "./context.ts";
+import { withHost, type Context, type Wiring } from "./context.ts";
 import { problemJson } from "./inventory-json.ts";
 import type { Io } from "./io.ts";
 import { makeLogger, problemSentence, type Logger } from "./logger.ts";
@@ -11,6 +11,7 @@ import { parseQuickly } from "./parse-quickly.ts";
 import type { GlobalOptions, Request } from "./program.ts";
 import { SpecProblems } from "./spec-problems.ts";
 import { cleanLine, styleFor } from "./style.ts";
+import { hasJournals, warnOfUnfinished } from "./unfinished.ts";
 import { version } from "./version.ts";
 
 export async function main(argv: readonly string[], io: Io, wiring: Wiring): Promise<number> {
@@ -83,7 +84,20 @@ const loggerOf = (options: GlobalOptions, io: Io): Logger =>
 
 async function runRequest({ row, args }: Request, context: Context): Promise<number> {
   const command = await row.load();
-  return command(context, args);
+  const exitCode = await command(context, args);
+  await lookWithoutHost(context);
+  return exitCode;
+}
+
+/** Commands that need no host look for an interrupted apply all the same. */
+async function lookWithoutHost(context: Context): Promise<void> {
+  if (context.hasLookedForUnfinished() || !hasJournals(context.hostPaths)) return;
+  try {
+    await withHost(context, async () => {});
+  } catch (error) {
+    // A host that does not open is no failure of a command that does not need one.
+    context.log.debug(String(error));
+  }
 }
 
 function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Output): Context {
@@ -91,14 +105,17 @@ function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Out
   // The demo machine is what `emulated` means.
   const hostName = options.host === "emulated" ? "emulated:demo" : options.host;
   const { isTerminal } = io.stdout;
+  const log = loggerOf(options, io);
+  const folders = hostPaths(paths, hostName);
+  let hasLooked = false;
   return {
     io,
-    log: loggerOf(options, io),
+    log,
     style: styleFor({ isTerminal, isForbidden: !options.color, env: io.env }),
     paths,
     wiring,
     hostName,
-    hostPaths: hostPaths(paths, hostName),
+    hostPaths: folders,
     speed: speedOf(options),
     isJson: options.json === true,
     isColorForbidden: !options.color,
@@ -112,6 +129,12 @@ function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Out
       output.hasJson = true;
       writeJson(io, document);
     },
+    warnOfUnfinished: async (host) => {
+      if (hasLooked) return;
+      hasLooked = true;
+      await warnOfUnfinished(folders, host, log);
+    },
+    hasLookedForUnfinished: () => hasLooked,
     runProgram: (argv, otherIo) => main(argv, otherIo, wiring),
   };
 }

@@ -23,7 +23,7 @@ type Wanted = { readonly spec: Spec; readonly consent: Consent; readonly saved: 
 export const applyCommand: RunCommand = async (context, args) => {
   const wanted = wantedOf(context, args);
   return withHost(context, async (host) => {
-    assertWritable(host, "apply");
+    assertWritable(context, host, "apply");
     const planned = await planOn(host, wanted.spec, wanted.consent);
     assertNotStale(wanted.saved, planned);
     const { plan } = planned;

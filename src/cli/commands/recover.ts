@@ -22,7 +22,7 @@ export const recover: RunCommand = async (context, args) => {
   const consent = args.texts("allow-disruption");
   const settleTimeoutMs = chosen === null ? lookMs : waitMs;
   return withHost(context, async (host) => {
-    assertWritable(host, "recover");
+    assertWritable(context, host, "recover");
     return withSession(context, host, settleTimeoutMs, async (session) => {
       const recovery = await previewRecovery(session, { consent, settleTimeoutMs });
       if (recovery === null || recovery.kind === "nothing") return nothingToDo(context, recovery);

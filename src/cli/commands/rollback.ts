@@ -11,7 +11,7 @@ const wanted = ["undone"] as const;
 export const rollback: RunCommand = async (context, args) => {
   const consent = args.texts("allow-disruption");
   return withHost(context, async (host) => {
-    assertWritable(host, "roll back");
+    assertWritable(context, host, "roll back");
     return withSession(context, host, 0, async (session) => {
       const { journal, way } = await previewRollback(session, consent);
       const { command: applied, startedAt } = journal.header;

@@ -1,0 +1,26 @@
+// Says, on standard error, that an apply of this host was interrupted or is running. A host without
+// journals never loads the apply room for it.
+
+import { existsSync } from "node:fs";
+import type { Host } from "../host/host.ts";
+import type { Logger } from "./logger.ts";
+import type { HostPaths } from "./paths.ts";
+
+export const hasJournals = ({ journalDir }: HostPaths): boolean => existsSync(journalDir);
+
+export async function warnOfUnfinished(
+  hostPaths: HostPaths,
+  { identity }: Host,
+  log: Logger,
+): Promise<void> {
+  if (!hasJournals(hostPaths)) return;
+  const { directoryStore } = await import("../apply/journal-store.ts");
+  const { unfinished } = await import("../apply/history.ts");
+  for (const { code, message, hint } of unfinished(
+    directoryStore(hostPaths.journalDir),
+    identity,
+  )) {
+    if (code === "apply-running") log.note(message);
+    else log.warn(message, hint);
+  }
+}
