@@ -80,6 +80,7 @@ const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
   "i40e": {
     ...intel,
     unsupported: new Set<VfAttributeName>([...guids, "rssQuery"]),
+    rateNeedsLink: true,
     roundRateMbps: inSteps50,
     macNeedsReload: false,
   },
@@ -87,6 +88,7 @@ const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
     ...intel,
     unsupported: new Set<VfAttributeName>([...guids, "rssQuery"]),
     hasMinRate: true,
+    rateNeedsLink: true,
     has8021ad: true,
     resizeResetsPf: false,
     macNeedsReload: false,
