@@ -7,7 +7,7 @@ import { assert } from "../../model/assert.ts";
 import type { HostRequest } from "../host.ts";
 import type { Fault } from "./faults.ts";
 import { effectOf } from "./faults.ts";
-import type { Machine } from "./machine.ts";
+import { findVf, type Machine } from "./machine.ts";
 import type { Operation } from "./state.ts";
 import type { StepResult } from "./step.ts";
 import { refused } from "./step.ts";
@@ -127,8 +127,19 @@ export function advanceTo(machine: Machine, untilMs: number): void {
   core.clockMs = Math.max(core.clockMs, untilMs);
 }
 
-/** Whether a write to the PF's VF count is in flight. */
-export const isChanging = ({ state }: Machine, pf: string): boolean =>
-  state.core.operations.some(
-    ({ request, phase }) => request.verb === "setNumVfs" && request.pf === pf && phase !== "done",
-  );
+/**
+ * Whether a write to the PF's VF count is in flight, or anything else that its manager did not live
+ * to see the end of: on Linux a request dies with its process only when the kernel is done with
+ * it, and whoever comes next finds the apply lock taken until then.
+ */
+export const isChanging = (machine: Machine, pf: string): boolean =>
+  machine.state.core.operations.some(({ request, phase, session }) => {
+    if (phase === "done") return false;
+    if (request.verb === "setNumVfs") return request.pf === pf;
+    return session === "" && pfOfRequest(machine, request) === pf;
+  });
+
+function pfOfRequest(machine: Machine, request: HostRequest): string | null {
+  if ("pf" in request) return request.pf;
+  return "address" in request ? (findVf(machine, request.address)?.pf.address ?? null) : null;
+}
