@@ -128,7 +128,13 @@ type Ending = Pick<Report, "outcome" | "verify" | "notRestored">;
 async function endingOf(
   session: Session,
   run: Run,
-  { spec, consent, onInterrupt, before }: ApplyRequest & { readonly before: readonly PfFacts[] },
+  {
+    spec,
+    plan: planned,
+    consent,
+    onInterrupt,
+    before,
+  }: ApplyRequest & { readonly before: readonly PfFacts[] },
 ): Promise<Ending> {
   const forward = forwardOutcome(run);
   if (forward === "stuck") return { outcome: "stuck", verify: null, notRestored: null };
@@ -140,12 +146,9 @@ async function endingOf(
   }
   run.setup.onProgress({ type: "phase", phase: "verify" });
   const verification = await verify(session.host, spec, consent);
-  const isUnverified = forward === "done" && !verification.empty;
-  return {
-    outcome: isUnverified ? "unverified" : forward,
-    verify: verification,
-    notRestored: null,
-  };
+  const isWhole = forward === "done" && planned.problems.length === 0;
+  const whole = verification.empty ? "done" : "unverified";
+  return { outcome: isWhole ? whole : "partial", verify: verification, notRestored: null };
 }
 
 function emptyReport(verification: Verification): Report {
@@ -177,7 +180,7 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
     await writer.write(headerOf(session, request, { actions, before }));
     const { keepGoing, signal, onProgress } = request;
     const { host, lockFd } = session;
-    const fresh = { states: new Map(), errors: new Map() };
+    const fresh = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
     const options = { keepGoing, signal, onProgress, actions, consent, ...fresh };
     const run = new Run({ host, lockFd, writer, ...options });
     await runForward(

@@ -12,20 +12,13 @@ import { allSettled, inBatches, type Run } from "./run.ts";
 
 type States = {
   readonly states: ReadonlyMap<string, ActionState>;
-  readonly errors: ReadonlyMap<string, ActionError>;
+  readonly withoutEffect: ReadonlySet<string>;
 };
 
-/**
- * A failed or doubtful action may have done part of its work, and its inverse finds out. Not so
- * one that the census stopped before its first request, nor a creation that the kernel refused:
- * VFs that are there then are somebody else's.
- */
-function isToUndo({ id, change }: Action, { states, errors }: States): boolean {
+/** A failed or doubtful action may have done part of its work, and its inverse finds out. */
+function isToUndo({ id }: Action, { states, withoutEffect }: States): boolean {
   const state = states.get(id) ?? "not-run";
-  if (state === "not-run" || state === "undone") return false;
-  const error = errors.get(id);
-  if (state !== "failed" || error === undefined) return true;
-  return error.code !== "would-disrupt" && (change.kind !== "create-vfs" || error.errno === null);
+  return state !== "not-run" && state !== "undone" && !withoutEffect.has(id);
 }
 
 /** Actions of one PF that an undo must take back, last first. */

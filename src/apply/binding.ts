@@ -8,7 +8,15 @@ import { SriovError } from "../model/errors.ts";
 import { vfAt, type Vf } from "../model/inventory.ts";
 import { driverName, isBoundAs } from "../plan/binding.ts";
 import type { PfView } from "./pf-view.ts";
-import { done, request, type Bench, type Executed, type HostAccess, type Of } from "./request.ts";
+import {
+  noNotes,
+  done,
+  request,
+  type Bench,
+  type Executed,
+  type HostAccess,
+  type Of,
+} from "./request.ts";
 import { overrideOf } from "./satisfied.ts";
 
 type Bind = Of<"bind-driver">;
@@ -62,7 +70,7 @@ export async function requestBinding(bind: Bind, view: PfView, bench: Bench): Pr
 
 /** Best effort: the VF has failed already, and what it is left with shows in the next inventory. */
 async function restore({ address, driver, driverOverride }: Vf, access: HostAccess): Promise<void> {
-  const permitted = { ...access, permit: async () => {}, noteMissingNetdevs: () => {} };
+  const permitted = { ...access, ...noNotes };
   // While the override names the driver that was there, autoprobe does not matter.
   const wanted = driver ?? driverOverride;
   try {

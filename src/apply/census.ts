@@ -35,10 +35,17 @@ function isHarmless(change: Change, pf: Pf): boolean {
   );
 }
 
+/** A user of one function only, as the journal names those whom the apply itself brought. */
+export const broughtWord = (user: Pick<Owner, "kind" | "name">, target: string): string =>
+  `${consentWord(user)}@${target}`;
+
 export const unnamedUsers = (
   disruptions: readonly Disruption[],
   consent: ReadonlySet<string>,
-): Disruption[] => disruptions.filter((user) => !consent.has(consentWord(user)));
+): Disruption[] =>
+  disruptions.filter(
+    (user) => !consent.has(consentWord(user)) && !consent.has(broughtWord(user, user.target)),
+  );
 
 /** Throws `would-disrupt` naming every user that the consent does not name. */
 export async function refuseUnnamedUsers(

@@ -6,6 +6,7 @@ import type { HostRequest } from "../host/host.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { awaitLink } from "./await-link.ts";
+import { broughtWord } from "./census.ts";
 import { requestBinding } from "./binding.ts";
 import type { PfView } from "./pf-view.ts";
 import { done, request, type Bench, type Executed, type Of, type PfChange } from "./request.ts";
@@ -37,6 +38,24 @@ function single<Name extends Kind>(requestOf: (change: Of<Name>) => HostRequest)
     return executed.status === "done" ? await lookAgain(change as PfChange, view) : executed;
   };
 }
+
+const adminState = single<"set-admin-state">(({ pf, isUp }) => ({
+  verb: "setAdminState",
+  pf,
+  isUp,
+}));
+
+/**
+ * A PF that was down served nobody. Whoever shows up as its user now came with this change and
+ * must not stand in the way of the rest of the plan, nor of undoing it.
+ */
+const setAdminState: PfExecutor<"set-admin-state"> = async (change, view, bench) => {
+  const executed = await adminState(change, view, bench);
+  if (executed.status !== "done" || !change.isUp) return executed;
+  const owners = (await bench.host.owners([change.pf])).get(change.pf) ?? [];
+  bench.noteBrought(owners.map((owner) => broughtWord(owner, change.pf)));
+  return executed;
+};
 
 const createVfs: PfExecutor<"create-vfs"> = async ({ kind, pf, numVfs }, view, bench) => {
   if ((await view.read()).numVfs !== numVfs) {
@@ -84,7 +103,7 @@ const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
   "set-autoprobe": single(({ pf, isOn }) => ({ verb: "setDriversAutoprobe", pf, isOn })),
   "set-eswitch-mode": single(({ pf, mode }) => ({ verb: "setEswitchMode", pf, mode })),
   "set-mtu": single(({ pf, mtu }) => ({ verb: "setMtu", pf, mtu })),
-  "set-admin-state": single(({ pf, isUp }) => ({ verb: "setAdminState", pf, isUp })),
+  "set-admin-state": setAdminState,
   "remove-vfs": removeVfs,
   "create-vfs": createVfs,
   "set-vf": setVf,

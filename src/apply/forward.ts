@@ -7,7 +7,7 @@ import { loadModule } from "./executors.ts";
 import type { RecordedResult } from "./journal.ts";
 import { failed, performOnPf, stuck, type ChangeOutcome } from "./perform.ts";
 import { allSettled, inBatches, type Run } from "./run.ts";
-import { isOnVf, type PfChange } from "./request.ts";
+import { isOnVf, noNotes, type PfChange } from "./request.ts";
 
 const isPfAction = (action: Action): action is Action & { readonly change: PfChange } =>
   action.change.kind !== "load-module";
@@ -38,7 +38,7 @@ async function performModule(run: Run, action: Action): Promise<RecordedResult[]
   const { change } = action;
   if (change.kind !== "load-module") return [];
   const { host, lockFd } = run.setup;
-  const bench = { host, lockFd, permit: async () => {}, noteMissingNetdevs: () => {} };
+  const bench = { host, lockFd, ...noNotes };
   run.start("do", action);
   let outcome: ChangeOutcome = { status: "done" };
   try {
@@ -53,13 +53,27 @@ async function performModule(run: Run, action: Action): Promise<RecordedResult[]
   return [result];
 }
 
+/**
+ * The census stops a change before its first request; a creation that the kernel refuses makes
+ * no VF, so VFs that are there then are somebody else's.
+ */
+function hadNoEffect({ change }: Action, { result, error }: RecordedResult): boolean {
+  if (result !== "failed" || error === undefined) return false;
+  return error.code === "would-disrupt" || (change.kind === "create-vfs" && error.errno !== null);
+}
+
 /** Intent, requests, result. False when nothing further of this lane may run. */
 async function runBatch(run: Run, batch: readonly Action[]): Promise<boolean> {
   const [first] = batch;
   if (first === undefined || run.stopReason !== null) return false;
+  const fresh = new Set(batch.filter((action) => run.stateOf(action) === "not-run"));
   await run.intend("do", batch);
   const perform = isPfAction(first) ? performBatch(run, batch) : performModule(run, first);
-  const results = await perform;
+  const results = (await perform).map((result, index): RecordedResult => {
+    const action = batch[index];
+    const isUntouched = action !== undefined && fresh.has(action) && hadNoEffect(action, result);
+    return isUntouched ? { ...result, noEffect: true } : result;
+  });
   await run.record("do", results);
   if (results.some(({ result }) => result === "stuck")) {
     run.stop("stuck");
@@ -82,8 +96,17 @@ async function runLane(
   todo: ReadonlySet<string>,
 ): Promise<void> {
   const actions = lane.filter(({ id }) => todo.has(id));
-  for (const batch of inBatches(actions, ({ change }) => change)) {
-    if (await runBatch(run, batch)) continue;
+  const failedVfs = new Set<string>();
+  for (const whole of inBatches(actions, ({ change }) => change)) {
+    // A VF that failed gets nothing more: least of all a driver without its policy.
+    const batch = whole.filter(({ target }) => !failedVfs.has(target));
+    if (batch.length === 0) continue;
+    const isSound = await runBatch(run, batch);
+    for (const action of batch) {
+      const hasFailed = run.stateOf(action) === "failed";
+      if (hasFailed && isOnVf(action.change)) failedVfs.add(action.target);
+    }
+    if (isSound) continue;
     if (run.stopReason !== null) return;
     if (run.setup.keepGoing) await putBackAutoprobe(run, lane);
     else run.stop("failure");

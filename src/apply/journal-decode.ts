@@ -157,11 +157,19 @@ const outcomes: readonly Outcome[] = [
 
 const isError = shape({ code: isText, message: isText, errno: orNull(isText), hint: isText });
 
+const isResult = shape({
+  action: isText,
+  result: oneOf(...results),
+  error: optional(isError),
+  noEffect: optional((value) => value === true),
+});
+
 const isEntry = byName("entry", {
   intent: shape({ direction: oneOf(...directions), actions: listOf(isText) }),
   result: shape({
     direction: oneOf(...directions),
-    results: listOf(shape({ action: isText, result: oneOf(...results), error: optional(isError) })),
+    results: listOf(isResult),
+    brought: optional(listOf(isText)),
   }),
   resumed: shape({
     at: isText,

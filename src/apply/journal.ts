@@ -27,6 +27,8 @@ export type RecordedResult = {
   readonly action: string;
   readonly result: ActionResult;
   readonly error?: ActionError;
+  /** It failed before it could change anything, and was never begun before. */
+  readonly noEffect?: true;
 };
 
 /** How an apply ended. Only `stuck` and `interrupted` leave the journal open. */
@@ -68,6 +70,9 @@ export type JournalEntry =
       readonly entry: "result";
       readonly direction: Direction;
       readonly results: readonly RecordedResult[];
+      /** Users who came with these actions, as `kind:name@target`: to hit them hits nobody who
+       * was there before the apply. */
+      readonly brought?: readonly string[];
     }
   | {
       readonly entry: "resumed";
@@ -92,7 +97,9 @@ export type Journal = {
   readonly header: JournalHeader;
   readonly states: ReadonlyMap<string, ActionState>;
   readonly errors: ReadonlyMap<string, ActionError>;
-  /** The header's and what was given on resuming. */
+  /** Failed actions that need no undo. */
+  readonly withoutEffect: ReadonlySet<string>;
+  /** The header's, what was given on resuming, and users whom the apply itself brought. */
   readonly consent: Consent;
   /** null: nobody ended it, or it was resumed since. */
   readonly outcome: Outcome | null;
@@ -129,6 +136,7 @@ export function replay(
 ): Journal {
   const states = new Map<string, ActionState>(header.actions.map((one) => [one.id, "not-run"]));
   const errors = new Map<string, ActionError>();
+  const withoutEffect = new Set<string>();
   const consent = new Set(header.consent);
   const endings: { at: string; outcome: Outcome }[] = [];
   let outcome: Outcome | null = null;
@@ -146,15 +154,18 @@ export function replay(
     } else if (entry.entry === "intent") {
       for (const action of entry.actions) {
         states.set(action, entry.direction === "do" ? "doing" : "undoing");
+        withoutEffect.delete(action);
       }
     } else {
-      for (const { action, result, error } of entry.results) {
+      for (const word of entry.brought ?? []) consent.add(word);
+      for (const { action, result, error, noEffect } of entry.results) {
         states.set(action, result);
+        if (noEffect === true) withoutEffect.add(action);
         if (error === undefined) errors.delete(action);
         else errors.set(action, error);
       }
     }
   }
-  const words = [...consent];
-  return { id, header, states, errors, consent: words, outcome, endings, direction, soundBytes };
+  const found = { states, errors, withoutEffect, consent: [...consent] };
+  return { id, header, ...found, outcome, endings, direction, soundBytes };
 }

@@ -29,6 +29,7 @@ export type Performer = {
   readonly shouldStop: () => boolean;
   readonly onStart: (index: number) => void;
   readonly onOutcome: (index: number, outcome: ChangeOutcome) => void;
+  readonly onBrought: (users: readonly string[]) => void;
   readonly onMissingNetdevs: (pf: Address, vfIndexes: readonly number[]) => void;
 };
 
@@ -103,11 +104,12 @@ class PfRun {
   }
 
   #benchFor(change: PfChange): Bench {
-    const { host, lockFd, onMissingNetdevs } = this.#performer;
+    const { host, lockFd, onBrought, onMissingNetdevs } = this.#performer;
     const permit = once(async () => {
       await refuseUnnamedUsers(change, await this.#view.read(), this.#performer);
     });
-    return { host, lockFd, permit, noteMissingNetdevs: onMissingNetdevs };
+    const notes = { noteBrought: onBrought, noteMissingNetdevs: onMissingNetdevs };
+    return { host, lockFd, permit, ...notes };
   }
 
   async #perform(index: number, change: PfChange): Promise<ChangeOutcome> {

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   applySpec,
+  crashApplying,
   openBench,
   options,
   planOn,
-  reopen,
   stateOf,
   type TestBench,
 } from "../../test/sim/bench.ts";
@@ -37,14 +37,12 @@ const recovery: RecoverRequest = {
   settleTimeoutMs: 5_000,
 };
 
-async function crashed(bench: TestBench, numWrites: number): Promise<TestBench> {
-  bench.journals.crashAfter(numWrites);
-  await assert.rejects(applySpec(bench, toFour), { name: "Crash" });
-  return await reopen(bench);
-}
+/** Dies while the VFs are being created: header, removal, intent to create. */
+const crashed = async (bench: TestBench): Promise<TestBench> =>
+  await crashApplying(bench, toFour, { request: 1 });
 
 test("after a crash apply refuses until recover has undone it", async () => {
-  const bench = await crashed(await openBench(resized), 5);
+  const bench = await crashed(await openBench(resized));
   await refused("unfinished-apply", applySpec(bench, toFour));
   assert.equal(unfinished(bench.journals, bench.host.identity).length, 1);
   const report = await recover(bench.session, recovery);
@@ -55,7 +53,7 @@ test("after a crash apply refuses until recover has undone it", async () => {
 });
 
 test("recover --finish ends where the apply would have ended", async () => {
-  const bench = await crashed(await openBench(resized), 5);
+  const bench = await crashed(await openBench(resized));
   const report = await recover(bench.session, { ...recovery, choice: "finish" });
   assert.equal(report?.outcome, "done");
   assert.deepEqual((await planOn(bench, toFour)).actions, []);
@@ -68,7 +66,7 @@ test("recover has nothing to do after an apply that ended", async () => {
 });
 
 test("a reboot ends an unfinished apply without undoing anything", async () => {
-  const bench = await crashed(await openBench(resized), 5);
+  const bench = await crashed(await openBench(resized));
   const identity = { ...bench.host.identity, bootId: "another" };
   const host = new Proxy(bench.host, {
     get: (target, name) => {

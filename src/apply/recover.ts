@@ -3,16 +3,19 @@
 // and the same choice. Whom it would hit is asked before anything is touched, and again before
 // each action.
 
+import type { Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Inventory } from "../model/inventory.ts";
 import { fullInventory, type Host } from "../host/host.ts";
+import type { Problem } from "../model/problem.ts";
 import type { Consent } from "../model/plan.ts";
 import { consentWord } from "../plan/disruption.ts";
 import { notRestored, undoAll, type RunOptions } from "./apply.ts";
 import { runForward } from "./forward.ts";
-import { isOpen, type Direction, type Journal, type Outcome } from "./journal.ts";
+import { isOpen, type Direction, type Journal } from "./journal.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { recoveryOf, undoWay, type Recovery, type Way } from "./recovery.ts";
+import { deadlineMs } from "./request.ts";
 import { actionReports, forwardOutcome, type Report } from "./report.ts";
 import { Run } from "./run.ts";
 import { readOwnJournals, touchedPfs, type Session } from "./session.ts";
@@ -79,26 +82,31 @@ type Resumption = RunOptions & {
 };
 
 /**
- * A binding to a kernel driver switches autoprobe on for a moment, and a crash in that moment is
- * in no journal. So the last word about autoprobe is said again.
+ * Sets autoprobe of the journal's PFs to what it is once `actions` are done and nothing else is.
+ * An undo that a crash cut short leaves it as an inverse needed it, and binding to a kernel driver
+ * switches it for a moment; neither is an action of the plan.
  */
 async function putBackAutoprobe(
-  session: Session,
+  { host, lockFd }: Session,
   { header }: Journal,
-  outcome: Outcome,
+  { actions, warnings }: { readonly actions: readonly Action[]; readonly warnings: Problem[] },
 ): Promise<void> {
   const wanted = new Map(header.before.map((pf) => [pf.address, pf.driversAutoprobe]));
-  if (outcome === "done") {
-    for (const { change } of header.actions) {
-      if (change.kind === "set-autoprobe") wanted.set(change.pf, change.isOn);
-    }
-  } else if (outcome !== "undone") return;
-  const { physicalFunctions } = await read(session.host, [...wanted.keys()]);
+  for (const { change } of actions) {
+    if (change.kind === "set-autoprobe") wanted.set(change.pf, change.isOn);
+  }
+  const { physicalFunctions } = await read(host, [...wanted.keys()]);
   for (const { address, driversAutoprobe } of physicalFunctions) {
     const isOn = wanted.get(address) ?? null;
     if (isOn === null || driversAutoprobe === null || driversAutoprobe === isOn) continue;
-    const options = { deadlineMs: pollMs * 60, lockFd: session.lockFd };
-    await session.host.perform({ verb: "setDriversAutoprobe", pf: address, isOn }, options);
+    try {
+      const options = { deadlineMs: deadlineMs(0), lockFd };
+      await host.perform({ verb: "setDriversAutoprobe", pf: address, isOn }, options);
+    } catch (error) {
+      if (!(error instanceof SriovError)) throw error;
+      const { message, hint } = error;
+      warnings.push({ code: "autoprobe-left", where: address, message, hint });
+    }
   }
 }
 
@@ -106,6 +114,10 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
   const { journal, way, direction, onInterrupt } = resumption;
   const { before } = journal.header;
   if (direction === "undo") return await undoAll(session, run, before);
+  const todo = new Set(way.actions);
+  const isDone = (action: Action): boolean => !todo.has(action);
+  const actions = journal.header.actions.filter(isDone);
+  await putBackAutoprobe(session, journal, { actions, warnings: run.warnings });
   await runForward(
     run,
     way.actions.map(({ id }) => id),
@@ -127,13 +139,15 @@ async function resume(session: Session, resumption: Resumption): Promise<Report>
   try {
     const at = session.now();
     await writer.write({ entry: "resumed", at, command, pid: process.pid, direction, consent });
-    const { states, errors } = journal;
+    const { states, errors, withoutEffect } = journal;
     const agreed = [...journal.consent, ...consent];
-    const options = { keepGoing, signal, onProgress, actions, consent: agreed, states, errors };
-    const run = new Run({ host, lockFd, writer, ...options });
+    const options = { keepGoing, signal, onProgress, actions, consent: agreed };
+    const run = new Run({ host, lockFd, writer, ...options, states, errors, withoutEffect });
     const ending = await runResumed(session, run, resumption);
-    await putBackAutoprobe(session, journal, ending.outcome);
     const isUndone = ending.outcome === "undone";
+    const { warnings } = run;
+    if (ending.outcome === "done") await putBackAutoprobe(session, journal, { actions, warnings });
+    if (isUndone) await putBackAutoprobe(session, journal, { actions: [], warnings });
     const rest = isUndone ? await notRestored(session, before) : ending.notRestored;
     await writer.write({ entry: "end", at: session.now(), outcome: ending.outcome });
     const { outcome } = ending;

@@ -24,6 +24,8 @@ export type HostAccess = {
 export type Bench = HostAccess & {
   /** Throws `would-disrupt`; asked once a change, before its first request. */
   readonly permit: () => Promise<void>;
+  /** Users whom this change brought, not found: to hit them later hits nobody else. */
+  readonly noteBrought: (users: readonly string[]) => void;
   readonly noteMissingNetdevs: (pf: Address, vfIndexes: readonly number[]) => void;
 };
 
@@ -40,6 +42,13 @@ const perVfDeadlineMs = 1_000;
 
 /** Time after which a request counts as stuck; creating and removing take longer with more VFs. */
 export const deadlineMs = (numVfs: number): number => baseDeadlineMs + numVfs * perVfDeadlineMs;
+
+/** For requests that nobody can be hit by: nothing is asked and nothing noted. */
+export const noNotes: Omit<Bench, keyof HostAccess> = {
+  permit: async () => {},
+  noteBrought: () => {},
+  noteMissingNetdevs: () => {},
+};
 
 export async function request(bench: Bench, what: HostRequest, numVfs = 0): Promise<Executed> {
   await bench.permit();

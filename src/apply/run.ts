@@ -40,16 +40,20 @@ export type RunSetup = {
   readonly keepGoing: boolean;
   readonly states: ReadonlyMap<string, ActionState>;
   readonly errors: ReadonlyMap<string, ActionError>;
+  readonly withoutEffect: ReadonlySet<string>;
   readonly signal: AbortSignal | null;
   readonly onProgress: (progress: Progress) => void;
 };
 
 export class Run {
   readonly setup: RunSetup;
-  readonly consent: ReadonlySet<string>;
+  readonly consent: Set<string>;
+  readonly withoutEffect: Set<string>;
   readonly states: Map<string, ActionState>;
   readonly errors: Map<string, ActionError>;
   readonly warnings: Problem[] = [];
+  /** Not in the journal yet. */
+  #brought: string[] = [];
   #stop: StopReason | null = null;
 
   constructor(setup: RunSetup) {
@@ -57,6 +61,7 @@ export class Run {
     this.consent = new Set(setup.consent);
     this.states = new Map(setup.states);
     this.errors = new Map(setup.errors);
+    this.withoutEffect = new Set(setup.withoutEffect);
   }
 
   /** Actions of the whole host first, then the PFs' own, each in plan order. */
@@ -96,13 +101,20 @@ export class Run {
   async intend(direction: Direction, actions: readonly Action[]): Promise<void> {
     const ids = actions.map(({ id }) => id);
     await this.setup.writer.write({ entry: "intent", direction, actions: ids });
-    for (const id of ids) this.states.set(id, direction === "do" ? "doing" : "undoing");
+    for (const id of ids) {
+      this.states.set(id, direction === "do" ? "doing" : "undoing");
+      this.withoutEffect.delete(id);
+    }
   }
 
   async record(direction: Direction, results: readonly RecordedResult[]): Promise<void> {
-    await this.setup.writer.write({ entry: "result", direction, results });
-    for (const { action, result, error } of results) {
+    const brought = this.#brought;
+    this.#brought = [];
+    const users = brought.length === 0 ? {} : { brought };
+    await this.setup.writer.write({ entry: "result", direction, results, ...users });
+    for (const { action, result, error, noEffect } of results) {
       this.states.set(action, result);
+      if (noEffect === true) this.withoutEffect.add(action);
       if (error === undefined) this.errors.delete(action);
       else this.errors.set(action, error);
     }
@@ -119,7 +131,11 @@ export class Run {
   performer(hooks: Pick<Performer, "shouldStop" | "onStart" | "onOutcome">): Performer {
     const { host, lockFd } = this.setup;
     const onMissingNetdevs = this.noteMissingNetdevs.bind(this);
-    return { host, lockFd, consent: this.consent, onMissingNetdevs, ...hooks };
+    const onBrought = (users: readonly string[]): void => {
+      for (const user of users) this.consent.add(user);
+      this.#brought.push(...users);
+    };
+    return { host, lockFd, consent: this.consent, onBrought, onMissingNetdevs, ...hooks };
   }
 
   noteMissingNetdevs(pf: Address, vfIndexes: readonly number[]): void {

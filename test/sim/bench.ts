@@ -1,7 +1,9 @@
 // A machine, its journals and a way to run applies on it as the command line does: inventory,
 // plan, apply. Everything is production code except the journals' disk.
 
+import assert from "node:assert/strict";
 import { apply, type ApplyRequest } from "../../src/apply/apply.ts";
+import type { JournalStore } from "../../src/apply/journal-store.ts";
 import type { Report } from "../../src/apply/report.ts";
 import type { Session } from "../../src/apply/session.ts";
 import { inventoryFor } from "../../src/apply/verify.ts";
@@ -22,12 +24,13 @@ import type { Consent, Plan } from "../../src/model/plan.ts";
 import type { Profile } from "../../src/host/emulated/profile.ts";
 import { plan } from "../../src/plan/plan.ts";
 import { machineProfile, type MachinePlan } from "./machines.ts";
-import { memoryJournals, type MemoryJournals } from "./memory-journals.ts";
+import { memoryJournals } from "./memory-journals.ts";
+import { mortal, type CrashPoint } from "./mortal.ts";
 
 export type TestBench = {
   readonly profile: Profile;
   readonly host: EmulatedHost;
-  readonly journals: MemoryJournals;
+  readonly journals: JournalStore;
   readonly session: Session;
 };
 
@@ -59,9 +62,8 @@ export async function openBench(
 
 /** The same machine and journals after the manager died: somebody starts a new one. */
 export async function reopen(bench: TestBench): Promise<TestBench> {
-  const { profile, host, journals, session } = bench;
+  const { profile, host, session } = bench;
   host.abandon();
-  journals.crashAfter(null);
   const next = await openEmulatedHost({ name: profile, statePath: null, store: host.store });
   return { ...bench, host: next, session: { ...session, host: next } };
 }
@@ -83,6 +85,19 @@ export async function applySpec(
   const { consent = [] } = overrides;
   const planned = await planOn(bench, spec, consent);
   return await apply(bench.session, { ...options, spec, plan: planned, consent, ...overrides });
+}
+
+/** Plans and applies, and dies at `point`; the bench that is left for the next manager. */
+export async function crashApplying(
+  bench: TestBench,
+  spec: Spec,
+  point: CrashPoint,
+): Promise<TestBench> {
+  const { session, died } = mortal(bench.session, bench.host, point);
+  const planned = await planOn(bench, spec);
+  const applying = apply(session, { ...options, spec, plan: planned, consent: [] });
+  assert.equal(await Promise.race([applying, died]), "died");
+  return await reopen(bench);
 }
 
 /** The host as a spec would put it, one line a PF and VF: `  0 vfio-pci vlan 120`. */
