@@ -41,7 +41,8 @@ export type HostVerb = HostRequest["verb"];
 export type InventoryOptions = {
   /** Who uses what (section "Ownership census"). Costs a walk through /proc. */
   readonly census: boolean;
-  /** VF attributes and permanent MACs by netlink. */
+  /** Netdevs, VF attributes and permanent MACs. Without it and without a census, which needs their
+   * names, `netdevs` may be left empty: nobody asked. */
   readonly netdevAttributes: boolean;
   /** Functions whose driver_override and VF MSI-X counts are wanted too: PFs of the spec. */
   readonly detailOf: readonly Address[];

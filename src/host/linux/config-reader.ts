@@ -17,6 +17,21 @@ export type ConfigRead =
 
 const openFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
+/** A config file of a captured tree. */
+export function readPlainFile(path: string): ConfigRead {
+  try {
+    const fd = openSync(path, openFlags);
+    try {
+      const bytes = new Uint8Array(configBytesMax);
+      return { status: "read", bytes: bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)) };
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    return { status: "failed", errno: errnoOf(error) ?? "unknown error" };
+  }
+}
+
 /** One config file; the read itself happens on a thread of the pool. */
 function startRead(path: string, done: (outcome: ConfigRead) => void): void {
   let fd: number;

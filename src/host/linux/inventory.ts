@@ -230,13 +230,14 @@ export async function readInventory(
   const steadyPfs = scan.pfs.map(({ fn }) => fn.address).filter((pf) => !changing.has(pf));
   const detailed = scan.pfs.filter(({ fn }) => options.detailOf.includes(fn.address));
   const [configs, detail] = await Promise.all([
-    readPfConfigs(scan.pfs, changing, reader),
+    readPfConfigs(scan.pfs, { changing, isLive: paths.isLive }, reader),
     readDetail(paths, detailed, changing, reader),
   ]);
   const facts: Facts = {
     paths,
     drivers,
-    netdevNames: readNetdevNames(paths, reader),
+    netdevNames:
+      options.netdevAttributes || options.census ? readNetdevNames(paths, reader) : new Map(),
     links: options.netdevAttributes
       ? ((await sources.readLinks?.(reader, steadyPfs)) ?? null)
       : null,

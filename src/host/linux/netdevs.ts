@@ -18,6 +18,15 @@ export function functionOnPath(path: string): Address | null {
   return null;
 }
 
+/** The common case of functionOnPath() without taking the path apart: `.../ADDRESS/net/NAME`. */
+function functionAboveNet(target: string): Address | null {
+  const end = target.lastIndexOf("/net/");
+  const address = target.slice(target.lastIndexOf("/", end - 1) + 1, end);
+  // Only what a function's folder is called ends in `:DD.F`; anything else is looked at closely.
+  const isAddress = address.length >= 12 && address.charAt(address.length - 5) === ":";
+  return isAddress ? address : functionOnPath(target);
+}
+
 /** Names of netdevs by function, in name order. */
 export function readNetdevNames(
   paths: LinuxPaths,
@@ -26,9 +35,9 @@ export function readNetdevNames(
   const byFunction = new Map<Address, string[]>();
   for (const name of reader.namesIfThere(paths.netdevs).sort()) {
     const target = reader.link(`${paths.netdevs}/${name}`);
-    // ".../0000:01:00.0/net/eth0": cheap exit for the many virtual ones.
+    // Cheap exit for the many virtual ones.
     if (target === null || target.includes("/devices/virtual/")) continue;
-    const address = functionOnPath(target);
+    const address = functionAboveNet(target);
     if (address === null) continue;
     const names = byFunction.get(address);
     if (names === undefined) byFunction.set(address, [name]);

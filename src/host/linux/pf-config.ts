@@ -3,7 +3,7 @@
 
 import type { Address } from "../../model/bdf.ts";
 import { configFacts, type ConfigFacts } from "./config-facts.ts";
-import { type ConfigRead, readConfigs } from "./config-reader.ts";
+import { type ConfigRead, readConfigs, readPlainFile } from "./config-reader.ts";
 import { readLockedBytes } from "./locked-reader.ts";
 import type { ScannedPf } from "./scan.ts";
 import type { TreeReader } from "./tree-reader.ts";
@@ -16,18 +16,28 @@ async function readConfigInChild(file: string): Promise<ConfigRead> {
   return bytes.length === 0 ? { status: "late" } : { status: "read", bytes };
 }
 
-/** Config space of each PF, by a child where a change is known to be in flight. A read that does not come back is a sign of a change under way. */
+export type ConfigCircumstances = {
+  readonly changing: ReadonlySet<Address>;
+  /** false: a captured tree, whose files answer at once. */
+  readonly isLive: boolean;
+};
+
+/** Config space of each PF, by a child where a change is known to be in flight. A read that does
+ * not come back is a sign of a change under way. */
 export async function readPfConfigs(
   pfs: readonly ScannedPf[],
-  changing: ReadonlySet<Address>,
+  { changing, isLive }: ConfigCircumstances,
   reader: TreeReader,
 ): Promise<{ facts: ConfigFacts | null; isLate: boolean }[]> {
   const fileOf = ({ fn }: ScannedPf): string => `${fn.folder}/config`;
   const readable = pfs.filter(({ fn }) => fn.files.has("config"));
-  const settled = readable.filter(({ fn }) => !changing.has(fn.address));
-  const unsettled = readable.filter(({ fn }) => changing.has(fn.address));
+  const mayWait = ({ fn }: ScannedPf): boolean => isLive && changing.has(fn.address);
+  const settled = readable.filter((pf) => !mayWait(pf));
+  const unsettled = readable.filter(mayWait);
   const [reads, lockedReads] = await Promise.all([
-    readConfigs(settled.map(fileOf), configDeadlineMs),
+    isLive
+      ? readConfigs(settled.map(fileOf), configDeadlineMs)
+      : settled.map((pf) => readPlainFile(fileOf(pf))),
     Promise.all(unsettled.map((pf) => readConfigInChild(fileOf(pf)))),
   ]);
   const configOf = new Map<ScannedPf, ConfigRead | undefined>([

@@ -2,10 +2,11 @@
 // VF's routing ID is always above its PF's, so by the time the walk comes to a VF its PF has
 // claimed it, and it costs nothing; whatever nobody claims is read in full.
 
-import { compareAddresses, parseBdf, type Address } from "../../model/bdf.ts";
+import { compareAddresses, type Address } from "../../model/bdf.ts";
 import type { VfPlacement } from "../../pci/routing-id.ts";
 import { hidesSriov } from "./config-reader.ts";
 import type { LinuxPaths } from "./paths.ts";
+import { listFunctions } from "./present-functions.ts";
 import { isBridge, type PciFunction, readFunction } from "./pci-function.ts";
 import type { TreeReader } from "./tree-reader.ts";
 import { linkedSeats, orphanSeats, type VfSeat } from "./virtual-functions.ts";
@@ -64,21 +65,6 @@ const placementOf = ({ firstVfOffset, vfStride }: SriovFiles): VfPlacement | nul
 const isPf = ({ files }: PciFunction): boolean =>
   files.has("sriov_totalvfs") || files.has("sriov_numvfs");
 
-/** Addresses to visit: all, or the named ones with what is above them found on the way. */
-function addressesOf(paths: LinuxPaths, reader: TreeReader): Address[] {
-  const names = reader.names(paths.pciFunctions);
-  if (names === null) {
-    reader.report("no-pci", paths.pciFunctions, "Cannot list PCI functions: nothing can be shown");
-    return [];
-  }
-  const addresses: Address[] = [];
-  for (const name of names) {
-    if (parseBdf(name) !== null) addresses.push(name);
-    else reader.report("garbage", `${paths.pciFunctions}/${name}`, `${name} is no PCI address`);
-  }
-  return addresses.sort(compareAddresses);
-}
-
 function isSettled(indexes: readonly number[]): boolean {
   return indexes.every((vfIndex, position) => vfIndex === position);
 }
@@ -88,8 +74,7 @@ export function scanFunctions(
   only: readonly Address[] | null,
   reader: TreeReader,
 ): Scan {
-  const addresses = addressesOf(paths, reader);
-  const present = new Set(addresses);
+  const functions = listFunctions(paths, reader);
   const claimed = new Set<Address>();
   const read = new Map<Address, PciFunction | null>();
   const pfs: ScannedPf[] = [];
@@ -100,18 +85,19 @@ export function scanFunctions(
     read.set(address, fn);
     return fn;
   };
-  for (const address of only ?? addresses) {
-    if (claimed.has(address) || !present.has(address)) continue;
+  for (const address of only?.filter((each) => functions.addresses.includes(each)) ??
+    functions.addresses) {
+    if (claimed.has(address)) continue;
     const fn = readOnce(address);
     if (fn === null || !isPf(fn)) continue;
     const sriov = readSriovFiles(fn, reader);
-    const seats = linkedSeats(fn, placementOf(sriov), present, reader);
+    const seats = linkedSeats(fn, placementOf(sriov), functions, reader);
     for (const seat of seats) claimed.add(seat.address);
     const looksUnsettled = !isSettled(fn.virtfnIndexes);
     pfs.push({ fn, sriov, hasFiles: true, seats, looksUnsettled });
   }
   for (const { fn } of pfs) for (const parent of fn.parents) if (only !== null) readOnce(parent);
-  const unclaimed = new Set([...present].filter((address) => !claimed.has(address)));
+  const unclaimed = new Set(functions.addresses.filter((address) => !claimed.has(address)));
   for (const { fn } of pfs) unclaimed.delete(fn.address);
   const withOrphans = pfs.map((pf) => addOrphans(pf, unclaimed, readOnce, reader));
   const others = [...read.values()].filter(

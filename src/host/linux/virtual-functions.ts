@@ -5,7 +5,8 @@
 
 import type { Address } from "../../model/bdf.ts";
 import { formatBdf, parseBdf } from "../../model/bdf.ts";
-import { vfAddress, type VfPlacement } from "../../pci/routing-id.ts";
+import { vfAddress, type VfPlacement, vfRoutingId } from "../../pci/routing-id.ts";
+import type { PresentFunctions } from "./present-functions.ts";
 import type { PciFunction } from "./pci-function.ts";
 import type { TreeReader } from "./tree-reader.ts";
 
@@ -27,12 +28,14 @@ function linkedAddress(pf: PciFunction, vfIndex: number, reader: TreeReader): Ad
 function seatsByArithmetic(
   pf: PciFunction,
   placement: VfPlacement,
-  present: ReadonlySet<Address>,
+  present: PresentFunctions,
 ): VfSeat[] | null {
   const seats: VfSeat[] = [];
+  const { domain, routingId } = pf.bdf;
+  const inDomain = present.byRoutingId.get(domain);
   for (const vfIndex of pf.virtfnIndexes) {
-    const address = vfAddress(pf.bdf, placement, vfIndex);
-    if (!present.has(address)) return null;
+    const address = inDomain?.get(vfRoutingId(routingId, placement, vfIndex));
+    if (address === undefined) return null;
     seats.push({ vfIndex, address, isLinked: true });
   }
   return seats;
@@ -61,7 +64,7 @@ const agreesWithLinks = (pf: PciFunction, seats: readonly VfSeat[], reader: Tree
 export function linkedSeats(
   pf: PciFunction,
   placement: VfPlacement | null,
-  present: ReadonlySet<Address>,
+  present: PresentFunctions,
   reader: TreeReader,
 ): VfSeat[] {
   if (pf.virtfnIndexes.length === 0) return [];
