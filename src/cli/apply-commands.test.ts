@@ -130,6 +130,8 @@ test("rollback returns to the state before the last apply, and history tells", a
   assert.equal(none.exitCode, 1);
   const before = await run(["import"]);
   await run(["apply", "-f", spec, "--yes"]);
+  const unasked = await run(["rollback"]);
+  assert.equal(unasked.exitCode, 3, "nobody confirmed");
   const { exitCode, stdout } = await run(["rollback"], ["y"]);
   assert.equal(exitCode, 0);
   assert.match(stdout, /\nUndone: the host is as it was before\n$/);
@@ -165,6 +167,8 @@ test("after a crash every command says so, and recover finishes or undoes", asyn
   const looked = await run(["recover"], [""]);
   assert.equal(looked.exitCode, 3);
   assert.match(looked.stdout, /--undo +\d+ actions?, hits nobody \(preferred\)\n {2}--finish/);
+  const unasked = await run(["recover"]);
+  assert.equal(unasked.exitCode, 3, "nobody chose");
   const both = await run(["recover", "--undo", "--finish"]);
   assert.equal(both.exitCode, 2);
   const undone = await json("recover", "--undo");

@@ -71,9 +71,7 @@ export function rangesOfIndexes(vfIndexes: readonly number[]): VfRange[] {
 
 /** `0-3,7`: VF indexes in any order, as people write them. */
 export const rangesOf = (vfIndexes: readonly number[]): string =>
-  rangesOfIndexes(vfIndexes.toSorted((left, right) => left - right))
-    .map(rangeText)
-    .join(",");
+  rangesOfIndexes(vfIndexes).map(rangeText).join(",");
 
 export const countOf = ({ ranges }: VfRanges): number =>
   ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);

@@ -82,14 +82,19 @@ function wayWords({ actions, unnamed }: Way): string {
   return `${plural(actions.length, "action")}, ${harm}`;
 }
 
-/** null: leave it. Without a terminal the preferred way is taken: the command was the answer. */
+/** null: leave it. With --yes the preferred way is taken; without a terminal one must be named. */
 async function askWhich(
   { io, print }: Context,
   recovery: Choosable,
   isYes: boolean,
 ): Promise<Choice | null> {
   const { preferred } = recovery;
-  if (isYes || io.ask === null) return preferred;
+  if (isYes) return preferred;
+  if (io.ask === null) {
+    const message = `Cannot choose how to recover: nobody is at a terminal to answer`;
+    const hint = `Say --undo or --finish, or --yes for the preferred one (${preferred})`;
+    throw new SriovError("not-confirmed", message, { operation: "recover", target: "", hint });
+  }
   const answer = await io.ask(`Undo, finish or leave it? [u/f/N] (preferred: ${preferred}) `);
   print();
   const letter = answer.trim().toLowerCase().slice(0, 1);

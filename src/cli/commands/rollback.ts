@@ -17,8 +17,8 @@ export const rollback: RunCommand = async (context, args) => {
       const { command: applied, startedAt } = journal.header;
       const count = plural(way.actions.length, "action");
       context.print(`Takes back ${count} of ${applied} (${startedAt})`);
-      const isAsking = !args.isSet("yes") && context.io.ask !== null;
-      if (isAsking && !(await confirm(context, `Roll back on ${host.identity.name}?`))) {
+      const question = `Roll back on ${host.identity.name}?`;
+      if (!args.isSet("yes") && !(await confirm(context, question))) {
         context.log.note("Nothing was changed");
         return 3;
       }
