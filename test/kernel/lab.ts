@@ -91,13 +91,20 @@ export function labProcess(directory: string): number | null {
   if (!existsSync(file)) return null;
   const pid = Number(readFileSync(file, "utf8"));
   try {
-    // A recycled number is another program's: the command line tells.
     const commandLine = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    // Empty in a zombie, but also for a moment while setpriv becomes QEMU.
+    if (commandLine === "") return isZombie(pid) ? null : pid;
+    // A recycled number is another program's: the command line tells.
     return commandLine.includes(directory) ? pid : null;
   } catch {
+    // ENOENT or ESRCH: there is no such process.
     return null;
   }
 }
+
+/** proc_pid_stat(5): the state follows the name, which is in parentheses. */
+const isZombie = (pid: number): boolean =>
+  / Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\)/s, ""));
 
 function consoleTail(directory: string): string {
   const read = (name: string): string => {
@@ -157,7 +164,10 @@ export async function bootLab(options: BootOptions = {}): Promise<Lab> {
   } catch (error) {
     const tail = consoleTail(directory);
     await lab.close();
-    throw new Error(`Cannot boot the lab: the console ends with\n${tail}`, { cause: error });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot boot the lab: ${why}; the console ends with\n${tail}`, {
+      cause: error,
+    });
   }
 }
 
