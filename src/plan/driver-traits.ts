@@ -13,7 +13,7 @@ export type DriverTraits = {
   readonly hasMinRate: boolean;
   /** Max rate is refused with EINVAL while the PF has no link. */
   readonly rateNeedsLink: boolean;
-  /** The rate that the driver programs and reports for a wanted one, Mbit/s. */
+  /** The rate that the driver reports for a wanted one, Mbit/s. */
   readonly roundRateMbps: (wantedMbps: number) => number;
   readonly has8021ad: boolean;
   /** Spoof check of a fresh VF; null: up to the firmware. */
@@ -29,10 +29,6 @@ export type DriverTraits = {
 };
 
 const exactly = (wantedMbps: number): number => wantedMbps;
-
-/** i40e programs credits of 50 Mbit/s and raises 1 to 49 to one credit. */
-const inSteps50 = (wantedMbps: number): number =>
-  wantedMbps === 0 ? 0 : Math.max(50, Math.floor(wantedMbps / 50) * 50);
 
 /** Assumed of a driver that is not in the table: allow everything, fear everything. */
 const unknownDriver: DriverTraits = {
@@ -79,9 +75,9 @@ const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
   "ixgbe": { ...intel, rateNeedsLink: true },
   "i40e": {
     ...intel,
+    // It programs steps of 50 Mbit/s and reports what was asked (i40e_ndo_set_vf_bw()); without a
+    // link it takes any rate, as its speed of -EINVAL is compared as an unsigned number.
     unsupported: new Set<VfAttributeName>([...guids, "rssQuery"]),
-    rateNeedsLink: true,
-    roundRateMbps: inSteps50,
     macNeedsReload: false,
   },
   "ice": {

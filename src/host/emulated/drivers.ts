@@ -5,16 +5,15 @@
 import type { VfAttribute, VfPolicy } from "../../model/vf-attribute.ts";
 import { noPolicy } from "../../model/vf-attribute.ts";
 import type { Errno } from "./state.ts";
-import type { Card, CardName } from "./cards.ts";
-import { cardOf } from "./cards.ts";
-
-/** What a driver looks at before it takes an attribute. */
-export type AttributeContext = {
-  readonly card: CardName;
-  readonly hasLink: boolean;
-  readonly numVfs: number;
-  readonly isSwitchdev: boolean;
-};
+import type { AttributeContext } from "./attribute-rules.ts";
+import {
+  i40eRefuses,
+  iceRefuses,
+  igbRefuses,
+  ixgbeRefuses,
+  mlx5Refuses,
+} from "./attribute-rules.ts";
+import type { Card } from "./cards.ts";
 
 export type PfDriver = {
   readonly isNetwork: boolean;
@@ -32,8 +31,13 @@ export type PfDriver = {
   readonly keepsVfsOnUnbind: boolean;
   readonly eswitch: "none" | "needs-zero-vfs" | "any-time";
   readonly resizesMsix: boolean;
-  /** Attributes that reset the VF when they change. */
+  /** Attributes that reset the VF when they change, and those that do whenever they are set. */
   readonly resetsVfOn: readonly VfAttribute["name"][];
+  readonly alwaysResetsVfOn: readonly VfAttribute["name"][];
+  /** Taken, and nothing comes of it. */
+  readonly ignores: (attribute: VfAttribute) => boolean;
+  /** What 0 means for `sriov_vf_msix_count`. */
+  readonly msixZero: "default" | "no-change";
   /** What a fresh VF reports; null fields are never reported. */
   readonly fresh: VfPolicy;
   readonly attributeMs: number;
@@ -52,121 +56,6 @@ const fresh: VfPolicy = {
   linkState: "auto",
 };
 
-type Vlan = Extract<VfAttribute, { name: "vlan" }>["vlan"];
-type Rate = Extract<VfAttribute, { name: "rate" }>;
-
-/** Intel drivers: range first, then protocol. */
-function vlanRefusal({ id, qos, protocol }: Vlan, takes8021ad: boolean): Errno | null {
-  if (id > 4095 || qos > 7) return "EINVAL";
-  return protocol === "802.1ad" && !takes8021ad ? "EPROTONOSUPPORT" : null;
-}
-
-const isUnicast = (mac: string): boolean => (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0;
-
-/** Rate rules that hold everywhere: net/core/rtnetlink.c do_setvfinfo() looks before drivers do. */
-const rateLimit = ({ txRateMaxMbps }: Rate, limitMbps: number): Errno | null =>
-  txRateMaxMbps > limitMbps ? "EINVAL" : null;
-
-function igbRefuses(attribute: VfAttribute, context: AttributeContext): Errno | null {
-  const { card, hasLink } = context;
-  switch (attribute.name) {
-    case "mac":
-      return isUnicast(attribute.mac) ? null : "EINVAL";
-    case "vlan":
-      return vlanRefusal(attribute.vlan, false);
-    case "rate":
-      // igb_ndo_set_vf_bw(): 82576 alone has a rate limiter; without a link not even 0 is taken.
-      if (card !== "intel-82576") return "EOPNOTSUPP";
-      if (attribute.txRateMinMbps !== 0) return "EINVAL";
-      return hasLink ? rateLimit(attribute, cardOf(card).linkSpeedMbps) : "EINVAL";
-    case "spoofCheck":
-      return context.numVfs === 0 ? "EOPNOTSUPP" : null;
-    case "trust":
-      return null;
-    default:
-      return "EOPNOTSUPP";
-  }
-}
-
-function ixgbeRefuses(attribute: VfAttribute, { hasLink }: AttributeContext): Errno | null {
-  switch (attribute.name) {
-    case "mac":
-      return isUnicast(attribute.mac) ? null : "EINVAL";
-    case "vlan":
-      return vlanRefusal(attribute.vlan, false);
-    case "rate":
-      // ixgbe_ndo_set_vf_bw(): link at 10 Gbit/s; 0 or 11 to 10000.
-      if (!hasLink || attribute.txRateMinMbps !== 0) return "EINVAL";
-      if (attribute.txRateMaxMbps !== 0 && attribute.txRateMaxMbps <= 10) return "EINVAL";
-      return rateLimit(attribute, 10_000);
-    case "nodeGuid":
-    case "portGuid":
-      return "EOPNOTSUPP";
-    default:
-      return null;
-  }
-}
-
-function i40eRefuses(attribute: VfAttribute, { card, hasLink }: AttributeContext): Errno | null {
-  switch (attribute.name) {
-    case "mac":
-      return isUnicast(attribute.mac) ? null : "EINVAL";
-    case "vlan":
-      return vlanRefusal(attribute.vlan, false);
-    case "rate":
-      if (attribute.txRateMinMbps !== 0) return "EINVAL";
-      // i40e_set_bw_limit(): the link's speed is the limit, and there is none without link.
-      return rateLimit(attribute, hasLink ? cardOf(card).linkSpeedMbps : 0);
-    case "rssQuery":
-    case "nodeGuid":
-    case "portGuid":
-      return "EOPNOTSUPP";
-    default:
-      return null;
-  }
-}
-
-function iceRefuses(attribute: VfAttribute, context: AttributeContext): Errno | null {
-  switch (attribute.name) {
-    case "mac":
-      return isUnicast(attribute.mac) ? null : "EINVAL";
-    case "vlan":
-      // 802.1ad needs double-VLAN mode, a setting of the package that is loaded; it is here.
-      return vlanRefusal(attribute.vlan, true);
-    case "rate":
-      return rateLimit(attribute, context.hasLink ? cardOf(context.card).linkSpeedMbps : 0);
-    case "trust":
-      return context.isSwitchdev ? "EOPNOTSUPP" : null;
-    case "rssQuery":
-    case "nodeGuid":
-    case "portGuid":
-      return "EOPNOTSUPP";
-    default:
-      return null;
-  }
-}
-
-function mlx5Refuses(attribute: VfAttribute, { card, isSwitchdev }: AttributeContext) {
-  switch (attribute.name) {
-    case "mac":
-      return isUnicast(attribute.mac) ? null : "EINVAL";
-    case "vlan": {
-      const { id, qos } = attribute.vlan;
-      // VLAN 0 is accepted in switchdev mode for the sake of libvirt.
-      if (isSwitchdev && (id !== 0 || qos !== 0)) return "EOPNOTSUPP";
-      return vlanRefusal(attribute.vlan, false);
-    }
-    case "rate":
-      return rateLimit(attribute, cardOf(card).linkSpeedMbps);
-    case "spoofCheck":
-    case "trust":
-    case "linkState":
-      return isSwitchdev ? "EOPNOTSUPP" : null;
-    default:
-      return "EOPNOTSUPP";
-  }
-}
-
 const simple: PfDriver = {
   isNetwork: false,
   totalVfs: ({ totalVfs }) => totalVfs,
@@ -179,6 +68,9 @@ const simple: PfDriver = {
   eswitch: "none",
   resizesMsix: false,
   resetsVfOn: [],
+  alwaysResetsVfOn: [],
+  ignores: () => false,
+  msixZero: "default",
   fresh: noPolicy,
   attributeMs: 0,
   refuses: () => "EOPNOTSUPP",
@@ -209,6 +101,9 @@ export const pfDrivers: Readonly<Record<string, PfDriver>> = {
     totalVfs: () => 63,
     perVfMs: 10,
     linkUpMs: 1500,
+    resetsVfOn: ["trust"],
+    // ixgbe_ndo_set_vf_link_state(): logs that it is not supported, and returns 0.
+    ignores: (attribute) => attribute.name === "linkState" && attribute.linkState === "enable",
     fresh: { ...fresh, rssQuery: false },
     refuses: ixgbeRefuses,
   },
@@ -218,7 +113,8 @@ export const pfDrivers: Readonly<Record<string, PfDriver>> = {
     enableMs: 1200,
     perVfMs: 40,
     attributeMs: 20,
-    resetsVfOn: ["mac", "vlan", "trust"],
+    resetsVfOn: ["vlan", "trust"],
+    alwaysResetsVfOn: ["mac"],
     refuses: i40eRefuses,
   },
   "ice": {
@@ -229,6 +125,7 @@ export const pfDrivers: Readonly<Record<string, PfDriver>> = {
     attributeMs: 10,
     resetsPf: false,
     resizesMsix: true,
+    msixZero: "no-change",
     eswitch: "needs-zero-vfs",
     resetsVfOn: ["mac", "vlan", "trust"],
     refuses: iceRefuses,

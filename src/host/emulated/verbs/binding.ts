@@ -222,10 +222,12 @@ export const setMsixCount: Verb<Request<"setMsixCount">> = {
     const place = findVf(machine, address);
     if (place === null) return noDevice;
     const { pf, vf, vfIndex } = place;
-    if (pfDriverOf(pf.driver)?.resizesMsix !== true) {
+    const driver = pfDriverOf(pf.driver);
+    if (driver?.resizesMsix !== true) {
       return refused("EOPNOTSUPP", `driver ${pf.driver ?? "(none)"} does not resize MSI-X`);
     }
     if (vf.driver !== undefined) return refused("EBUSY", `driver ${vf.driver} has the VF`);
+    if (msixCount === 0 && driver.msixZero === "no-change") return done;
     const card = cardOf(pf.card);
     const others = pf.vfs.reduce(
       (sum, other, index) =>

@@ -2,7 +2,7 @@
 // requests share the kernel's RTNL lock, so they never overlap.
 
 import type { HostRequest } from "../../host.ts";
-import type { VfAttribute } from "../../../model/vf-attribute.ts";
+import type { VfAttribute, VfPolicy } from "../../../model/vf-attribute.ts";
 import { pfDriverOf } from "../drivers.ts";
 import type { Machine } from "../machine.ts";
 import { findPf, touchVf } from "../machine.ts";
@@ -31,9 +31,7 @@ export const setVf: Verb<Request<"setVf">> = {
     if (refusal !== null) return refusal;
     const vf = pf.vfs[vfIndex];
     if (!vf) return refused("EINVAL", `there is no VF ${vfIndex}`);
-    store(vf, attribute);
-    const resetsVfOn = pfDriverOf(pf.driver)?.resetsVfOn ?? [];
-    if (resetsVfOn.includes(attribute.name)) vf.resets = (vf.resets ?? 0) + 1;
+    take(pf, vf, attribute);
     touchVf(machine, pf, vfIndex);
     return done;
   },
@@ -54,6 +52,10 @@ function attributeRefusal(machine: Machine, setting: Setting): StepResult | null
     card: pf.card,
     hasLink: hasLink(machine, pf),
     numVfs: pf.numVfsRegister,
+    guaranteedElsewhereMbps: pf.vfs.reduce(
+      (sum, vf, index) => sum + (index === vfIndex ? 0 : (vf?.policy?.txRateMinMbps ?? 0)),
+      0,
+    ),
     isSwitchdev: pf.eswitchMode === "switchdev",
   };
   const errno = driver.refuses(attribute, context);
@@ -70,6 +72,23 @@ function attributeRefusal(machine: Machine, setting: Setting): StepResult | null
   return errno === null
     ? null
     : refused(errno, `driver ${pf.driver ?? ""} does not take the value`);
+}
+
+/** The driver stores the value, and resets the VF where the attribute asks for that. */
+function take(pf: PfState, vf: VfState, attribute: VfAttribute): void {
+  const driver = pfDriverOf(pf.driver);
+  if (driver === null || driver.ignores(attribute)) return;
+  const valueOf = (policy: Partial<VfPolicy>): string => {
+    const { name } = attribute;
+    return JSON.stringify(name === "rate" ? null : { ...driver.fresh, ...policy }[name]);
+  };
+  const before = valueOf(vf.policy ?? {});
+  store(vf, attribute);
+  const isChange = valueOf(vf.policy ?? {}) !== before;
+  const resetsNow = isChange && driver.resetsVfOn.includes(attribute.name);
+  if (resetsNow || driver.alwaysResetsVfOn.includes(attribute.name)) {
+    vf.resets = (vf.resets ?? 0) + 1;
+  }
 }
 
 function store(vf: VfState, attribute: VfAttribute): void {
