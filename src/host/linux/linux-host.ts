@@ -205,7 +205,7 @@ export class LinuxHost implements Host {
   }
 
   async close(): Promise<void> {
-    this.#writers.close();
+    await this.#writers.close();
     const links = this.#links;
     this.#links = null;
     if (links !== null) (await links).close();

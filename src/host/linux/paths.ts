@@ -28,6 +28,9 @@ export type LinuxPaths = {
   readonly writers: string;
 };
 
+/** Where our own processes are, whatever tree is read. */
+export const ownProc = "/proc";
+
 export function linuxPaths(root: string, runDirectory: string): LinuxPaths {
   const absolute = resolve(root);
   const isLive = absolute === "/";
@@ -43,7 +46,7 @@ export function linuxPaths(root: string, runDirectory: string): LinuxPaths {
     blockDevices: `${prefix}/sys/dev/block`,
     iommuGroups: `${prefix}/sys/kernel/iommu_groups`,
     proc: `${prefix}/proc`,
-    ownProc: "/proc",
+    ownProc,
     vfioNodes: `${prefix}/dev/vfio`,
     namedNetns: `${prefix}/run/netns`,
     machineId: `${prefix}/etc/machine-id`,

@@ -5,6 +5,7 @@
 
 import type { HostRequest } from "../host.ts";
 import { linuxPaths, type LinuxPaths } from "./paths.ts";
+import { errnoOf } from "./tree-reader.ts";
 import { pfOf, type SysfsRequest, writeOf, type WriteResult, writeSysfs } from "./sysfs-write.ts";
 import { placeMarker, removeMarker, startTicksOf } from "./writers-in-flight.ts";
 
@@ -35,14 +36,29 @@ function isOrder(message: unknown): message is WriterOrder {
   return typeof id === "number" && request !== undefined && sysfsVerbs.has(request.verb);
 }
 
+/** false when the run folder cannot be written: links then tell that the PF changes. */
+function mark(paths: LinuxPaths, request: SysfsRequest): boolean {
+  const startTicks = startTicksOf(paths.ownProc, process.pid) ?? "";
+  try {
+    placeMarker(paths.writers, {
+      pf: pfOf(paths, request),
+      pid: process.pid,
+      startTicks,
+      request,
+    });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
+}
+
 function carryOut(paths: LinuxPaths, request: SysfsRequest): WriteResult {
-  const startTicks = startTicksOf(paths.ownProc, process.pid);
-  const marker = { pf: pfOf(paths, request), pid: process.pid, startTicks: startTicks ?? "" };
-  placeMarker(paths.writers, { ...marker, request });
+  const isMarked = mark(paths, request);
   try {
     return writeSysfs(writeOf(paths, request));
   } finally {
-    removeMarker(paths.writers, process.pid);
+    if (isMarked) removeMarker(paths.writers, process.pid);
   }
 }
 

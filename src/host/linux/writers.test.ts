@@ -39,8 +39,8 @@ assert.equal(spawnSync("mkfifo", [stuckFile]).status, 0);
 const main = join(import.meta.dirname, "writer-main.ts");
 const command: WriterCommand = [process.execPath, main, writerArgument, root, runDirectory];
 const writers = new Writers(command);
-after(() => {
-  writers.close();
+after(async () => {
+  await writers.close();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -101,6 +101,37 @@ test("a write that does not return is stuck, marked, holds the lock and ends lat
   await until(() => startTicksOf(paths.ownProc, pid) === null);
   assert.equal(isFree(), true);
   assert.deepEqual(writersInFlight(paths.writers, paths.ownProc), []);
+});
+
+test("an idle child holds the lock until close() is done, and only its own lock", async () => {
+  const lockFile = join(root, "lock2");
+  const isFree = (): boolean => spawnSync("flock", ["-n", lockFile, "true"]).status === 0;
+  const lock = (fd: number): void => {
+    assert.equal(spawnSync("flock", ["-n", "3"], { stdio: [0, 1, 2, fd] }).status, 0);
+  };
+  const own = new Writers(command);
+  const request = { verb: "setNumVfs", pf, numVfs: 1 } as const;
+  const first = openSync(lockFile, "w");
+  lock(first);
+  await own.perform(request, { deadlineMs: 5000, lockFd: first });
+  closeSync(first);
+  assert.equal(isFree(), false, "the idle child holds it");
+  await own.close();
+  assert.equal(isFree(), true);
+
+  const second = openSync(lockFile, "w");
+  lock(second);
+  await own.perform(request, { deadlineMs: 5000, lockFd: second });
+  assert.equal(spawnSync("flock", ["-u", "3"], { stdio: [0, 1, 2, second] }).status, 0);
+  closeSync(second);
+  const third = openSync(lockFile, "w");
+  assert.equal(third, second, "the number is used again");
+  lock(third);
+  await own.perform(request, { deadlineMs: 5000, lockFd: third });
+  closeSync(third);
+  assert.equal(isFree(), false, "the child that was started last holds the new lock");
+  await own.close();
+  assert.equal(isFree(), true);
 });
 
 test("a child whose parent is killed finishes its write and ends", async () => {

@@ -4,16 +4,26 @@
 // would not let it go anyway.
 
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import { SriovError } from "../../model/errors.ts";
 import type { PerformOptions, RequestOutcome } from "../host.ts";
 import { refusalOf, wordsOf } from "./kernel-refusal.ts";
+import { ownProc } from "./paths.ts";
 import type { SysfsRequest } from "./sysfs-write.ts";
+import { TreeReader } from "./tree-reader.ts";
 import type { WriterAnswer } from "./writer-child.ts";
 
 export type WriterCommand = readonly [command: string, ...commandArguments: string[]];
 
 /** A child that does not even start in this time is given up: slow machines take seconds. */
 const startDeadlineMs = 60_000;
+/** An idle child that holds the apply lock keeps everybody else out: not for longer than this. */
+const idleWithLockMs = 2000;
+/** An idle child ends at once when it is told; a machine under load takes its time. */
+const endDeadlineMs = 5000;
+/** Where a child finds the lock: after standard streams and the channel. */
+const childLockFd = 4;
 
 type Writer = {
   readonly child: ChildProcess;
@@ -22,6 +32,7 @@ type Writer = {
   onAnswer: ((answer: WriterAnswer) => void) | null;
   onEnd: (() => void) | null;
   isReady: boolean;
+  idleTimer: NodeJS.Timeout | null;
 };
 
 export class Writers {
@@ -47,23 +58,36 @@ export class Writers {
       return { status: "stuck", pid: writer.child.pid ?? null };
     }
     if (answer === "ended") throw endedError(request);
-    this.#idle.push(writer);
+    this.#keep(writer);
     if (answer.id === "ready" || answer.result.isDone) return { status: "done" };
     throw refusalOf(request, answer.result);
   }
 
-  /** Lets idle children end. Stuck ones end by themselves when the kernel lets them. */
-  close(): void {
-    for (const { child } of this.#idle) if (child.connected) child.disconnect();
+  /** Ends idle children, and with them their hold on the lock. Stuck ones end by themselves when
+   * the kernel lets them. */
+  async close(): Promise<void> {
+    const idle = this.#idle;
     this.#idle = [];
+    await Promise.all(idle.map((writer) => endWriter(writer)));
+  }
+
+  #keep(writer: Writer): void {
+    this.#idle.push(writer);
+    if (writer.lockFd === null) return;
+    writer.idleTimer = setTimeout(() => {
+      this.#idle = this.#idle.filter((idle) => idle !== writer);
+      void endWriter(writer);
+    }, idleWithLockMs).unref();
   }
 
   #take(lockFd: number | null): Writer {
-    const known = this.#idle.findIndex(
-      (writer) => writer.lockFd === lockFd && writer.child.connected,
-    );
+    const fits = (writer: Writer): boolean =>
+      writer.lockFd === lockFd && writer.child.connected && (lockFd === null || holdsLock(writer));
+    const known = this.#idle.findIndex(fits);
     const [writer] = known === -1 ? [] : this.#idle.splice(known, 1);
-    return writer ?? this.#start(lockFd);
+    if (writer === undefined) return this.#start(lockFd);
+    clearTimeout(writer.idleTimer ?? undefined);
+    return writer;
   }
 
   #start(lockFd: number | null): Writer {
@@ -77,7 +101,14 @@ export class Writers {
       cwd: "/",
       env: { PATH: process.env["PATH"] },
     });
-    const writer: Writer = { child, lockFd, onAnswer: null, onEnd: null, isReady: false };
+    const writer: Writer = {
+      child,
+      lockFd,
+      onAnswer: null,
+      onEnd: null,
+      isReady: false,
+      idleTimer: null,
+    };
     child.on("message", (message) => writer.onAnswer?.(message as WriterAnswer));
     const end = (): void => {
       this.#idle = this.#idle.filter((idle) => idle !== writer);
@@ -119,6 +150,23 @@ export class Writers {
     });
   }
 }
+
+async function endWriter({ child, idleTimer }: Writer): Promise<void> {
+  clearTimeout(idleTimer ?? undefined);
+  if (!child.connected) return;
+  child.ref();
+  const ended = once(child, "exit");
+  child.disconnect();
+  await Promise.race([ended, delay(endDeadlineMs, undefined, { ref: false })]);
+  child.unref();
+}
+
+/** Descriptor numbers are used again: a child of an earlier apply may have the number, but holds
+ * another lock or none. The kernel lists the locks of an open file (fs/locks.c show_fd_locks()). */
+const holdsLock = ({ child }: Writer): boolean =>
+  new TreeReader()
+    .textIfThere(`${ownProc}/${child.pid}/fdinfo/${childLockFd}`, ["EACCES", "ESRCH"])
+    ?.includes("FLOCK") === true;
 
 /** Whether the child keeps this process from ending. */
 function setReferenced({ child }: Writer, isReferenced: boolean): void {
