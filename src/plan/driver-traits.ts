@@ -16,6 +16,8 @@ export type DriverTraits = {
   /** The rate that the driver reports for a wanted one, Mbit/s. */
   readonly roundRateMbps: (wantedMbps: number) => number;
   readonly has8021ad: boolean;
+  /** `link state enable` is accepted and does nothing, so it never reads back. */
+  readonly ignoresLinkEnable: boolean;
   /** Spoof check of a fresh VF; null: up to the firmware. */
   readonly freshSpoofCheck: boolean | null;
   /** Creating or removing VFs resets the PF's own netdev. */
@@ -37,6 +39,7 @@ const unknownDriver: DriverTraits = {
   rateNeedsLink: false,
   roundRateMbps: exactly,
   has8021ad: true,
+  ignoresLinkEnable: false,
   freshSpoofCheck: null,
   resizeResetsPf: true,
   mtuResetsPf: true,
@@ -72,7 +75,7 @@ const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
     unsupported: new Set<VfAttributeName>([...guids, "linkState", "rssQuery"]),
     rateNeedsLink: true,
   },
-  "ixgbe": { ...intel, rateNeedsLink: true },
+  "ixgbe": { ...intel, rateNeedsLink: true, ignoresLinkEnable: true },
   "i40e": {
     ...intel,
     // It programs steps of 50 Mbit/s and reports what was asked (i40e_ndo_set_vf_bw()); without a

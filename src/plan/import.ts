@@ -150,10 +150,11 @@ const onOff = (isOn: boolean): OnOff => (isOn ? "on" : "off");
 
 function policyKeys(pf: Pf, vf: Vf, usedMacs: Set<string>): Omit<VfEntry, "vfs" | "driver"> {
   const { policy } = vf;
-  const { unsupported } = traitsOf(pf.driver);
+  const { unsupported, ignoresLinkEnable } = traitsOf(pf.driver);
   // Legacy attributes mean nothing in switchdev mode and nothing to other classes than networks.
   if (policy === null || pf.eswitchMode === "switchdev" || pf.classCode >> 16 !== 0x02) return {};
   const { spoofCheck, trust, linkState, rssQuery, nodeGuid, portGuid } = policy;
+  const isLinkFresh = linkState === "auto" || (linkState === "enable" && ignoresLinkEnable);
   const has = (name: "spoofCheck" | "trust" | "linkState" | "rssQuery"): boolean =>
     policy[name] !== null && !unsupported.has(name);
   return {
@@ -162,7 +163,7 @@ function policyKeys(pf: Pf, vf: Vf, usedMacs: Set<string>): Omit<VfEntry, "vfs" 
     ...rateKey(pf, vf),
     ...(has("spoofCheck") ? { spoofCheck: onOff(spoofCheck === true) } : {}),
     ...(has("trust") ? { trust: onOff(trust === true) } : {}),
-    ...(has("linkState") && linkState !== null && linkState !== "auto" ? { linkState } : {}),
+    ...(has("linkState") && linkState !== null && !isLinkFresh ? { linkState } : {}),
     ...(has("rssQuery") && rssQuery === true ? { rssQuery: "on" as const } : {}),
     ...(isGuid(nodeGuid) && !unsupported.has("nodeGuid") ? { nodeGuid } : {}),
     ...(isGuid(portGuid) && !unsupported.has("portGuid") ? { portGuid } : {}),

@@ -179,6 +179,14 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    name: "refuses what the driver accepts and then ignores",
+    pf: pfOf(address, 1, { driver: "ixgbe" }),
+    spec: specOf({}, [entry([0], { linkState: "enable" })]),
+    problems: [
+      "attribute-unsupported: Cannot configure VF 0 of p0: driver ixgbe takes linkState enable and does nothing",
+    ],
+  },
+  {
     name: "knows the driver's limit and the hardware's",
     pf: pfOf(address),
     spec: specOf({ numVfs: 8 }),

@@ -155,6 +155,10 @@ function refusalsOf(wanted: VfWanted, context: VfContext): VfRefusal[] {
       refusal("attribute-unsupported", "rate", `driver ${pf.driver} has no minimum rate`),
     );
   }
+  if (wanted.policy.linkState === "enable" && traits.ignoresLinkEnable) {
+    const words = `driver ${pf.driver} takes linkState enable and does nothing`;
+    refusals.push(refusal("attribute-unsupported", "linkState", words));
+  }
   if (typeof vlan === "object" && vlan.protocol === "802.1ad" && !traits.has8021ad) {
     refusals.push(
       refusal("attribute-unsupported", "vlan", `driver ${pf.driver} has no 802.1ad tags`),
