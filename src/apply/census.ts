@@ -4,7 +4,7 @@
 
 import type { Change, Disruption } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
-import type { Owner, Pf } from "../model/inventory.ts";
+import { vfAt, type Owner, type Pf } from "../model/inventory.ts";
 import type { Host } from "../host/host.ts";
 import { consentWord, disruptionsOf } from "../plan/disruption.ts";
 
@@ -20,7 +20,8 @@ const withOwners = (pf: Pf, ownersOf: (address: string) => readonly Owner[]): Pf
 /** VFs that the change is about; a PF's own change is about all of them. */
 function vfsOf(change: Change, pf: Pf): Pf["virtualFunctions"] {
   if (!("vfIndex" in change)) return pf.virtualFunctions;
-  return pf.virtualFunctions.filter(({ vfIndex }) => vfIndex === change.vfIndex);
+  const vf = vfAt(pf, change.vfIndex);
+  return vf === null ? [] : [vf];
 }
 
 /** Nobody can use a function without a driver, and creating VFs hits none that exists. */
