@@ -9,7 +9,7 @@ import { spawn } from "node:child_process";
 const pathsPerChild = 2000;
 
 /** Output of a reader that is left behind at the deadline. */
-function outputOf(
+export function outputOf(
   command: string,
   commandArguments: readonly string[],
   deadlineMs: number,

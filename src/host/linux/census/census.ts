@@ -21,10 +21,10 @@ export type CensusSources = {
 };
 
 /** Owners of each function that has any. */
-export function takeCensus(
+export async function takeCensus(
   functions: readonly CensusFunction[],
   { paths, readNetwork }: CensusSources,
-): OwnersByAddress {
+): Promise<OwnersByAddress> {
   const withNetdevs = functions.filter(({ netdevs }) => netdevs.length > 0);
   // Upper interfaces are in sysfs; the rest needs the running host.
   if (!paths.isLive || readNetwork === null) {
@@ -37,7 +37,7 @@ export function takeCensus(
     ...vfioHolders(paths, functions, processes),
     ...commandLineUsers(processes).filter(({ address }) => wanted.has(address)),
     ...(withNetdevs.length === 0 ? [] : netdevUsersOf(withNetdevs, paths, readNetwork())),
-    ...namespaceUsers(paths, functions, processes),
+    ...(await namespaceUsers(paths, functions, processes)),
   ];
   const storage = functions.filter(({ classCode }) => isStorage(classCode));
   if (storage.length > 0) {

@@ -2,10 +2,10 @@
 // no netdev here. Only then are the other namespaces looked into, one `ip` in each, because a
 // namespace shows its netdevs to nobody outside.
 
-import { spawnSync } from "node:child_process";
 import { readlinkSync, statSync } from "node:fs";
 import type { Address } from "../../../model/bdf.ts";
 import type { CensusFunction } from "../inventory.ts";
+import { outputOf } from "../locked-reader.ts";
 import type { LinuxPaths } from "../paths.ts";
 import { errnoOf, TreeReader } from "../tree-reader.ts";
 import { commandOf, type Process } from "./processes.ts";
@@ -66,21 +66,14 @@ function otherNamespaces(paths: LinuxPaths, processes: readonly Process[]): Name
   return [...byInode.values()];
 }
 
-const lookDeadlineMs = 1000;
+/** A namespace that does not answer in this time keeps its secret: its VFs count as used. */
+const lookDeadlineMs = 1500;
 
 /** PCI functions that have a netdev in a namespace, with its name. */
-function netdevsIn({ path }: Namespace): ReadonlyMap<Address, string> {
+async function netdevsIn({ path }: Namespace): Promise<ReadonlyMap<Address, string>> {
   const words = [`--net=${path}`, "ip", "-details", "-json", "link", "show"];
-  const { status, stdout } = spawnSync("nsenter", words, {
-    encoding: "utf8",
-    timeout: lookDeadlineMs,
-    stdio: ["ignore", "pipe", "ignore"],
-    maxBuffer: 1 << 26,
-  });
-  const byAddress = new Map<Address, string>();
-  if (status !== 0) return byAddress;
-  for (const link of parseLinks(stdout)) byAddress.set(link.parent, link.name);
-  return byAddress;
+  const output = await outputOf("nsenter", words, lookDeadlineMs);
+  return new Map(parseLinks(output.toString("utf8")).map(({ parent, name }) => [parent, name]));
 }
 
 function parseLinks(text: string): { readonly parent: Address; readonly name: string }[] {
@@ -88,7 +81,7 @@ function parseLinks(text: string): { readonly parent: Address; readonly name: st
   try {
     links = JSON.parse(text);
   } catch {
-    return []; // an ip without -json: the namespace keeps its secret
+    return []; // cut off by the deadline, or an ip without -json
   }
   if (!Array.isArray(links)) return [];
   return links.flatMap((link: unknown) => {
@@ -99,21 +92,20 @@ function parseLinks(text: string): { readonly parent: Address; readonly name: st
   });
 }
 
-export function namespaceUsers(
+export async function namespaceUsers(
   paths: LinuxPaths,
   functions: readonly CensusFunction[],
   processes: readonly Process[],
-): User[] {
+): Promise<User[]> {
   const absent = functions.filter((fn) => makesNetdev(fn) && fn.netdevs.length === 0);
   if (absent.length === 0) return [];
   const namespaces = otherNamespaces(paths, processes);
   const missing = new Set(absent.map(({ address }) => address));
   const users: User[] = [];
-  for (const namespace of namespaces) {
-    if (missing.size === 0) break;
-    for (const [address, netdev] of netdevsIn(namespace)) {
+  const netdevs = await Promise.all(namespaces.map(netdevsIn));
+  for (const [index, { name, pid, path }] of namespaces.entries()) {
+    for (const [address, netdev] of netdevs[index] ?? []) {
       if (!missing.delete(address)) continue;
-      const { name, pid, path } = namespace;
       const evidence = `its netdev is ${netdev} in network namespace ${path}`;
       users.push({ address, owner: { kind: "netns", name, pid, evidence } });
     }
