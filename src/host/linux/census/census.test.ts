@@ -147,7 +147,7 @@ test("mounts, swap and volumes lead to the controller below", () => {
 });
 
 test("addresses, routes and uppers are uses, being up is none", () => {
-  put("sys/class/net/eth0/upper_br0", "");
+  put("sys/class/net/br0/lower_eth0", "");
   put("sys/class/net/br0/flags", "0x1003\n");
   put("sys/class/net/eth1/flags", "0x1003\n");
   const pf = { ...vf, address: "0000:01:00.0", netdevs: ["eth0"] };

@@ -10,21 +10,31 @@ import type { CensusFunction } from "../inventory.ts";
 import { readOrigin } from "./session.ts";
 import type { User } from "./user.ts";
 
-const upperPrefix = "upper_";
+const lowerPrefix = "lower_";
 
-/** Interfaces directly above a netdev: bridge, bond, VLAN, macvtap ... */
-function uppersOf({ netdevs }: LinuxPaths, name: string, reader: TreeReader): string[] {
-  return reader
-    .namesIfThere(`${netdevs}/${name}`)
-    .filter((file) => file.startsWith(upperPrefix))
-    .map((file) => file.slice(upperPrefix.length));
+type Uppers = ReadonlyMap<string, readonly string[]>;
+
+/** Interfaces directly above each netdev: bridge, bond, VLAN, macvtap ... They are looked for from
+ * above, by their `lower_` links (net/core/dev.c netdev_adjacent_sysfs_add()): a host has few of
+ * them, and may have a thousand VF netdevs. */
+function readUppers({ netdevs }: LinuxPaths, functions: readonly CensusFunction[]): Uppers {
+  const reader = new TreeReader();
+  const ofFunctions = new Set(functions.flatMap((member) => member.netdevs));
+  const uppers = new Map<string, string[]>();
+  for (const upper of reader.namesIfThere(netdevs)) {
+    if (ofFunctions.has(upper)) continue;
+    for (const file of reader.namesIfThere(`${netdevs}/${upper}`)) {
+      if (file.startsWith(lowerPrefix)) append(uppers, file.slice(lowerPrefix.length), upper);
+    }
+  }
+  return uppers;
 }
 
 /** The netdev and everything stacked on it, each once. */
-function stackOn(paths: LinuxPaths, name: string, reader: TreeReader): string[] {
+function stackOn(name: string, uppers: Uppers): string[] {
   const stack = [name];
   for (const member of stack) {
-    for (const upper of uppersOf(paths, member, reader)) {
+    for (const upper of uppers.get(member) ?? []) {
       if (!stack.includes(upper)) stack.push(upper);
     }
   }
@@ -74,8 +84,9 @@ export type NetdevSources = {
 
 function usersOfNetdev(
   name: string,
-  { paths, isUp }: NetdevSources,
+  { isUp }: NetdevSources,
   traffic: NamedTraffic,
+  uppers: Uppers,
 ): Owner[] {
   const owners: Owner[] = [];
   const add = (kind: Owner["kind"], user: string, evidence: string): void => {
@@ -88,7 +99,7 @@ function usersOfNetdev(
   for (const destination of traffic.routes.get(name) ?? []) {
     add("route", destination, `the route to ${destination} goes through ${name}`);
   }
-  for (const upper of uppersOf(paths, name, new TreeReader())) {
+  for (const upper of uppers.get(name) ?? []) {
     add("upper", upper, `${upper} is on top of ${name}`);
   }
   return owners;
@@ -96,14 +107,15 @@ function usersOfNetdev(
 
 export function netdevUsers(functions: readonly CensusFunction[], sources: NetdevSources): User[] {
   const { paths } = sources;
+  const uppers = readUppers(paths, functions);
   const named = sources.traffic === null ? null : nameTraffic(sources.traffic, sources.nameOf);
   const origin = paths.isLive ? readOrigin(paths.proc) : null;
   return functions.flatMap(({ address, netdevs }) =>
     netdevs.flatMap((name) => {
-      const owners = usersOfNetdev(name, sources, named ?? noTraffic);
+      const owners = usersOfNetdev(name, sources, named ?? noTraffic, uppers);
       const carriesSession =
         origin !== null &&
-        stackOn(paths, name, new TreeReader()).some((member) =>
+        stackOn(name, uppers).some((member) =>
           [named?.addresses, named?.linkLocal].some((lists) =>
             (lists?.get(member) ?? []).includes(origin.serverAddress),
           ),
