@@ -3,6 +3,7 @@
 // again after a crash: a user who came after the plan was made has agreed to nothing.
 
 import type { Change, Disruption } from "../model/action.ts";
+import type { Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { vfAt, type Owner, type Pf } from "../model/inventory.ts";
 import type { Host } from "../host/host.ts";
@@ -36,17 +37,29 @@ function isHarmless(change: Change, pf: Pf): boolean {
   );
 }
 
-/** A user of one function only, as the journal names those whom the apply itself brought. */
-export const broughtWord = (user: Pick<Owner, "kind" | "name">, target: string): string =>
+/**
+ * Users whom a running apply brought itself, beside the words of the consent: one user of one
+ * function, or the host's own traffic on VFs that it has just made (a network manager may give
+ * them addresses at once). They are as old as the run and go with it: a recover or a rollback
+ * later asks about them like about anybody.
+ */
+export const broughtUser = (user: Pick<Owner, "kind" | "name">, target: Address): string =>
   `${consentWord(user)}@${target}`;
+
+export const broughtVfs = (pf: Address): string => `traffic@${pf}/vf`;
+
+function isBrought({ kind, name, target }: Disruption, consent: ReadonlySet<string>): boolean {
+  if (consent.has(broughtUser({ kind, name }, target))) return true;
+  const [pf = "", vf] = target.split("/");
+  const isTraffic = kind === "netdev" || kind === "route";
+  return vf !== undefined && isTraffic && consent.has(broughtVfs(pf));
+}
 
 export const unnamedUsers = (
   disruptions: readonly Disruption[],
   consent: ReadonlySet<string>,
 ): Disruption[] =>
-  disruptions.filter(
-    (user) => !consent.has(consentWord(user)) && !consent.has(broughtWord(user, user.target)),
-  );
+  disruptions.filter((user) => !consent.has(consentWord(user)) && !isBrought(user, consent));
 
 /** Throws `would-disrupt` naming every user that the consent does not name. */
 export async function refuseUnnamedUsers(

@@ -6,7 +6,7 @@ import type { HostRequest } from "../host/host.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { awaitLink } from "./await-link.ts";
-import { broughtWord } from "./census.ts";
+import { broughtUser, broughtVfs } from "./census.ts";
 import { requestBinding } from "./binding.ts";
 import type { PfView } from "./pf-view.ts";
 import { done, request, type Bench, type Executed, type Of, type PfChange } from "./request.ts";
@@ -53,12 +53,13 @@ const setAdminState: PfExecutor<"set-admin-state"> = async (change, view, bench)
   const executed = await adminState(change, view, bench);
   if (executed.status !== "done" || !change.isUp) return executed;
   const owners = (await bench.host.owners([change.pf])).get(change.pf) ?? [];
-  bench.noteBrought(owners.map((owner) => broughtWord(owner, change.pf)));
+  bench.noteBrought(owners.map((owner) => broughtUser(owner, change.pf)));
   return executed;
 };
 
 const createVfs: PfExecutor<"create-vfs"> = async ({ kind, pf, numVfs }, view, bench) => {
-  if ((await view.read()).numVfs !== numVfs) {
+  const isMadeHere = (await view.read()).numVfs !== numVfs;
+  if (isMadeHere) {
     const executed = await request(bench, { verb: "setNumVfs", pf, numVfs }, numVfs);
     if (executed.status !== "done") return executed;
   }
@@ -69,6 +70,7 @@ const createVfs: PfExecutor<"create-vfs"> = async ({ kind, pf, numVfs }, view, b
     const message = `Cannot create ${numVfs} VFs on ${pf}: the driver made ${arrival.numVfs}`;
     throw new SriovError("short-count", message, { operation: kind, target: pf });
   }
+  if (isMadeHere) bench.noteBrought([broughtVfs(pf)]);
   if (arrival.withoutNetdev.length > 0) bench.noteMissingNetdevs(pf, arrival.withoutNetdev);
   return done;
 };

@@ -169,7 +169,6 @@ const isEntry = byName("entry", {
   result: shape({
     direction: oneOf(...directions),
     results: listOf(isResult),
-    brought: optional(listOf(isText)),
   }),
   resumed: shape({
     at: isText,

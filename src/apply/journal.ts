@@ -70,9 +70,6 @@ export type JournalEntry =
       readonly entry: "result";
       readonly direction: Direction;
       readonly results: readonly RecordedResult[];
-      /** Users who came with these actions, as `kind:name@target`: to hit them hits nobody who
-       * was there before the apply. */
-      readonly brought?: readonly string[];
     }
   | {
       readonly entry: "resumed";
@@ -99,7 +96,7 @@ export type Journal = {
   readonly errors: ReadonlyMap<string, ActionError>;
   /** Failed actions that need no undo. */
   readonly withoutEffect: ReadonlySet<string>;
-  /** The header's, what was given on resuming, and users whom the apply itself brought. */
+  /** The header's, and what was given on resuming. */
   readonly consent: Consent;
   /** null: nobody ended it, or it was resumed since. */
   readonly outcome: Outcome | null;
@@ -157,7 +154,6 @@ export function replay(
         withoutEffect.delete(action);
       }
     } else {
-      for (const word of entry.brought ?? []) consent.add(word);
       for (const { action, result, error, noEffect } of entry.results) {
         states.set(action, result);
         if (noEffect === true) withoutEffect.add(action);

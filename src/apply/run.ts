@@ -52,8 +52,6 @@ export class Run {
   readonly states: Map<string, ActionState>;
   readonly errors: Map<string, ActionError>;
   readonly warnings: Problem[] = [];
-  /** Not in the journal yet. */
-  #brought: string[] = [];
   #stop: StopReason | null = null;
 
   constructor(setup: RunSetup) {
@@ -108,10 +106,7 @@ export class Run {
   }
 
   async record(direction: Direction, results: readonly RecordedResult[]): Promise<void> {
-    const brought = this.#brought;
-    this.#brought = [];
-    const users = brought.length === 0 ? {} : { brought };
-    await this.setup.writer.write({ entry: "result", direction, results, ...users });
+    await this.setup.writer.write({ entry: "result", direction, results });
     for (const { action, result, error, noEffect } of results) {
       this.states.set(action, result);
       if (noEffect === true) this.withoutEffect.add(action);
@@ -133,7 +128,6 @@ export class Run {
     const onMissingNetdevs = this.noteMissingNetdevs.bind(this);
     const onBrought = (users: readonly string[]): void => {
       for (const user of users) this.consent.add(user);
-      this.#brought.push(...users);
     };
     return { host, lockFd, consent: this.consent, onBrought, onMissingNetdevs, ...hooks };
   }
