@@ -23,10 +23,19 @@ const shipped = ["koffi"];
 
 /** As src/bin/sriovctl.ts, which may await at the top; a CommonJS file may not. */
 const bundleEntry = `
-import { main } from "./src/cli/main.ts";
+import { runWriter } from "./src/host/linux/writer-child.ts";
+import { main, reportCrash } from "./src/cli/main.ts";
 import { processIo } from "./src/cli/io.ts";
 import { hosts } from "./src/bin/hosts.ts";
-main(process.argv.slice(2), processIo(), hosts).then((code) => { process.exitCode = code; });
+const [word, root = "/", runDirectory = "/run/sriovctl"] = process.argv.slice(2);
+// A bundle is also its own writer child.
+if (word === "__perform") runWriter(root, runDirectory);
+else {
+  const argv = process.argv.slice(2);
+  const io = processIo();
+  process.on("uncaughtException", (error) => process.exit(reportCrash(error, argv, io)));
+  main(argv, io, hosts).then((code) => { process.exitCode = code; });
+}
 `;
 
 /** V8 takes its compiled code back only for the same source and version, and says so. */
