@@ -23,14 +23,14 @@ async function openEmulated(machine: string, { paths, speed }: HostWish): Promis
   });
 }
 
-async function openLinux(root: string, { paths }: HostWish): Promise<Host> {
+async function openLinux(root: string, { paths, writeDeadlineMs }: HostWish): Promise<Host> {
   const { LinuxHost } = await import("../host/linux/linux-host.ts");
   if (!existsSync(root)) {
     const message = `Cannot open host linux:${root}: no such folder`;
     const hint = "Name the folder that holds the captured tree's sys/";
     throw new SriovError("host-unknown", message, { operation: "open host", target: root, hint });
   }
-  return new LinuxHost({ root, runDirectory: paths.systemRunDir });
+  return new LinuxHost({ root, runDirectory: paths.systemRunDir, writeDeadlineMs });
 }
 
 async function openHost(hostName: string, wish: HostWish): Promise<Host> {

@@ -11,6 +11,8 @@ export type HostWish = {
   readonly paths: Paths;
   /** Machine milliseconds in a real one, on an emulated host; null: no real time passes. */
   readonly speed: number | null;
+  /** After so long a kernel write of a real host counts as stuck; null: as apply/ says. */
+  readonly writeDeadlineMs: number | null;
 };
 
 /** Chosen by bin/ and by tests, never inside cli/. */
@@ -32,6 +34,7 @@ export type Context = {
   readonly hostName: string;
   readonly hostPaths: HostPaths;
   readonly speed: number | null;
+  readonly writeDeadlineMs: number | null;
   readonly isJson: boolean;
   /** `--no-color` was given. */
   readonly isColorForbidden: boolean;

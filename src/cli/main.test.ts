@@ -90,3 +90,12 @@ test("a spec that does not parse lists every problem, also as JSON", async (cont
   assert.deepEqual([format, empty, actions], ["sriovctl-plan-result/1", false, []]);
   assert.equal(problems.length, 3);
 });
+
+test("a deadline for kernel writes that is no number of seconds is said", async () => {
+  for (const seconds of ["soon", "0", "-1", "Infinity"]) {
+    const env = { SRIOVCTL_WRITE_DEADLINE: seconds };
+    const { exitCode, stderr } = await runProgram(["--host", "emulated", "list"], { env });
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^error: Cannot use SRIOVCTL_WRITE_DEADLINE \S+: wanted seconds/);
+  }
+});

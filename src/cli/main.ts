@@ -117,6 +117,7 @@ function makeContext(options: GlobalOptions, io: Io, wiring: Wiring, output: Out
     hostName,
     hostPaths: folders,
     speed: speedOf(options),
+    writeDeadlineMs: writeDeadlineOf(io),
     isJson: options.json === true,
     isColorForbidden: !options.color,
     commandLine: ["sriovctl", ...output.argv].join(" "),
@@ -146,6 +147,17 @@ function speedOf({ speed }: GlobalOptions): number | null {
   if (Number.isFinite(factor) && factor > 0) return factor;
   const message = `Cannot run at speed ${speed}: wanted a number above 0`;
   throw new SriovError("usage", message, { operation: "set speed", target: speed });
+}
+
+/** SRIOVCTL_WRITE_DEADLINE, in seconds; null where it is not set. Throws SriovError `usage`. */
+function writeDeadlineOf({ env }: Io): number | null {
+  const text = env["SRIOVCTL_WRITE_DEADLINE"];
+  if (text === undefined || text === "") return null;
+  const seconds = Number(text);
+  // Timers of Node hold 31 bits of milliseconds.
+  if (seconds > 0 && seconds <= 1e6) return seconds * 1000;
+  const message = `Cannot use SRIOVCTL_WRITE_DEADLINE ${text}: wanted seconds above 0, at most 1000000`;
+  throw new SriovError("usage", message, { operation: "set deadline", target: text });
 }
 
 const writeJson = (io: Io, document: unknown): void =>

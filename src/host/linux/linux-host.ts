@@ -35,6 +35,8 @@ export type LinuxHostOptions = {
   readonly root: string;
   /** Where writers in flight leave their markers: `/run/sriovctl`. */
   readonly runDirectory: string;
+  /** No request is waited for longer than this, whatever its own deadline; null: no limit. */
+  readonly writeDeadlineMs?: number | null;
 };
 
 /** A checkout starts the child's own small program, a bundle starts itself. */
@@ -68,9 +70,11 @@ export class LinuxHost implements Host {
   readonly identity: HostIdentity;
   readonly #paths: LinuxPaths;
   readonly #writers: Writers;
+  readonly #writeDeadlineMs: number;
   #links: Promise<Links> | null = null;
 
-  constructor({ root, runDirectory }: LinuxHostOptions) {
+  constructor({ root, runDirectory, writeDeadlineMs = null }: LinuxHostOptions) {
+    this.#writeDeadlineMs = writeDeadlineMs ?? Number.POSITIVE_INFINITY;
     this.#paths = linuxPaths(root, runDirectory);
     this.identity = readIdentity(this.#paths, root);
     this.#writers = new Writers(writerCommand(root, runDirectory));
@@ -137,7 +141,9 @@ export class LinuxHost implements Host {
     throw new SriovError(code, message, { operation: "read config", target: address, errno });
   }
 
-  async perform(request: HostRequest, options: PerformOptions): Promise<RequestOutcome> {
+  async perform(request: HostRequest, wish: PerformOptions): Promise<RequestOutcome> {
+    const deadlineMs = Math.min(wish.deadlineMs, this.#writeDeadlineMs);
+    const options = { ...wish, deadlineMs };
     if (!this.#paths.isLive) {
       const { operation, target, action } = wordsOf(request);
       const message = `${action}: ${this.identity.name} is a captured tree, wanted a live host`;
