@@ -69,10 +69,15 @@ async function runBatch(run: Run, batch: readonly Action[]): Promise<boolean> {
   const fresh = new Set(batch.filter((action) => run.stateOf(action) === "not-run"));
   await run.intend("do", batch);
   const perform = isPfAction(first) ? performBatch(run, batch) : performModule(run, first);
-  const results = (await perform).map((result, index): RecordedResult => {
+  const results = (await perform).flatMap((result, index): RecordedResult[] => {
     const action = batch[index];
-    const isUntouched = action !== undefined && fresh.has(action) && hadNoEffect(action, result);
-    return isUntouched ? { ...result, noEffect: true } : result;
+    if (action === undefined || fresh.has(action)) {
+      return action !== undefined && hadNoEffect(action, result)
+        ? [{ ...result, noEffect: true }]
+        : [result];
+    }
+    // An earlier run may have done what this one did not reach: it stays in doubt.
+    return result.result === "not-run" ? [] : [result];
   });
   await run.record("do", results);
   if (results.some(({ result }) => result === "stuck")) {
