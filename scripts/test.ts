@@ -31,8 +31,8 @@ function runSuite(name: string, { files, except, concurrency }: Suite): boolean 
     .filter((path) => except?.test(path) !== true)
     .toSorted();
   if (found.length === 0) {
-    console.log(`suite ${name}: no test files`);
-    return true;
+    console.log(`suite ${name}: no test files, wanted some`);
+    return false;
   }
   console.log(`suite ${name}: ${found.length} test files`);
   const reporter = name === "fast" ? "dot" : "spec";

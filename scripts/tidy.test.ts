@@ -43,6 +43,19 @@ const rows: readonly (readonly [name: string, path: string, text: string, expect
     "Pure room pci imports node:fs: hand it the fact as an argument",
   ],
   [
+    "pure rooms have no node modules by their short names either",
+    "src/pci/a.ts",
+    imports("fs"),
+    "Pure room pci imports fs: hand it the fact as an argument",
+  ],
+  ["pure rooms may parse YAML", "src/model/a.ts", imports("yaml"), ""],
+  [
+    "re-exports are barrels too",
+    "src/model/a.ts",
+    `${header}export { b } from "./b.ts";\n`,
+    "Barrel: import the file that defines the name instead",
+  ],
+  [
     "pure rooms have no clock",
     "src/plan/a.ts",
     `${header}const t = Date.now();\n`,

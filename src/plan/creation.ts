@@ -39,9 +39,16 @@ export type Creation = {
 
 function shouldHoldProbing({ driversAutoprobe, numVfs, vfs }: Creation): boolean {
   if (driversAutoprobe !== true) return false;
+  // An MSI-X count changes only on a VF without a driver.
+  if (vfs.some(({ msixCount }) => msixCount !== null)) return true;
   const notKernel = vfs.filter(({ driver }) => driver !== null && driver !== "kernel").length;
   return notKernel * 2 > numVfs;
 }
+
+const holdReason = ({ vfs }: Creation): string =>
+  vfs.some(({ msixCount }) => msixCount !== null)
+    ? "MSI-X counts are set before a driver is bound"
+    : "most VFs are not for kernel drivers";
 
 const autoprobeStep = (pf: Address, isOn: boolean, because: string): Step => ({
   change: { kind: "set-autoprobe", pf, isOn },
@@ -95,7 +102,7 @@ export function creationSteps(creation: Creation): Step[] {
     return [{ ...vf, driver: "kernel", driverBecause: "autoprobe was off while it was created" }];
   });
   return [
-    ...(isHeld ? [autoprobeStep(pf, false, "most VFs are not for kernel drivers")] : []),
+    ...(isHeld ? [autoprobeStep(pf, false, holdReason(creation))] : []),
     { change: create, target: pf, because },
     ...vfs.flatMap((vf) => settingSteps(pf, vf)),
     ...unprobed.flatMap((vf) => bindStep(pf, vf)),

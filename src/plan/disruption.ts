@@ -95,9 +95,11 @@ export function consentProblems(
       const words = `${effect} of ${spec.name} disrupts ${consentWord(user)} on ${user.target}`;
       refuse(consentWord(user), user.target, `${words}: ${user.evidence}`);
     }
-    if (!disturbsPf(change, pf)) continue;
+    const isReset = disturbsPf(change, pf);
+    if (!isReset && disrupts.length === 0 && change.kind !== "remove-vfs") continue;
     for (const word of spec.protect) {
-      const message = `${effect} of ${spec.name} resets the PF: it is protected as ${word}`;
+      const hit = isReset ? "resets the PF" : "takes from its users";
+      const message = `${effect} of ${spec.name} ${hit}: it is protected as ${word}`;
       refuse(`protect:${word}`, pf.address, message);
     }
   }

@@ -20,7 +20,7 @@ import {
 import { disruptionsOf } from "./disruption.ts";
 import { traitsOf } from "./driver-traits.ts";
 import { attributeNames, freshPolicy, isSame, settingOf } from "./vf-policy.ts";
-import { diffVf, vfProblems, type VfContext, type VfDiff } from "./vf-diff.ts";
+import { diffVf, isSwitchdev, vfProblems, type VfContext, type VfDiff } from "./vf-diff.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import type { PfWanted } from "./wanted.ts";
 
@@ -153,7 +153,10 @@ function recreationSteps(wanted: PfWanted, vfs: readonly VfFinal[]): Step[] {
   const resized = `${numVfs} VFs wanted by ${spec.name}, now ${now}`;
   if (pf.numVfs > 0) {
     const change: Change = { kind: "remove-vfs", pf: target };
-    const words = `${resized}: a count changes only through 0`;
+    const words =
+      numVfs === pf.numVfs
+        ? `${now} are in the way: the eswitch mode changes at 0 VFs`
+        : `${resized}: a count changes only through 0`;
     steps.push({ change, target, because: numVfs === 0 ? resized : words });
   }
   if (isModeWrong(wanted) && adapter.eswitchMode !== undefined) {
@@ -193,17 +196,22 @@ function inPlaceSteps({ pf }: PfWanted, vfs: readonly VfFinal[]): Step[] {
 }
 
 /** What removing the VFs takes away that neither the spec nor undo brings back. */
-function lossesOf({ pf, numVfs }: PfWanted): Plan["losses"] {
+function lossesOf(wanted: PfWanted): Plan["losses"] {
+  const { pf, numVfs } = wanted;
   return pf.virtualFunctions.flatMap((vf) => {
     const target = vfTarget(pf.address, vf.vfIndex);
     const lost = vf.owners.map(({ kind, name }) => ({
       target,
       sentence: `${kind} ${name} loses VF ${vf.vfIndex} (${vf.address}): undo makes a new VF, but does not give it back`,
     }));
-    const settings = vf.vfIndex < numVfs ? [] : formerSettings(pf, vf);
+    const goes = vf.vfIndex >= numVfs;
+    const settings = goes || isSwitchdev(wanted) ? formerSettings(pf, vf) : [];
     const names = settings.map(({ setting }) => setting.name).join(", ");
     if (names === "") return lost;
-    return [...lost, { target, sentence: `VF ${vf.vfIndex} goes, and with it its ${names}` }];
+    const sentence = goes
+      ? `VF ${vf.vfIndex} goes, and with it its ${names}`
+      : `VF ${vf.vfIndex} comes back without its ${names}: switchdev mode does not enforce them`;
+    return [...lost, { target, sentence }];
   });
 }
 

@@ -8,7 +8,7 @@ import type { PlanProblem } from "../model/plan.ts";
 import type { PolicyKey, SourcePlace } from "../model/spec.ts";
 import { noPolicy, type VfAttribute, type VfAttributeName } from "../model/vf-attribute.ts";
 import type { VfFinal, VfSetting } from "./creation.ts";
-import { choiceOf, driverName } from "./binding.ts";
+import { choiceOf, driverName, isBoundAs } from "./binding.ts";
 import type { DriverTraits } from "./driver-traits.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import {
@@ -43,9 +43,13 @@ function autoMacOf(pf: Pf, { consumer, vfIndex }: VfWanted): string | null {
   return pf.permanentMac === null ? null : autoMacOfVf(pf.permanentMac, vfIndex);
 }
 
-/** A driver that is bound shows its own MAC where nobody set one: unset cannot be told apart. */
+/** A kernel driver that is bound shows the MAC that it made up where nobody set one, and so may the
+ * driver in a guest: unset cannot be told apart from that. */
 const isUnsetMac = (setting: VfAttribute, vf: Vf | null): boolean =>
-  setting.name === "mac" && setting.mac === zeroMac && vf !== null && vf.driver !== null;
+  setting.name === "mac" &&
+  setting.mac === zeroMac &&
+  vf !== null &&
+  (isBoundAs("kernel", vf.driver) || vf.owners.length > 0);
 
 type Compared = { setting?: VfSetting; unverifiable?: boolean; unknown?: boolean };
 

@@ -3,6 +3,7 @@
 
 import { apply } from "../../apply/apply.ts";
 import type { Report } from "../../apply/report.ts";
+import type { Session } from "../../apply/session.ts";
 import type { Host } from "../../host/host.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Consent } from "../../model/plan.ts";
@@ -24,47 +25,60 @@ export const applyCommand: RunCommand = async (context, args) => {
   const wanted = wantedOf(context, args);
   return withHost(context, async (host) => {
     assertWritable(context, host, "apply");
-    const planned = await planOn(host, wanted.spec, wanted.consent);
-    assertNotStale(wanted.saved, planned);
-    const { plan } = planned;
-    // With --yes nobody is asked, so nobody needs the whole plan to decide.
-    const isBrief = args.isSet("yes") && plan.problems.length === 0 && plan.losses.length === 0;
-    context.print(...(isBrief ? [summaryOf(plan)] : [...planLines(plan, context.style), ""]));
-    const isSkipping = args.isSet("keep-going");
-    const actions = isSkipping ? actionsWithoutProblems(plan) : plan.actions;
-    if (plan.problems.length > 0 && (!isSkipping || actions.length === 0)) {
-      context.printJson(refusedJson(plan.actions, plan.problems));
-      context.log.error("Nothing was changed: the plan has problems", hintOf(planned));
-      return exitCodeOfPlan(plan);
-    }
-    const question = `Apply ${plural(actions.length, "action")} to ${host.identity.name}?`;
-    const isAgreed =
-      args.isSet("yes") || actions.length === 0 || (await confirm(context, question));
-    if (!isAgreed) {
-      context.printJson(refusedJson(plan.actions, plan.problems));
-      context.log.note("Nothing was changed");
-      return 3;
-    }
-    const report = await runApply(context, host, wanted, planned, isSkipping);
-    context.printJson(reportJson(report));
-    printReport(context, report, ["done"]);
-    return exitCodeOfReport(report, ["done"]);
+    // Under the lock from the start: beside another apply the host is about to change anyway, and
+    // whoever waits is to hear who holds it, not what that one's PFs look like meanwhile.
+    return withSession(context, host, 0, (session) =>
+      planAndApply({ context, args, host, session, wanted }),
+    );
   });
 };
 
+type Applying = {
+  readonly context: Context;
+  readonly args: Arguments;
+  readonly host: Host;
+  readonly session: Session;
+  readonly wanted: Wanted;
+};
+
+async function planAndApply(applying: Applying): Promise<number> {
+  const { context, args, host, wanted } = applying;
+  const planned = await planOn(host, wanted.spec, wanted.consent);
+  assertNotStale(wanted.saved, planned);
+  const { plan } = planned;
+  // With --yes nobody is asked, so nobody needs the whole plan to decide.
+  const isBrief = args.isSet("yes") && plan.problems.length === 0 && plan.losses.length === 0;
+  context.print(...(isBrief ? [summaryOf(plan)] : [...planLines(plan, context.style), ""]));
+  const isSkipping = args.isSet("keep-going");
+  const actions = isSkipping ? actionsWithoutProblems(plan) : plan.actions;
+  if (plan.problems.length > 0 && (!isSkipping || actions.length === 0)) {
+    context.printJson(refusedJson(plan.actions, plan.problems));
+    context.log.error("Nothing was changed: the plan has problems", hintOf(planned));
+    return exitCodeOfPlan(plan);
+  }
+  const question = `Apply ${plural(actions.length, "action")} to ${host.identity.name}?`;
+  const isAgreed = args.isSet("yes") || actions.length === 0 || (await confirm(context, question));
+  if (!isAgreed) {
+    context.printJson(refusedJson(plan.actions, plan.problems));
+    context.log.note("Nothing was changed");
+    return 3;
+  }
+  const report = await runApply(applying, planned, isSkipping);
+  context.printJson(reportJson(report));
+  printReport(context, report, ["done"]);
+  return exitCodeOfReport(report, ["done"]);
+}
+
 function runApply(
-  context: Context,
-  host: Host,
-  { spec, consent }: Wanted,
+  { context, session, wanted }: Applying,
   { plan }: Planned,
   isSkipping: boolean,
 ): Promise<Report> {
+  const { spec, consent } = wanted;
   const { commandLine: command } = context;
   const onProblem = isSkipping ? "skip-adapter" : "stop";
-  return withSession(context, host, 0, (session) =>
-    withProgress(context, plan.actions, isSkipping, (options) =>
-      apply(session, { ...options, spec, plan, consent, command, onProblem }),
-    ),
+  return withProgress(context, plan.actions, isSkipping, (options) =>
+    apply(session, { ...options, spec, plan, consent, command, onProblem }),
   );
 }
 

@@ -20,7 +20,8 @@ const waitMs = 60_000;
 export const recover: RunCommand = async (context, args) => {
   const chosen = choiceOf(args);
   const consent = args.texts("allow-disruption");
-  const settleTimeoutMs = chosen === null ? lookMs : waitMs;
+  const isLooking = chosen === null && !args.isSet("yes");
+  const settleTimeoutMs = isLooking ? lookMs : waitMs;
   return withHost(context, async (host) => {
     assertWritable(context, host, "recover");
     return withSession(context, host, settleTimeoutMs, async (session) => {

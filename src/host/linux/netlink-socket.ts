@@ -17,6 +17,7 @@ type Libc = {
   readonly socket: (domain: number, type: number, protocol: number) => number;
   readonly bind: (fd: number, address: Uint8Array, length: number) => number;
   readonly connect: (fd: number, address: Uint8Array, length: number) => number;
+  // oxlint-disable-next-line max-params -- the kernel's prototype, setsockopt(2)
   readonly setsockopt: (
     fd: number,
     level: number,
