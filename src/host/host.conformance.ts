@@ -440,11 +440,10 @@ const attributeCases: Readonly<Record<string, Case>> = {
       ([vfIndex, attribute, answer]) => [set(vfIndex, attribute), answer] as const,
     );
     await expectAnswers(host, [[adminState(igb, false), "done"], ...rows]);
-    // Without a link not even "no limit" is taken (igb_main.c igb_ndo_set_vf_bw()).
-    await expectAnswers(host, [
-      [rate(100), "EINVAL"],
-      [rate(0), "EINVAL"],
-    ]);
+    // igb_main.c igb_ndo_set_vf_bw() asks the link register and the speed that the driver last saw.
+    // The register may say "up" half a second after a reset although the PF is down; 0 Mbit/s then
+    // passes and 100 still does not, so only the latter can be asked of a real device.
+    await expectAnswers(host, [[rate(100), "EINVAL"]]);
     const policies = (await vfsOf(host, igb)).map(({ policy }) => policy);
     assert.deepEqual(policies, [
       { ...freshIgbPolicy, mac: "02:11:22:33:44:00" },
