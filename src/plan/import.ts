@@ -58,8 +58,8 @@ export function importSpec({ physicalFunctions }: Inventory): SpecDocument {
   const pfs = physicalFunctions.filter(({ totalVfs }) => totalVfs !== null);
   const labelled = pfs.map((pf, index): LabelledPf => ({ label: `p${index}`, pf }));
   const byAdapter = [...Map.groupBy(labelled, ({ pf }) => pf.adapter).values()];
-  const usedMacs = new Set<string>();
-  const vfEntries = labelled.flatMap((pf) => entriesOf(pf, usedMacs));
+  const usedAddresses = new Set<string>();
+  const vfEntries = labelled.flatMap((pf) => entriesOf(pf, usedAddresses));
   return {
     apiVersion: "sriovctl/v1",
     adapters: byAdapter.map((members, index) =>
@@ -121,10 +121,10 @@ function pfEntry({ label, pf }: LabelledPf, serial: string | null, all: readonly
 }
 
 /** One entry for all VFs of a PF that are alike, in the order of the first of each. */
-function entriesOf({ label, pf }: LabelledPf, usedMacs: Set<string>): VfEntry[] {
+function entriesOf({ label, pf }: LabelledPf, usedAddresses: Set<string>): VfEntry[] {
   const alike = new Map<string, { entry: Omit<VfEntry, "vfs">; vfIndexes: number[] }>();
   for (const vf of pf.virtualFunctions) {
-    const entry = { ...driverKeys(choiceOf(vf)), ...policyKeys(pf, vf, usedMacs) };
+    const entry = { ...driverKeys(choiceOf(vf)), ...policyKeys(pf, vf, usedAddresses) };
     const key = JSON.stringify(entry);
     const known = alike.get(key);
     if (known === undefined) alike.set(key, { entry, vfIndexes: [vf.vfIndex] });
@@ -148,38 +148,45 @@ function driverKeys(choice: DriverChoice): Pick<VfEntry, "driver"> {
 
 const onOff = (isOn: boolean): OnOff => (isOn ? "on" : "off");
 
-function policyKeys(pf: Pf, vf: Vf, usedMacs: Set<string>): Omit<VfEntry, "vfs" | "driver"> {
+function policyKeys(pf: Pf, vf: Vf, usedAddresses: Set<string>): Omit<VfEntry, "vfs" | "driver"> {
   const { policy } = vf;
   const { unsupported, ignoresLinkEnable } = traitsOf(pf.driver);
   // Legacy attributes mean nothing in switchdev mode and nothing to other classes than networks.
   if (policy === null || pf.eswitchMode === "switchdev" || pf.classCode >> 16 !== 0x02) return {};
   const { spoofCheck, trust, linkState, rssQuery, nodeGuid, portGuid } = policy;
+  // As a MAC, a GUID is one VF's; on a second one it stays what it is.
+  const isFree = (name: "nodeGuid" | "portGuid", guid: string | null): guid is string => {
+    const key = `${pf.adapter} ${name} ${guid}`;
+    if (!isGuid(guid) || unsupported.has(name) || usedAddresses.has(key)) return false;
+    usedAddresses.add(key);
+    return true;
+  };
   const isLinkFresh = linkState === "auto" || (linkState === "enable" && ignoresLinkEnable);
   const has = (name: "spoofCheck" | "trust" | "linkState" | "rssQuery"): boolean =>
     policy[name] !== null && !unsupported.has(name);
   return {
-    ...macKey(pf, vf, usedMacs),
+    ...macKey(pf, vf, usedAddresses),
     ...vlanKey(pf, policy.vlan),
     ...rateKey(pf, vf),
     ...(has("spoofCheck") ? { spoofCheck: onOff(spoofCheck === true) } : {}),
     ...(has("trust") ? { trust: onOff(trust === true) } : {}),
     ...(has("linkState") && linkState !== null && !isLinkFresh ? { linkState } : {}),
     ...(has("rssQuery") && rssQuery === true ? { rssQuery: "on" as const } : {}),
-    ...(isGuid(nodeGuid) && !unsupported.has("nodeGuid") ? { nodeGuid } : {}),
-    ...(isGuid(portGuid) && !unsupported.has("portGuid") ? { portGuid } : {}),
+    ...(isFree("nodeGuid", nodeGuid) ? { nodeGuid } : {}),
+    ...(isFree("portGuid", portGuid) ? { portGuid } : {}),
   };
 }
 
 const isGuid = (guid: string | null): guid is string =>
   guid !== null && /^[0-9a-f]{2}(?::[0-9a-f]{2}){7}$/.test(guid) && !/^[0:]+$/.test(guid);
 
-function macKey(pf: Pf, { vfIndex, policy }: Vf, usedMacs: Set<string>): Pick<VfEntry, "mac"> {
+function macKey(pf: Pf, { vfIndex, policy }: Vf, usedAddresses: Set<string>): Pick<VfEntry, "mac"> {
   const mac = policy?.mac ?? null;
   if (mac === null || !isStationMac(mac)) return {};
   // A spec may not give one MAC to two VFs of a card; the second one stays what it is.
   const key = `${pf.adapter} ${mac}`;
-  if (usedMacs.has(key)) return {};
-  usedMacs.add(key);
+  if (usedAddresses.has(key)) return {};
+  usedAddresses.add(key);
   const { permanentMac } = pf;
   const isAuto = permanentMac !== null && mac === autoMacOfVf(permanentMac, vfIndex);
   return { mac: isAuto ? "auto" : mac };
