@@ -187,6 +187,8 @@ static void read_pf(const char *folder, const char *address, int virtfns, table 
     }
     snprintf(path, sizeof path, "%s/iommu_group", folder);
     read_link(path, target, sizeof target);
+    snprintf(path, sizeof path, "%s/sys/kernel/iommu_groups/%s", root, last_part(target));
+    read_text(path, "type", text, sizeof text);
     snprintf(parent, sizeof parent, "%s", folder);
     *strrchr(parent, '/') = 0;
     unsigned long domain;

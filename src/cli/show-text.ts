@@ -25,6 +25,9 @@ function linkText({ speed, width, maxSpeed, maxWidth }: PciLink): string | null 
   return `${speed} x${width}${isFull ? "" : ` (can ${maxSpeed ?? speed} x${maxWidth ?? width})`}`;
 }
 
+const groupText = ({ iommuGroup, iommuGroupType = null }: Pf): string | number | null =>
+  iommuGroupType === null ? iommuGroup : `${iommuGroup} (${iommuGroupType})`;
+
 function netdevText(netdev: Netdev): string {
   const { name, mac, mtu, isUp, hasLink, linkSpeedMbps, portName } = netdev;
   const words = [
@@ -67,7 +70,7 @@ export function showPfText(pf: Pf, { host }: Inventory, style: Style): string[] 
     ["MSI-X vectors", pf.msixCount],
     ["MSI-X for VFs", pf.vfTotalMsix],
     ["NUMA node", pf.numaNode],
-    ["IOMMU group", pf.iommuGroup],
+    ["IOMMU group", groupText(pf)],
     ["PCIe link", linkText(pf.link)],
     ["bridges above", pf.path.length === 0 ? null : pf.path.join(", ")],
     ...ownerFacts(pf.owners),

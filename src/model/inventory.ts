@@ -84,6 +84,8 @@ export type Pf = {
   readonly driverOverride: string | null;
   readonly numaNode: number | null;
   readonly iommuGroup: number | null;
+  /** What the group's DMA goes through: `DMA`, `DMA-FQ`, `identity` ...; null or absent: not known. */
+  readonly iommuGroupType?: string | null;
   readonly netdevs: readonly Netdev[];
   readonly permanentMac: string | null;
   /** `sriov_totalvfs`: what the driver allows; null without the file. */

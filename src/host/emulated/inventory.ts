@@ -88,6 +88,7 @@ function pfOf(machine: Machine, draft: Draft): Pf {
     driverOverride: isDetailed ? pf.override : null,
     numaNode: pf.numaNode,
     iommuGroup: pf.group,
+    iommuGroupType: pf.group === null ? null : "DMA-FQ",
     netdevs:
       pf.netdev === null || port === null
         ? []

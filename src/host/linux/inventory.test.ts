@@ -86,6 +86,7 @@ test("a PF is read with its capability, its path and its VFs", async () => {
     [["eth0", 2, 1500]],
   );
   assert.deepEqual([pf.numaNode, pf.msixCount, pf.isChanging], [0, 10, false]);
+  assert.deepEqual([pf.iommuGroup, pf.iommuGroupType], [1, "DMA-FQ"]);
   assert.deepEqual(
     pf.virtualFunctions.map(({ address, driver, iommuGroup }) => [address, driver, iommuGroup]),
     [
@@ -168,6 +169,17 @@ test("a PF that the kernel offers no files for is shown by its capability", asyn
   assert.ok(codes.includes("sriov-not-offered"), codes.join());
   assert.deepEqual([pf.totalVfs, pf.capabilityTotalVfs, pf.driver], [null, 8, null]);
   assert.deepEqual([pf.firstVfOffset, pf.vfStride, pf.vfDeviceId], [0x80, 2, 0x10ca]);
+});
+
+test("a function that sleeps without power is not woken to look for the capability", async () => {
+  const root = treeOf([{ ...igb, numVfs: 0, driver: null }]);
+  const folder = folderOf(igb, root);
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith("sriov_")) unlinkSync(join(folder, name));
+  }
+  writeFileSync(join(folder, "power_state"), "D3cold\n");
+  const { physicalFunctions } = await inventoryOf(root);
+  assert.deepEqual(physicalFunctions, []);
 });
 
 test("64 bytes of config space mean that the capability is not known", async () => {

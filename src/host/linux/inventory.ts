@@ -136,11 +136,18 @@ type PfParts = {
   readonly isChanging: boolean;
 };
 
+/** The group's mutex guards the type; nothing that waits for a user holds it. */
+function groupTypeOf(group: number | null, { paths, reader }: Facts): string | null {
+  if (group === null) return null;
+  return reader.textIfThere(`${paths.iommuGroups}/${group}/type`) || null;
+}
+
 function readPf({ scanned, config, isChanging }: PfParts, facts: Facts): Pf {
   const { fn, sriov, seats } = scanned;
   const { reader, detail, drivers } = facts;
   const virtualFunctions = readVfs(scanned, facts);
   const netdevs = pfNetdevs(fn.address, facts);
+  const iommuGroup = fn.files.has("iommu_group") ? iommuGroupOf(fn.folder, reader) : null;
   return {
     address: fn.address,
     adapter: config?.serial ?? slotOf(fn.address),
@@ -153,7 +160,8 @@ function readPf({ scanned, config, isChanging }: PfParts, facts: Facts): Pf {
     driver: driverOf(drivers, fn.address, fn.folder, reader),
     driverOverride: detail.driverOverrides.get(fn.address) ?? null,
     numaNode: numaNodeOf(fn, reader),
-    iommuGroup: fn.files.has("iommu_group") ? iommuGroupOf(fn.folder, reader) : null,
+    iommuGroup,
+    iommuGroupType: groupTypeOf(iommuGroup, facts),
     netdevs,
     permanentMac: netdevs.find(({ permanentMac }) => permanentMac !== null)?.permanentMac ?? null,
     totalVfs: sriov.totalVfs,

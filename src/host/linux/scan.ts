@@ -132,11 +132,15 @@ function addOrphans(
   return { ...pf, seats, looksUnsettled: true };
 }
 
+/** A read of config space would wake it (drivers/pci/pci.c pci_config_pm_runtime_get()). */
+const isPoweredOff = ({ folder, files }: PciFunction, reader: TreeReader): boolean =>
+  files.has("power_state") && reader.textIfThere(`${folder}/power_state`) === "D3cold";
+
 /** Functions whose SR-IOV capability the kernel does not offer. */
 function hiddenPfs(others: readonly PciFunction[], reader: TreeReader): ScannedPf[] {
   return others.flatMap((fn) => {
     const isCandidate = !isBridge(fn) && fn.files.has("config") && !fn.files.has("physfn");
-    if (!isCandidate || !hidesSriov(`${fn.folder}/config`)) return [];
+    if (!isCandidate || isPoweredOff(fn, reader) || !hidesSriov(`${fn.folder}/config`)) return [];
     reader.problems.push({
       code: "sriov-not-offered",
       where: fn.address,
