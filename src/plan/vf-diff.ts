@@ -44,12 +44,12 @@ function autoMacOf(pf: Pf, { consumer, vfIndex }: VfWanted): string | null {
 }
 
 /** A kernel driver that is bound shows the MAC that it made up where nobody set one, and so may the
- * driver in a guest: unset cannot be told apart from that. */
-const isUnsetMac = (setting: VfAttribute, vf: Vf | null): boolean =>
-  setting.name === "mac" &&
-  setting.mac === zeroMac &&
-  vf !== null &&
-  (isBoundAs("kernel", vf.driver) || vf.owners.length > 0);
+ * driver in a guest: unset cannot be told apart from that, unless the kernel driver goes now. */
+function isUnsetMac(setting: VfAttribute, { driver }: VfWanted, vf: Vf): boolean {
+  if (setting.name !== "mac" || setting.mac !== zeroMac) return false;
+  if (vf.owners.length > 0) return true;
+  return isBoundAs("kernel", vf.driver) && (driver === null || isBoundAs(driver, vf.driver));
+}
 
 type Compared = { setting?: VfSetting; unverifiable?: boolean; unknown?: boolean };
 
@@ -68,7 +68,7 @@ function compareOne(name: VfAttributeName, wanted: VfWanted, context: VfContext)
     if (has !== null && isSame(setting, has, traits)) return {};
     return { setting: { setting, because: `wanted by ${wanted.claim}` } };
   }
-  if (has === null || isUnsetMac(setting, vf)) return { unverifiable: true };
+  if (has === null || isUnsetMac(setting, wanted, vf)) return { unverifiable: true };
   if (isSame(setting, has, traits)) return {};
   return { setting: { setting, because: `wanted by ${wanted.claim}, now ${settingWords(has)}` } };
 }
