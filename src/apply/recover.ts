@@ -89,7 +89,7 @@ type Resumption = RunOptions & {
 async function putBackAutoprobe(
   { host, lockFd }: Session,
   { header }: Journal,
-  { actions, warnings }: { readonly actions: readonly Action[]; readonly warnings: Problem[] },
+  actions: readonly Action[],
 ): Promise<void> {
   const wanted = new Map(header.before.map((pf) => [pf.address, pf.driversAutoprobe]));
   for (const { change } of actions) {
@@ -99,14 +99,20 @@ async function putBackAutoprobe(
   for (const { address, driversAutoprobe } of physicalFunctions) {
     const isOn = wanted.get(address) ?? null;
     if (isOn === null || driversAutoprobe === null || driversAutoprobe === isOn) continue;
-    try {
-      const options = { deadlineMs: deadlineMs(0), lockFd };
-      await host.perform({ verb: "setDriversAutoprobe", pf: address, isOn }, options);
-    } catch (error) {
-      if (!(error instanceof SriovError)) throw error;
-      const { message, hint } = error;
-      warnings.push({ code: "autoprobe-left", where: address, message, hint });
-    }
+    const options = { deadlineMs: deadlineMs(0), lockFd };
+    await host.perform({ verb: "setDriversAutoprobe", pf: address, isOn }, options);
+  }
+}
+
+/** After the last action it is too late to stop for it. */
+async function autoprobeWarnings(...put: Parameters<typeof putBackAutoprobe>): Promise<Problem[]> {
+  try {
+    await putBackAutoprobe(...put);
+    return [];
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    const { target: where, message, hint } = error;
+    return [{ code: "autoprobe-left", where, message, hint }];
   }
 }
 
@@ -116,8 +122,8 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
   if (direction === "undo") return await undoAll(session, run, before);
   const todo = new Set(way.actions);
   const isDone = (action: Action): boolean => !todo.has(action);
-  const actions = journal.header.actions.filter(isDone);
-  await putBackAutoprobe(session, journal, { actions, warnings: run.warnings });
+  // VFs that are made while it is wrong get no driver, so this must not fail.
+  await putBackAutoprobe(session, journal, journal.header.actions.filter(isDone));
   await runForward(
     run,
     way.actions.map(({ id }) => id),
@@ -145,9 +151,9 @@ async function resume(session: Session, resumption: Resumption): Promise<Report>
     const run = new Run({ host, lockFd, writer, ...options, states, errors, withoutEffect });
     const ending = await runResumed(session, run, resumption);
     const isUndone = ending.outcome === "undone";
-    const { warnings } = run;
-    if (ending.outcome === "done") await putBackAutoprobe(session, journal, { actions, warnings });
-    if (isUndone) await putBackAutoprobe(session, journal, { actions: [], warnings });
+    const isWhole = isUndone || ending.outcome === "done";
+    const left = isUndone ? [] : actions;
+    if (isWhole) run.warnings.push(...(await autoprobeWarnings(session, journal, left)));
     const rest = isUndone ? await notRestored(session, before) : ending.notRestored;
     await writer.write({ entry: "end", at: session.now(), outcome: ending.outcome });
     const { outcome } = ending;

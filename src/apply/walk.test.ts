@@ -4,11 +4,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rollback } from "../../src/apply/recover.ts";
-import { applySpec, openBench, options, planOn, stateOf } from "./bench.ts";
-import type { MachinePlan } from "./machines.ts";
-import { randomOf } from "./random.ts";
-import { specOf, type SpecKeys } from "./specs.ts";
+import { rollback } from "./recover.ts";
+import { applySpec, openBench, options, planOn, stateOf } from "../../test/sim/bench.ts";
+import type { MachinePlan } from "../../test/sim/machines.ts";
+import { randomOf } from "../../test/sim/random.ts";
+import { specOf, type SpecKeys } from "../../test/sim/specs.ts";
 
 const machine: MachinePlan = { pfs: [{ card: "intel-82576" }, { card: "intel-e810-2x25" }] };
 
@@ -131,6 +131,7 @@ for (const lockModel of ["per-pf", "global"] as const) {
       const story = `step ${at} to ${name}`;
       const before = await stateOf(bench);
       const report = await applySpec(bench, specOf(spec));
+      assert.deepEqual(report.verify?.remaining.actions ?? [], [], story);
       assert.equal(report.outcome, "done", story);
       assert.deepEqual(await stateOf(bench), state, story);
       assert.deepEqual((await planOn(bench, specOf(spec))).actions, [], story);
