@@ -73,7 +73,7 @@ export const consentWord = ({ kind, name }: Pick<Owner, "kind" | "name">): strin
 
 /** One problem per user and target that the consent does not name. */
 export function consentProblems(
-  actions: readonly Action[],
+  actions: readonly Omit<Action, "id">[],
   { pf, spec, adapterName }: PfWanted,
   consent: Consent,
 ): PlanProblem[] {

@@ -27,8 +27,7 @@ function planPf(wanted: PfWanted, consent: Consent): PfDiff {
   if (refusals.length > 0) return { ...noDiff, problems: refusals };
   const diff = diffPf(wanted);
   if (diff.problems.length > 0) return { ...noDiff, problems: diff.problems };
-  const numbered = diff.actions.map((action): Action => ({ ...action, id: "" }));
-  return { ...diff, problems: consentProblems(numbered, wanted, consent) };
+  return { ...diff, problems: consentProblems(diff.actions, wanted, consent) };
 }
 
 /** Modules of the drivers that VFs will be bound to and that no module provides yet. */
