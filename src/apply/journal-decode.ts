@@ -97,6 +97,7 @@ const isAction = shape({
   because: isText,
   disrupts: listOf(shape({ kind: isText, name: isText, target: isText, evidence: isText })),
   inverse: listOf(isChange),
+  removes: optional(listOf(isText)),
 });
 
 const isPfFacts = shape({

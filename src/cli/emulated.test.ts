@@ -57,11 +57,11 @@ test("plan --json has the keys that programs rely on", async (context) => {
   const { exitCode, stdout } = await runProgram(argv, environment(context));
   const { format, empty, actions, problems } = JSON.parse(stdout);
   assert.deepEqual([exitCode, format, empty, problems], [0, "sriovctl-plan-result/1", false, []]);
-  for (const { kind, target, because, disrupts } of actions) {
+  for (const { kind, target, because, disrupts, removes } of actions) {
     assert.match(kind, /^[a-z-]+$/);
     assert.match(target, /^(host|[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](\/vf\d+)?)$/);
     assert.ok(because.length > 0);
-    assert.deepEqual(disrupts, []);
+    assert.deepEqual([disrupts, removes], [[], []]);
   }
 });
 
@@ -74,7 +74,12 @@ test("a plan that would harm a guest is refused, unless the guest is named", asy
   const argv = ["--host", "emulated:demo", "plan", "-f", spec];
   const refused = await runProgram([...argv, "--json"], setting);
   assert.equal(refused.exitCode, 3);
-  const { problems } = JSON.parse(refused.stdout);
+  const { actions, problems } = JSON.parse(refused.stdout);
+  const removals = actions.filter(({ removes }: { removes: string[] }) => removes.length > 0);
+  assert.deepEqual(
+    removals.map(({ kind, removes }: { kind: string; removes: string[] }) => [kind, removes]),
+    [["remove-vfs", [0, 1, 2, 3].map((vfIndex) => `0000:5e:00.0/vf${vfIndex}`)]],
+  );
   const codes = problems.map(({ code }: { code: string }) => code);
   assert.deepEqual(new Set(codes), new Set(["would-disrupt"]));
   const out = ["--out", join(directory, "saved.plan")];

@@ -8,9 +8,14 @@ import { isEmptyPlan } from "./planning.ts";
 
 export const planFormat = "sriovctl-plan-result/1";
 
-const actionJson = ({ id, change, target, because, disrupts }: Action) => {
+/**
+ * `target` is a BDF, `BDF/vfN` or `host`; `detail` are the change's own values; `disrupts` are the
+ * users that it hits; `removes` has the `BDF/vfN` of every VF that it takes away.
+ */
+const actionJson = ({ id, change, target, because, disrupts, removes = [] }: Action) => {
   const { kind, ...detail } = change;
-  return { id, kind, target, because, detail, disrupts: disrupts.map((hit) => ({ ...hit })) };
+  const users = disrupts.map((hit) => ({ ...hit }));
+  return { id, kind, target, because, detail, disrupts: users, removes: [...removes] };
 };
 
 export const planJson = (plan: Plan) => ({

@@ -57,6 +57,8 @@ export type Action = {
   /** A sentence for people. */
   readonly because: string;
   readonly disrupts: readonly Disruption[];
+  /** `BDF/vfN` of every VF that the change takes away; absent where it takes none. */
+  readonly removes?: readonly string[];
   /** Runs in this order and brings back what a spec can say, plus bindings. */
   readonly inverse: readonly Change[];
 };

@@ -106,6 +106,9 @@ function inverseOf(change: Change, pf: Pf): Change[] {
 const isOnVf = ({ kind }: Change): boolean =>
   kind === "set-vf" || kind === "bind-driver" || kind === "set-msix-count";
 
+const vfTargets = ({ address, virtualFunctions }: Pf): string[] =>
+  virtualFunctions.map(({ vfIndex }) => vfTarget(address, vfIndex));
+
 function actionsOf(
   steps: readonly Step[],
   { pf, adapterName }: PfWanted,
@@ -118,7 +121,8 @@ function actionsOf(
     const isListed = isFresh || (change.kind === "create-vfs" && numRemovals > 0);
     const disrupts = isListed ? [] : disruptionsOf(change, pf);
     const inverse = isFresh ? [] : inverseOf(change, pf);
-    return { change, target, adapter: adapterName, because, disrupts, inverse };
+    const action = { change, target, adapter: adapterName, because, disrupts, inverse };
+    return change.kind === "remove-vfs" ? { ...action, removes: vfTargets(pf) } : action;
   });
 }
 
