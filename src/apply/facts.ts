@@ -8,7 +8,7 @@ import { noPolicy, type VfPolicy } from "../model/vf-attribute.ts";
 import { traitsOf } from "../plan/driver-traits.ts";
 import { attributeNames, isSame, settingOf, settingWords } from "../plan/vf-policy.ts";
 
-export type VfFacts = {
+type VfFacts = {
   readonly vfIndex: number;
   readonly driver: string | null;
   readonly msixCount: number | null;
@@ -26,15 +26,6 @@ export type PfFacts = {
   readonly mtu: number | null;
   readonly vfs: readonly VfFacts[];
 };
-
-/** What the kernel chooses afresh with every VF, and so no undo can promise. */
-export const volatileFields = [
-  { field: "iommuGroup", because: "the kernel hands out the lowest free group numbers" },
-  { field: "netdevs", because: "a new VF gets a new netdev, with a new ifindex and maybe name" },
-  { field: "owners", because: "whoever used the VF must open it again" },
-  { field: "driverOverride", because: "an override without its driver bound is not recorded" },
-  { field: "modules", because: "a module that was loaded stays loaded" },
-] as const;
 
 const vfFacts = ({ vfIndex, driver, msixCount, policy }: Vf): VfFacts => ({
   vfIndex,

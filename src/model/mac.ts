@@ -1,10 +1,10 @@
-// MAC addresses as text: parsing to one canonical form, the bits that matter (multicast, locally
-// administered), and the stable address that `mac: auto` stands for. The automatic address is a
-// hash of who the VF is for, so it is the same on every apply and on every host that reads the
-// same spec; two seeds may still meet, which whoever hands out several has to look for.
+// MAC addresses as text: parsing to one canonical form, the multicast bit, and the stable address
+// that `mac: auto` stands for. The automatic address is a hash of who the VF is for, so it is the
+// same on every apply and on every host that reads the same spec; two seeds may still meet, which
+// whoever hands out several has to look for.
 
 /** Canonical: lower case, colons: `02:00:5e:10:00:01`. */
-export type Mac = string;
+type Mac = string;
 
 export const zeroMac: Mac = "00:00:00:00:00:00";
 
@@ -15,12 +15,9 @@ export function parseMac(text: string): Mac | null {
   return macPattern.test(text) ? text.toLowerCase().replaceAll("-", ":") : null;
 }
 
-const firstOctet = (mac: Mac): number => Number.parseInt(mac.slice(0, 2), 16);
-
 /** IEEE 802 group bit; true for broadcast too. Every SR-IOV driver refuses such a VF address. */
-export const isMulticastMac = (mac: Mac): boolean => (firstOctet(mac) & 1) === 1;
-
-export const isLocalMac = (mac: Mac): boolean => (firstOctet(mac) & 2) === 2;
+export const isMulticastMac = (mac: Mac): boolean =>
+  (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
 
 const fnvOffsetBasis = 0xcbf29ce484222325n;
 const fnvPrime = 0x100000001b3n;

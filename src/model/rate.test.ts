@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
-import { formatRate, maxRateMbps, parseRate, ratePattern } from "./rate.ts";
+import { parseRate, ratePattern } from "./rate.ts";
 
 test("parseRate() gives whole Mbit/s or the reason why it cannot", () => {
   const rows: readonly (readonly [text: string, expected: number | RegExp])[] = [
@@ -15,6 +14,8 @@ test("parseRate() gives whole Mbit/s or the reason why it cannot", () => {
     ["0Mbit", 0],
     ["0.0005Gbit", /not a whole number/],
     ["1.5Mbit", /not a whole number/],
+    ["4294967295Mbit", 4_294_967_295],
+    ["4294967296Mbit", /above 4294967295/],
     ["5000Tbit", /above 4294967295/],
   ];
   for (const [text, expected] of rows) {
@@ -29,11 +30,4 @@ test("ratePattern refuses bytes, bare units and signs", () => {
   for (const text of ["2GB", "2Gbps", "Gbit", "-1Mbit", "1e3Mbit", "01Mbit", "1.Mbit", "100kbit"]) {
     assert.doesNotMatch(text, ratePattern);
   }
-});
-
-test("formatRate() and parseRate() undo each other", () => {
-  const property = fc.property(fc.integer({ min: 0, max: maxRateMbps }), (mbps) => {
-    assert.equal(parseRate(formatRate(mbps)), mbps);
-  });
-  fc.assert(property);
 });

@@ -21,8 +21,3 @@ export function parseRate(text: string): number | string {
   const mbps = scaled / divisor;
   return mbps > maxRateMbps ? `which is above ${maxRateMbps} Mbit/s, the kernel's limit` : mbps;
 }
-
-/** The shortest exact text: 2000 -> `2Gbit`, 500 -> `500Mbit`. */
-export function formatRate(mbps: number): string {
-  return mbps !== 0 && mbps % 1000 === 0 ? `${mbps / 1000}Gbit` : `${mbps}Mbit`;
-}

@@ -7,7 +7,7 @@ import type { VfAttribute } from "../model/vf-attribute.ts";
 import { capture, readCaptures } from "../../test/captures.ts";
 import {
   encodeRequest,
-  linkByName,
+  linkByIndex,
   linkDown,
   linkDump,
   linkUp,
@@ -93,7 +93,7 @@ test("vfChange() makes no request of a text that is no address", () => {
 });
 
 test("links are asked for with their VFs and without statistics", () => {
-  for (const request of [linkDump(), linkByName("p0")]) {
+  for (const request of [linkDump(), linkByIndex(ifindex)]) {
     const hex = Buffer.from(request.payload).toString("hex");
     assert.match(hex, /08001d0009000000/);
   }

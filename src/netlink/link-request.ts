@@ -7,7 +7,6 @@ import {
   concatBytes,
   encodeAttribute,
   encodeNest,
-  encodeText,
   encodeU32,
   isLittleEndian,
   parseHexPairs,
@@ -81,23 +80,6 @@ export const linkByIndex = (ifindex: number): Request => ({
   payload: concatBytes([interfaceHeader({ ifindex }), extMask(vfMask)]),
 });
 
-/** One link with its VFs and their counters. */
-export const linkWithStatistics = (ifindex: number): Request => ({
-  type: rtnetlinkNumber.RTM_GETLINK,
-  flags: netlinkNumber.NLM_F_REQUEST,
-  payload: concatBytes([interfaceHeader({ ifindex }), extMask(rtnetlinkNumber.RTEXT_FILTER_VF)]),
-});
-
-export const linkByName = (name: string): Request => ({
-  type: rtnetlinkNumber.RTM_GETLINK,
-  flags: netlinkNumber.NLM_F_REQUEST,
-  payload: concatBytes([
-    interfaceHeader({ ifindex: 0 }),
-    encodeAttribute(linkAttribute.IFLA_IFNAME, encodeText(name)),
-    extMask(vfMask),
-  ]),
-});
-
 const changeLink = (header: InterfaceHeader, attributes: readonly Uint8Array[]): Request => ({
   type: rtnetlinkNumber.RTM_SETLINK,
   flags: changeFlags,
@@ -122,7 +104,7 @@ export function vfChange(ifindex: number, vfIndex: number, attribute: VfAttribut
 }
 
 /** The attribute inside a VF_INFO; null when a MAC or GUID is not one. */
-export function encodeVfAttribute(vfIndex: number, attribute: VfAttribute): Uint8Array | null {
+function encodeVfAttribute(vfIndex: number, attribute: VfAttribute): Uint8Array | null {
   const words = (type: number, ...values: readonly number[]): Uint8Array =>
     encodeAttribute(type, encodeU32(vfIndex, ...values));
   switch (attribute.name) {
