@@ -72,7 +72,7 @@ export function kernelVfInfo({ vfIndex, policy, statisticsFrom }: KernelVf): Buf
   );
 }
 
-export type KernelLink = {
+type KernelLink = {
   readonly ifindex: number;
   readonly name: string;
   /** null leaves NUM_VF out. */

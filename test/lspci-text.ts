@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { Sriov } from "../src/pci/capability/sriov.ts";
 import type { FunctionConfig } from "../src/pci/function-config.ts";
 
-export type LspciCapability = {
+type LspciCapability = {
   readonly offset: number;
   /** null in the standard list. */
   readonly version: number | null;
@@ -68,7 +68,7 @@ export const lspciPlaces = ({ capabilities }: LspciFunction): string[] =>
   capabilities.map(({ offset, version }) => place(offset, version));
 
 /** The SR-IOV fields that lspci prints, under our names. */
-export type LspciSriov = Pick<
+type LspciSriov = Pick<
   Sriov,
   | "vfMigrationCapable"
   | "vfMigrationInterruptMessage"

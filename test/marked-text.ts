@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Problem } from "../src/model/problem.ts";
 
-export type Said = { readonly problems: readonly Problem[] };
+type Said = { readonly problems: readonly Problem[] };
 
 /** Line and column of each mark in `text`, and the text without marks. */
 function unmarked(text: string): { clean: string; marks: string[]; named: string[] } {

@@ -11,13 +11,13 @@ import type { Wiring } from "../src/cli/context.ts";
 import type { Io, Sink } from "../src/cli/io.ts";
 import { main } from "../src/cli/main.ts";
 
-export type ProgramSetting = Partial<Wiring> & {
+type ProgramSetting = Partial<Wiring> & {
   readonly env?: Readonly<Record<string, string>>;
   /** Answers of the person at the terminal; without it nobody is there. */
   readonly answers?: readonly string[];
 };
 
-export type ProgramRun = {
+type ProgramRun = {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;

@@ -87,7 +87,7 @@ const changePayloads: Readonly<Record<ChangeKind, Check>> = {
   }),
 };
 
-export const isChange = byName("kind", changePayloads) as (value: unknown) => value is Change;
+const isChange = byName("kind", changePayloads) as (value: unknown) => value is Change;
 
 const isAction = shape({
   id: isText,

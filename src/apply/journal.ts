@@ -42,7 +42,7 @@ export type Outcome =
   | "interrupted" // stopped between two actions and left for recover
   | "rebooted"; // found unfinished after a reboot
 
-export type JournalHost = {
+type JournalHost = {
   readonly name: string;
   readonly machineId: string | null;
   readonly bootId: string | null;

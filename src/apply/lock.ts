@@ -9,16 +9,16 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SriovError } from "../model/errors.ts";
 
-export type LockHolder = { readonly pid: number; readonly command: string; readonly since: string };
+type LockHolder = { readonly pid: number; readonly command: string; readonly since: string };
 
-export type LockWish = {
+type LockWish = {
   /** Written into the file for the message of whoever comes second. */
   readonly holder: LockHolder;
   /** 0: fail at once. */
   readonly waitMs: number;
 };
 
-export type HeldLock = { readonly fd: number; readonly release: () => void };
+type HeldLock = { readonly fd: number; readonly release: () => void };
 
 const pollMs = 200;
 

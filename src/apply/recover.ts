@@ -30,7 +30,7 @@ export type RecoverRequest = RunOptions & {
   readonly settleTimeoutMs: number;
 };
 
-export type RollbackRequest = RunOptions & {
+type RollbackRequest = RunOptions & {
   readonly consent: Consent;
   readonly command: string;
 };

@@ -63,7 +63,7 @@ function lanesOf(actions: readonly Action[]): Map<Address | null, Action[]> {
  * Later actions may have been done to VFs that the first ones make anew; repeating one that is
  * so already changes nothing.
  */
-export function finishOrder({ header, states }: Journal): Action[] {
+function finishOrder({ header, states }: Journal): Action[] {
   const todo = new Set<Action>();
   for (const lane of lanesOf(header.actions).values()) {
     const from = lane.findIndex(({ id }) => states.get(id) !== "done");
@@ -112,7 +112,7 @@ function wayOf(
   return { actions, unnamed: unnamedUsers(hitsOf(changes, inventory), consent) };
 }
 
-export function finishWay(journal: Journal, input: WayInput): Way {
+function finishWay(journal: Journal, input: WayInput): Way {
   return wayOf(finishOrder(journal), ({ change }) => [change], input);
 }
 

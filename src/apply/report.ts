@@ -7,7 +7,7 @@ import type { ActionError, ActionResult, ActionState, Outcome } from "./journal.
 import type { Run } from "./run.ts";
 import type { Verification } from "./verify.ts";
 
-export type ActionReport = {
+type ActionReport = {
   readonly action: Action;
   readonly result: ActionResult;
   readonly error: ActionError | null;

@@ -29,9 +29,9 @@ export type Progress =
     };
 
 /** Why nothing further is begun. */
-export type StopReason = "failure" | "stuck" | "interrupt";
+type StopReason = "failure" | "stuck" | "interrupt";
 
-export type RunSetup = {
+type RunSetup = {
   readonly host: Host;
   readonly lockFd: number | null;
   readonly writer: JournalWriter;

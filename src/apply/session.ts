@@ -18,7 +18,7 @@ export type Session = {
   readonly now: () => string;
 };
 
-export type SessionWish = {
+type SessionWish = {
   readonly host: Host;
   /** The host's own directory of journals. */
   readonly journalDirectory: string;
@@ -49,7 +49,7 @@ export async function openSession(
 }
 
 /** Appends entries to a journal that nobody else is writing. */
-export async function appendTo(
+async function appendTo(
   session: Session,
   { id, soundBytes }: Journal,
   entries: readonly JournalEntry[],

@@ -12,7 +12,7 @@ import { plural } from "./list-text.ts";
 import { problemSentence } from "./logger.ts";
 import { planJson } from "./plan-json.ts";
 
-export const applyFormat = "sriovctl-apply/1";
+const applyFormat = "sriovctl-apply/1";
 
 const differenceJson = ({ target, field, before, now }: FactDifference) => ({
   target,

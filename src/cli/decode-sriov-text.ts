@@ -8,7 +8,7 @@ import type { Sriov } from "../pci/capability/sriov.ts";
 import { busesOfVfs, vfAddress, vfBus } from "../pci/routing-id.ts";
 import { sizeText } from "./decode-capability-text.ts";
 
-export type VfRange = {
+type VfRange = {
   readonly firstIndex: number;
   readonly lastIndex: number;
 };

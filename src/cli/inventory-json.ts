@@ -5,8 +5,8 @@
 import type { Inventory, Netdev, Owner, Pf, Vf } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 
-export const listFormat = "sriovctl-list/1";
-export const showFormat = "sriovctl-show/1";
+const listFormat = "sriovctl-list/1";
+const showFormat = "sriovctl-show/1";
 
 const ownerJson = ({ kind, name, pid, evidence }: Owner) => ({ kind, name, pid, evidence });
 
@@ -41,7 +41,7 @@ function vfJson(vf: Vf) {
 }
 
 /** Name of a PF: its first network interface, null where it has none. */
-export const pfName = (pf: Pf): string | null => pf.netdevs[0]?.name ?? null;
+const pfName = (pf: Pf): string | null => pf.netdevs[0]?.name ?? null;
 
 function pfJson(pf: Pf) {
   return {

@@ -9,7 +9,7 @@ import { className, deviceName, idsOf } from "./device-names.ts";
 import { clean, type Style } from "./style.ts";
 import { alignRows, dropEmptyColumns, treeRows, type Row, type Tree } from "./table.ts";
 
-export type ListWidth = "narrow" | "wide";
+type ListWidth = "narrow" | "wide";
 
 export function listText(inventory: Inventory, style: Style, width: ListWidth): string[] {
   const { physicalFunctions } = inventory;
@@ -38,7 +38,7 @@ function summaryLine({ host, physicalFunctions }: Inventory, style: Style): stri
 export const plural = (count: number, noun: string): string =>
   `${count} ${noun}${count === 1 ? "" : "s"}`;
 
-export function adaptersOf(pfs: readonly Pf[]): [adapter: string, pfs: Pf[]][] {
+function adaptersOf(pfs: readonly Pf[]): [adapter: string, pfs: Pf[]][] {
   const adapters = new Map<string, Pf[]>();
   for (const pf of pfs) {
     const known = adapters.get(pf.adapter);
@@ -148,7 +148,7 @@ const netdevNames = ({ netdevs }: Pf | Vf): string =>
 const driverText = (driver: string | null, style: Style): string =>
   driver === null ? style("dim", "-") : clean(driver);
 
-export function vfCountText({ numVfs, totalVfs, capabilityTotalVfs, isChanging }: Pf): string {
+function vfCountText({ numVfs, totalVfs, capabilityTotalVfs, isChanging }: Pf): string {
   const limit = totalVfs ?? capabilityTotalVfs;
   return `${numVfs}/${limit ?? "?"}${isChanging ? " changing" : ""}`;
 }

@@ -5,7 +5,7 @@ import type { Sink } from "./io.ts";
 import type { Problem } from "../model/problem.ts";
 import { clean, type Style } from "./style.ts";
 
-export type LogLevel = "normal" | "verbose" | "debug";
+type LogLevel = "normal" | "verbose" | "debug";
 
 export type Logger = {
   readonly level: LogLevel;

@@ -55,7 +55,7 @@ function takeOption(argv: readonly string[], at: number, known: Known, found: Fo
   return equals === -1 ? 2 : 1;
 }
 
-export type QuickParse = { readonly options: GlobalOptions; readonly request: Request };
+type QuickParse = { readonly options: GlobalOptions; readonly request: Request };
 
 export function parseQuickly(argv: readonly string[]): QuickParse | null {
   const found: Found = new Map();

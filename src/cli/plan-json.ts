@@ -6,7 +6,7 @@ import type { Problem } from "../model/problem.ts";
 import { problemJson } from "./inventory-json.ts";
 import { isEmptyPlan } from "./planning.ts";
 
-export const planFormat = "sriovctl-plan-result/1";
+const planFormat = "sriovctl-plan-result/1";
 
 /**
  * `target` is a BDF, `BDF/vfN` or `host`; `detail` are the change's own values; `disrupts` are the

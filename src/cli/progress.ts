@@ -56,7 +56,7 @@ export const actionWords = ({ change }: Action, direction: "do" | "undo"): strin
 type Held = { readonly text: string; readonly vfIndexes: number[] };
 
 /** Equal results of VFs of one PF are held back until something else happens on that PF. */
-export function plainProgress(write: (line: string) => void, style: Style): ProgressView {
+function plainProgress(write: (line: string) => void, style: Style): ProgressView {
   const held = new Map<string, Map<string, Held>>();
   const line = (pf: string, words: string, result: ActionResult): void => {
     const [mark, tone] = marks[result];

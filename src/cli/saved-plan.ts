@@ -10,7 +10,7 @@ import type { Consent } from "../model/plan.ts";
 import { fingerprintOf } from "../plan/fingerprint.ts";
 import type { SpecSource } from "./spec-source.ts";
 
-export const savedPlanFormat = "sriovctl-plan/1";
+const savedPlanFormat = "sriovctl-plan/1";
 
 export type SavedPlan = {
   readonly host: string;

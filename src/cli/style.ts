@@ -23,7 +23,7 @@ export const plainStyle: Style = (_tone, text) => text;
 const colorStyle: Style = (tone, text) =>
   text === "" ? "" : styleText(formats[tone], text, { validateStream: false });
 
-export type ColorWish = {
+type ColorWish = {
   readonly isTerminal: boolean;
   /** `--no-color` was given. */
   readonly isForbidden: boolean;

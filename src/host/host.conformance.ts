@@ -16,7 +16,7 @@ import type { Host, HostRequest } from "./host.ts";
 import { fullInventory } from "./host.ts";
 
 /** A machine like the lab's: PFs as after boot, with 0 VFs, autoprobe on and netdevs down. */
-export type ConformanceSubject = {
+type ConformanceSubject = {
   readonly host: Host;
   /** Two Intel 82576 ports below root ports with ACS, of which nothing else makes use. */
   readonly igb: Address;
@@ -29,7 +29,7 @@ export type ConformanceSubject = {
   readonly close: () => Promise<void>;
 };
 
-export type ConformanceOptions = {
+type ConformanceOptions = {
   /** Reason to skip the suite, or false. */
   readonly skip?: string | false;
   /** Cases, by name, that this host answers differently, and why that is right. */

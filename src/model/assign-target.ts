@@ -1,15 +1,7 @@
 // Consumers of VFs as text: `KIND:NAME/DEVICE`. A table of kinds, because each has its own rule
 // for what a name may be; whether such a consumer exists is for whoever attaches to it to find out.
 
-export type AssignKind =
-  | "libvirt"
-  | "qemu"
-  | "pve"
-  | "dpdk"
-  | "netns"
-  | "pid"
-  | "docker"
-  | "podman";
+type AssignKind = "libvirt" | "qemu" | "pve" | "dpdk" | "netns" | "pid" | "docker" | "podman";
 
 export type AssignTarget = {
   readonly kind: AssignKind;

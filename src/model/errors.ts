@@ -18,7 +18,7 @@ const row = (exitCode: ErrorRow["exitCode"], isRetryable: boolean, hint: string)
 });
 
 /** Every code a `SriovError` can carry. Extend it here and nowhere else. */
-export const errorTable = {
+const errorTable = {
   "usage": row(2, false, "Run the command with --help to see its arguments"),
   "spec-problems": row(2, false, "Correct the spec where the problems point"),
   "file-unreadable": row(2, false, "Check the path and its permissions"),
@@ -47,7 +47,7 @@ export const errorTable = {
   "drift": row(4, false, "Run sriovctl apply to bring the host back to the spec"),
 } as const satisfies Record<string, ErrorRow>;
 
-export type SriovErrorDetail = {
+type SriovErrorDetail = {
   /** The verb that failed, in the present tense: `set sriov_numvfs`. */
   readonly operation: string;
   /** BDF, `BDF/vfN`, netdev or path. */

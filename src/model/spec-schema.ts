@@ -5,7 +5,7 @@
 import * as z from "zod";
 import { shapes, specShape } from "./spec/shape.ts";
 
-export type JsonSchema = { readonly [key: string]: unknown };
+type JsonSchema = { readonly [key: string]: unknown };
 
 /** JSON Schema, draft 2020-12, of a spec file in YAML or JSON. */
 export function specJsonSchema(): JsonSchema {

@@ -10,7 +10,7 @@ import { readTree } from "./spec/read.ts";
 import { specShape, type SpecText } from "./spec/shape.ts";
 import { parseTree } from "./spec/tree.ts";
 
-export type ParsedSpec = {
+type ParsedSpec = {
   /** null exactly when there are problems. */
   readonly spec: Spec | null;
   /** All of them, in the order of the text; `where` is `source:line:column`. */

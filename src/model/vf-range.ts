@@ -3,7 +3,7 @@
 // the whole spec is known to be sound.
 
 /** First and last VF index, both included. */
-export type VfRange = readonly [first: number, last: number];
+type VfRange = readonly [first: number, last: number];
 
 export type VfRanges = {
   readonly pf: string;
@@ -12,7 +12,7 @@ export type VfRanges = {
 };
 
 /** NumVFs is a 16-bit register (PCIe SR-IOV capability), so the last index is one below it. */
-export const maxVfIndex = 65_534;
+const maxVfIndex = 65_534;
 
 export const labelPattern = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 

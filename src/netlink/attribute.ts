@@ -27,7 +27,7 @@ export type Attribute = {
 };
 
 /** Payload at `start` to `end` of the view; a number returned is where the walk goes on. */
-export type AttributeVisitor = (type: number, start: number, end: number) => number | void;
+type AttributeVisitor = (type: number, start: number, end: number) => number | void;
 
 /**
  * Visits the attributes between `start` and `end` of the view. Returns where it stopped: `end`
@@ -50,7 +50,7 @@ export function walkAttributes(
   return Math.min(offset, end);
 }
 
-export type AttributeReading = {
+type AttributeReading = {
   readonly attributes: readonly Attribute[];
   /** Bytes after the last attribute that could be read; empty when well formed. */
   readonly rest: Uint8Array;

@@ -101,7 +101,7 @@ export const eswitchChange = (family: number, handle: DevlinkHandle, mode: Eswit
     ],
   );
 
-export type DevlinkReport = {
+type DevlinkReport = {
   readonly handle: DevlinkHandle;
   /** null when the message says none, or one that the model has no word for. */
   readonly eswitchMode: EswitchMode | null;

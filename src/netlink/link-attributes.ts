@@ -56,7 +56,7 @@ export type Link = {
 
 export type LinkDraft = { -readonly [Key in keyof Link]: Link[Key] };
 
-export type AttributePlace = {
+type AttributePlace = {
   readonly draft: LinkDraft;
   readonly view: DataView;
   readonly type: number;

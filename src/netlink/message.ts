@@ -10,7 +10,7 @@ import type { Problem } from "../model/problem.ts";
 import { align4, decodeText, isLittleEndian, viewOf, walkAttributes } from "./attribute.ts";
 import { netlinkNumber } from "./kernel-numbers.ts";
 
-export const messageHeaderLength = 16;
+const messageHeaderLength = 16;
 
 export type Message = {
   readonly type: number;
@@ -33,7 +33,7 @@ export function encodeMessage(message: Message): Uint8Array {
   return bytes;
 }
 
-export type MessageReading = {
+type MessageReading = {
   readonly messages: readonly Message[];
   readonly problems: readonly Problem[];
 };

@@ -7,7 +7,7 @@ import { formatHexPairs, isLittleEndian, walkAttributes, type Attribute } from "
 import { etherType, vfAttribute } from "./kernel-numbers.ts";
 
 /** Counters of a VF as its PF's driver keeps them; all zero where it keeps none. */
-export type VfStatistics = {
+type VfStatistics = {
   readonly rxPackets: bigint;
   readonly txPackets: bigint;
   readonly rxBytes: bigint;

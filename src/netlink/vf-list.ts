@@ -12,14 +12,14 @@ const lengthModulus = 65536;
 /** A payload, by offsets. */
 export type Span = { readonly start: number; readonly end: number };
 
-export type VfListReading = {
+type VfListReading = {
   /** Payloads of the VF_INFO nests, in the order in which they came. */
   readonly entries: readonly Span[];
   /** Where the attribute after the list starts. */
   readonly next: number;
 };
 
-export type VfListPlace = {
+type VfListPlace = {
   readonly view: DataView;
   /** First byte after the header of the list. */
   readonly start: number;

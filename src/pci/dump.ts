@@ -33,7 +33,7 @@ const bytesPattern = /^([0-9a-f]{2,4}):((?: [0-9a-f]{2})+)\s*$/i;
 const bytesLikePattern = /^([0-9a-f]{2,4}): ?\S\S(?: |$)/i;
 
 /** No control bytes but white space, and no 0xff, which no text encoding in use here has. */
-export const looksLikeText = (bytes: Uint8Array): boolean =>
+const looksLikeText = (bytes: Uint8Array): boolean =>
   bytes.every((byte) => (byte >= 0x20 && byte !== 0xff && byte !== 0x7f) || isSpace(byte));
 
 const isSpace = (byte: number): boolean => byte >= 0x09 && byte <= 0x0d;
@@ -96,7 +96,7 @@ function appendBytes(current: Growing, content: string, line: number): void {
 }
 
 /** One function's raw bytes; its address is not in them. */
-export function parseBinaryConfig(bytes: Uint8Array, bdf: Bdf | null): Dump {
+function parseBinaryConfig(bytes: Uint8Array, bdf: Bdf | null): Dump {
   if (bytes.length === 0) {
     const message = "The file is empty: wanted 64 to 4096 bytes of config space";
     return { functions: [], problems: [{ code: "dump-empty", where: "byte 0", message }] };

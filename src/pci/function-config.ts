@@ -6,7 +6,7 @@ import type { Report } from "./capability/capability-decoder.ts";
 import type { ExtendedBody, StandardBody } from "./capability/capability-table.ts";
 import type { Header } from "./header.ts";
 
-export type ConfigProblem = Problem & {
+type ConfigProblem = Problem & {
   /** In config space, where the evidence is. */
   readonly offset: number;
 };

@@ -28,7 +28,7 @@ export type ExtendedCapabilityDescription =
 /** An offset is a multiple of 4; absent: the next free place. */
 export type Placed<Description> = Description & { readonly offset?: number };
 
-export type EndpointHeader = {
+type EndpointHeader = {
   readonly kind: "endpoint";
   readonly bars: readonly BaseAddressDescription[];
   readonly subsystemVendorId: number;
@@ -53,7 +53,7 @@ export type BridgeHeader = {
 
 /** What a VF has of its own; identity and BARs are in the PF's SR-IOV capability, and its own
  * registers for them read as ones and zeros. */
-export type VfHeader = {
+type VfHeader = {
   readonly kind: "vf";
   readonly subsystemVendorId: number;
   readonly subsystemDeviceId: number;

@@ -8,7 +8,7 @@ import type { Fields } from "./register-fields.ts";
 import { decodeFields } from "./register-fields.ts";
 import type { Registers } from "./registers.ts";
 
-export const commandRegister = {
+const commandRegister = {
   ioSpace: 0,
   memorySpace: 1,
   busMaster: 2,
@@ -22,7 +22,7 @@ export const commandRegister = {
   interruptDisable: 10,
 } as const;
 
-export const statusRegister = {
+const statusRegister = {
   immediateReadiness: 0,
   interrupt: 3,
   capabilitiesList: 4,
@@ -37,7 +37,7 @@ export const statusRegister = {
   detectedParityError: 15,
 } as const;
 
-export const bridgeControlRegister = {
+const bridgeControlRegister = {
   parityErrorResponse: 0,
   serr: 1,
   isa: 2,
@@ -65,9 +65,9 @@ export type Header = {
   readonly layout: EndpointLayout | BridgeLayout | CardBusLayout | UnknownLayout;
 };
 
-export type ExpansionRom = { readonly enable: boolean; readonly address: number };
+type ExpansionRom = { readonly enable: boolean; readonly address: number };
 
-export type EndpointLayout = {
+type EndpointLayout = {
   readonly type: "endpoint";
   readonly bars: readonly BaseAddress[];
   readonly cardBusCisPointer: number;
@@ -81,7 +81,7 @@ export type EndpointLayout = {
  * above limit. */
 export type BridgeWindow = { readonly base: bigint; readonly limit: bigint };
 
-export type BridgeLayout = {
+type BridgeLayout = {
   readonly type: "bridge";
   readonly bars: readonly BaseAddress[];
   readonly primaryBus: number;
@@ -97,7 +97,7 @@ export type BridgeLayout = {
   readonly capabilityPointer: number;
 };
 
-export type CardBusLayout = {
+type CardBusLayout = {
   readonly type: "cardbus";
   readonly socketBase: number;
   readonly primaryBus: number;
@@ -114,7 +114,7 @@ export type CardBusLayout = {
   readonly capabilityPointer: number;
 };
 
-export type UnknownLayout = { readonly type: "unknown" };
+type UnknownLayout = { readonly type: "unknown" };
 
 const headerBytes = 0x40;
 

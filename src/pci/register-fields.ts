@@ -2,7 +2,7 @@
 // a range as [high, low]; decoding gives a boolean per bit and a number per range, encoding packs
 // them again. Each capability file is then a list that reads like the specification's table.
 
-export type FieldTable = Readonly<Record<string, number | readonly [high: number, low: number]>>;
+type FieldTable = Readonly<Record<string, number | readonly [high: number, low: number]>>;
 
 export type Fields<T extends FieldTable> = {
   readonly [Name in keyof T]: T[Name] extends number ? boolean : number;
@@ -14,8 +14,7 @@ const maskOf = (width: number): number => (width >= 32 ? 0xffffffff : (1 << widt
 export const bits = (value: number, high: number, low: number): number =>
   ((value >>> low) & maskOf(high - low + 1)) >>> 0;
 
-export const bit = (value: number, position: number): boolean =>
-  bits(value, position, position) === 1;
+const bit = (value: number, position: number): boolean => bits(value, position, position) === 1;
 
 export function decodeFields<const T extends FieldTable>(table: T, value: number): Fields<T> {
   const entries = Object.entries(table).map(([name, place]) => [

@@ -51,7 +51,7 @@ export function vfIndexAt(
   return Number.isInteger(vfIndex) && vfIndex < numVfs ? vfIndex : null;
 }
 
-export type BusRange = { readonly first: number; readonly last: number };
+type BusRange = { readonly first: number; readonly last: number };
 
 /** Buses that `numVfs` VFs are on, the PF's own included; `last` above 255 cannot be had. The
  * bridge above needs a subordinate bus number of at least `last`. */

@@ -34,7 +34,7 @@ export type VfLimit =
    * compute_max_vf_buses()). */
   | { readonly kind: "placement-zero"; readonly register: "firstVfOffset" | "vfStride" };
 
-export type VfCapacity = {
+type VfCapacity = {
   /** Every count up to this one fits: VFs 0 to N-1 all have a place. */
   readonly numVfs: number;
   readonly limit: VfLimit;

@@ -28,7 +28,7 @@ export type VfFinal = {
   readonly msixCount: number | null;
 };
 
-export type Creation = {
+type Creation = {
   readonly pf: Address;
   readonly numVfs: number;
   readonly because: string;

@@ -22,7 +22,7 @@ const vfUsers = ({ address }: Pf, { vfIndex, owners }: Vf): Disruption[] =>
   hitBy(vfTarget(address, vfIndex), owners);
 
 /** True when the change takes the PF's own netdev away for a moment or for good. */
-export function disturbsPf(change: Change, pf: Pf): boolean {
+function disturbsPf(change: Change, pf: Pf): boolean {
   const traits = traitsOf(pf.driver);
   switch (change.kind) {
     case "remove-vfs":

@@ -15,7 +15,7 @@ type OnOff = "on" | "off";
 type VlanText = "none" | number | { id: number; qos?: number; protocol?: VlanProtocol };
 
 /** Keys of a `virtualFunctions` entry, in the order in which they are written. */
-export type VfEntry = {
+type VfEntry = {
   vfs: string;
   driver?: string;
   mac?: string;
@@ -29,7 +29,7 @@ export type VfEntry = {
   portGuid?: string;
 };
 
-export type PfEntry = {
+type PfEntry = {
   name: string;
   match: { permanentMac?: string; port?: string; address?: string };
   addressHint?: string;
@@ -37,7 +37,7 @@ export type PfEntry = {
   mtu?: number;
 };
 
-export type AdapterEntry = {
+type AdapterEntry = {
   name: string;
   match?: { serial: string };
   eswitchMode?: EswitchMode;
@@ -45,7 +45,7 @@ export type AdapterEntry = {
 };
 
 /** The text format as plain values, before YAML. */
-export type SpecDocument = {
+type SpecDocument = {
   apiVersion: "sriovctl/v1";
   adapters: AdapterEntry[];
   virtualFunctions?: VfEntry[];

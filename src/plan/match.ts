@@ -16,7 +16,7 @@ export type MatchedPf = {
   readonly adapterName: string;
 };
 
-export type Matching = {
+type Matching = {
   readonly matched: readonly MatchedPf[];
   readonly problems: readonly PlanProblem[];
   readonly warnings: readonly Problem[];

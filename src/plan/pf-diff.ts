@@ -46,7 +46,7 @@ function formerSettings(pf: Pf, { policy }: Vf): VfSetting[] {
 }
 
 /** Everything that brings a PF's present VFs back after they were removed. */
-export function restoringSteps(pf: Pf): Step[] {
+function restoringSteps(pf: Pf): Step[] {
   if (pf.numVfs === 0) return [];
   const vfs = pf.virtualFunctions.map((vf): VfFinal => ({
     vfIndex: vf.vfIndex,

@@ -14,7 +14,7 @@ import { diffPf, type PfDiff } from "./pf-diff.ts";
 import { pfRefusals } from "./pf-refusals.ts";
 import { wantedPfs, type PfWanted } from "./wanted.ts";
 
-export type PlanInput = {
+type PlanInput = {
   readonly spec: Spec;
   readonly inventory: Inventory;
   readonly consent: Consent;

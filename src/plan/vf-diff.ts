@@ -101,7 +101,7 @@ function msixOf(wanted: VfWanted | null, { vf }: VfContext): number | null {
 }
 
 /** What speaks against one VF; a claim of many VFs has it many times, see vfProblems(). */
-export type VfRefusal = {
+type VfRefusal = {
   readonly code: string;
   readonly where: SourcePlace;
   readonly words: string;

@@ -15,7 +15,7 @@ import { commandPath } from "./lab-commands.ts";
 import { executeQmp } from "./qmp.ts";
 import { type LabTopology, deviceArguments, fullTopology, nvmeSerials } from "./topology.ts";
 
-export type LabResult = {
+type LabResult = {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;
@@ -36,14 +36,14 @@ export type Lab = {
   close(): Promise<void>;
 };
 
-export type RunOptions = {
+type RunOptions = {
   /** The job is killed then and `run` throws with what it had printed; 60 s unless told. */
   readonly timeoutMs?: number;
   /** Called with each new piece of output while the job runs. */
   readonly onOutput?: (stream: "stdout" | "stderr", text: string) => void;
 };
 
-export type BootOptions = {
+type BootOptions = {
   readonly topology?: LabTopology;
   /** Survive this process; then `close()` or `stopLab` ends it. */
   readonly detached?: boolean;

@@ -32,7 +32,7 @@ export type ProbeStep =
   /** Listens, writes the text, and says what came of the PCI bus. */
   | { readonly verb: "uevents"; readonly file: string; readonly text: string };
 
-export type ProbedList = {
+type ProbedList = {
   readonly numVf: number | null;
   readonly parentName: string | null;
   readonly policies: readonly (readonly [vfIndex: number, policy: VfPolicy])[];
@@ -47,7 +47,7 @@ export type ProbedLink = {
 };
 
 /** `ok`, or errno and the kernel's message. */
-export type ProbedAnswer = string;
+type ProbedAnswer = string;
 
 function netlink(): Links {
   const links = openNetlinkLinks();

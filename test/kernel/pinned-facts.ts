@@ -61,7 +61,7 @@ function rowText({ verb, ...rest }: Step, outcome: string): string {
 }
 
 /** Outcomes of the steps, in order. */
-export async function probe(lab: Lab, steps: readonly Step[]): Promise<string[]> {
+async function probe(lab: Lab, steps: readonly Step[]): Promise<string[]> {
   const name = `steps-${Date.now()}.json`;
   writeFileSync(join(lab.resultsDirectory, name), JSON.stringify(steps));
   const program = join(import.meta.dirname, "probe.ts");

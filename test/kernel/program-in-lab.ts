@@ -13,7 +13,7 @@ import type { LabTopology } from "./topology.ts";
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Json = any;
 
-export type CommandRun = {
+type CommandRun = {
   readonly exitCode: number;
   readonly json: Json;
   readonly stderr: string;

@@ -7,7 +7,7 @@ import { link, list, mode, read, run, write } from "./pinned-facts.ts";
 
 export const pf = "01:00.0";
 export const vf0 = "01:10.0";
-export const vf1 = "01:10.2";
+const vf1 = "01:10.2";
 export const nvme = "03:00.0";
 
 export const tables = {

@@ -1,13 +1,13 @@
 // What hardware a lab has, as data, and how QEMU is told. Bus numbers follow from the order: the
 // firmware numbers buses depth first by slot, so a root port's function is at bus 1, 2, ...
 
-export type LabFunction =
+type LabFunction =
   /** Intel 82576, the one NIC with SR-IOV that QEMU emulates: 7 VFs under Linux. */
   | { readonly kind: "igb"; readonly mac: string; readonly ports?: 1 | 2 }
   /** An NVMe controller with one 64 MiB namespace. */
   | { readonly kind: "nvme"; readonly serial: string; readonly maxVfs: number };
 
-export type LabSlot =
+type LabSlot =
   /** A root port; `acs: false` hides its ACS capability. `holds: null` is free for hot-plug. */
   | {
       readonly at: "root-port";

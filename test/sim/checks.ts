@@ -14,11 +14,11 @@ import { planOn, type TestBench } from "./bench.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** A VF that a guest has open: `vm:web1` on `0000:10:10.2`, reset so often. */
-export type HeldVf = { readonly user: string; readonly address: string; readonly resets: number };
+type HeldVf = { readonly user: string; readonly address: string; readonly resets: number };
 
 export type Before = { readonly facts: readonly PfFacts[]; readonly held: readonly HeldVf[] };
 
-export type Checked = {
+type Checked = {
   readonly bench: TestBench;
   readonly before: Before;
   readonly intent: { readonly plan: Plan; readonly consent: Consent };
@@ -147,7 +147,7 @@ export async function checkApplied(checked: Checked & { readonly report: Report 
   if (outcome === "partial") await checkPartial(checked, report);
 }
 
-export type RecoveredCheck = Checked & {
+type RecoveredCheck = Checked & {
   /** The faults of the scenario went on during recovery. */
   readonly isFaulty: boolean;
   readonly ended: Report | SriovError | "nothing";

@@ -36,7 +36,7 @@ const hex = (value: number): string => value.toString(16).padStart(2, "0");
 
 export const pfAddress = (index: number): Address => `0000:${hex(0x10 * (index + 1))}:00.0`;
 
-export const pfMac = (index: number): string => `b4:96:91:00:00:${hex(index + 1)}`;
+const pfMac = (index: number): string => `b4:96:91:00:00:${hex(index + 1)}`;
 
 const portOf = (index: number): PortProfile => ({
   address: `0000:00:${hex(index + 1)}.0`,

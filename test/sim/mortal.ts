@@ -15,7 +15,7 @@ export type CrashPoint =
   /** The request reaches the kernel, and nobody hears the answer. */
   | { readonly request: number };
 
-export type Mortal = {
+type Mortal = {
   readonly session: Session;
   /** Resolves at the moment of death. */
   readonly died: Promise<"died">;

@@ -9,7 +9,7 @@ import { SriovError } from "../../model/errors.ts";
 import { commandTable, globalOptions, type OptionRow } from "../command-table.ts";
 import type { RunCommand } from "../context.ts";
 
-export const shells = ["bash", "zsh", "fish"] as const;
+const shells = ["bash", "zsh", "fish"] as const;
 
 export const completion: RunCommand = async (_context, args) => {
   const [wanted = ""] = args.operands;

@@ -10,7 +10,7 @@ import type { Context, RunCommand } from "../context.ts";
 import { hostPaths } from "../paths.ts";
 import type { Style } from "../style.ts";
 
-export const demoFormat = "sriovctl-demo/1";
+const demoFormat = "sriovctl-demo/1";
 
 // In the published bundle they are beside the program, in a checkout at its root.
 const beside = join(import.meta.dirname, "examples");

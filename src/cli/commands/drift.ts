@@ -8,7 +8,7 @@ import { planLines } from "../plan-report.ts";
 import { isEmptyPlan, isRefusal, planOn } from "../planning.ts";
 import { parseSource, readSpecSource } from "../spec-source.ts";
 
-export const driftFormat = "sriovctl-drift/1";
+const driftFormat = "sriovctl-drift/1";
 
 export const drift: RunCommand = async (context, args) => {
   const spec = parseSource(readSpecSource(args));

@@ -8,7 +8,7 @@ import { problemSentence } from "../logger.ts";
 import { clean, type Style } from "../style.ts";
 import { alignRows } from "../table.ts";
 
-export const historyFormat = "sriovctl-history/1";
+const historyFormat = "sriovctl-history/1";
 
 const entryJson = ({ endings, ...entry }: HistoryEntry) => ({
   ...entry,

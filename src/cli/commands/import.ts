@@ -9,7 +9,7 @@ import { importSpec } from "../../plan/import.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { problemSentence } from "../logger.ts";
 
-export const importFormat = "sriovctl-import/1";
+const importFormat = "sriovctl-import/1";
 
 export const importCommand: RunCommand = async (context, args) => {
   const inventory = await withHost(context, (host) => host.inventory(fullInventory));

@@ -9,7 +9,7 @@ import { assertWritable, withProgress, withSession } from "../changing.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { plural } from "../list-text.ts";
 
-export const recoverFormat = "sriovctl-recover/1";
+const recoverFormat = "sriovctl-recover/1";
 
 type Choice = "finish" | "undo";
 

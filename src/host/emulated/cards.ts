@@ -45,7 +45,7 @@ export type Card = {
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-export const cards = {
+const cards = {
   /** As QEMU emulates it: no serial number, VFs on their PF's bus whatever ARI says. */
   "intel-82576": {
     vendorId: 0x8086,

@@ -4,7 +4,7 @@ import type { HostRequest } from "../host.ts";
 import { assertNever } from "../../model/assert.ts";
 import { vfTarget } from "../../model/bdf.ts";
 
-export type RequestWords = {
+type RequestWords = {
   /** Infinitive clause: `set 12 VFs on PF 0000:3b:00.0`. */
   readonly sentence: string;
   /** Short name of the kernel's knob. */

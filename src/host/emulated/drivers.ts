@@ -94,7 +94,7 @@ const igb: PfDriver = {
 };
 
 /** By kernel driver name. A PF bound to anything else has no sriov_configure callback. */
-export const pfDrivers: Readonly<Record<string, PfDriver>> = {
+const pfDrivers: Readonly<Record<string, PfDriver>> = {
   igb,
   "ixgbe": {
     ...igb,
@@ -149,7 +149,7 @@ export const pfDriverOf = (name: string | null): PfDriver | null =>
   name === null ? null : (pfDrivers[name] ?? null);
 
 /** Time that a driver's probe takes for one VF, and what comes of it. */
-export type VfDriver = {
+type VfDriver = {
   readonly probeMs: number;
   readonly isNetwork: boolean;
   /** igbvf waits for a PF that is down: "PF still in reset state". */

@@ -8,7 +8,7 @@ import type { MachineEvent } from "./events.ts";
 import type { Errno, MachineState } from "./state.ts";
 
 /** Keys that are absent match everything. */
-export type FaultTrigger = {
+type FaultTrigger = {
   readonly verb: HostRequest["verb"] | "inventory";
   /** PF or VF that the request names. */
   readonly target?: Address;
@@ -38,7 +38,7 @@ export type FaultEffect =
 export type Fault = { readonly on: FaultTrigger; readonly effect: FaultEffect };
 
 /** What a fault plan sees of a request. */
-export type FaultKey = {
+type FaultKey = {
   readonly verb: FaultTrigger["verb"];
   readonly target: Address | null;
   readonly vfIndex: number | null;

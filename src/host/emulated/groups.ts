@@ -3,7 +3,7 @@
 // behind the IOMMU's back, and with sibling functions that may do so inside the card. Group numbers
 // are the lowest free ones, so they are recycled.
 
-export type AcsRegisters = { readonly capability: number; readonly control: number };
+type AcsRegisters = { readonly capability: number; readonly control: number };
 
 /** What the algorithm wants to know of a function. */
 export type GroupNode = {

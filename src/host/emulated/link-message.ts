@@ -23,7 +23,7 @@ import type { Message } from "../../netlink/message.ts";
 
 export type ReportedVf = { readonly vfIndex: number; readonly policy: VfPolicy };
 
-export type ReportedLink = {
+type ReportedLink = {
   readonly ifindex: number;
   readonly name: string;
   /** IFLA_NUM_VF: what sriov_numvfs says. */

@@ -86,7 +86,7 @@ const acsOf = (hasAcs: boolean, hasIommu: boolean): GroupNode["acs"] =>
   // drivers/pci/pci.c pci_enable_acs(): switched on only where an IOMMU wants it.
   hasAcs ? { capability: 0x5f, control: hasIommu ? requiredAcs : 0 } : null;
 
-export function nodeOfPort(machine: Machine, port: PortState): GroupNode {
+function nodeOfPort(machine: Machine, port: PortState): GroupNode {
   const above = findPort(machine, port.below);
   return {
     kind: port.kind,
@@ -98,7 +98,7 @@ export function nodeOfPort(machine: Machine, port: PortState): GroupNode {
   };
 }
 
-export function nodeOfPf(machine: Machine, pf: PfState): GroupNode {
+function nodeOfPf(machine: Machine, pf: PfState): GroupNode {
   const above = findPort(machine, pf.below);
   const card = cardOf(pf.card);
   return {

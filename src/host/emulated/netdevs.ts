@@ -6,7 +6,7 @@ import type { NetdevState, PfState } from "./state.ts";
 /** IFNAMSIZ without the terminating zero. */
 const longestName = 15;
 
-export function netdevNames(machine: Machine): Set<string> {
+function netdevNames(machine: Machine): Set<string> {
   const names = new Set<string>(["lo"]);
   for (const pf of machine.state.pfs) {
     if (pf.netdev !== null) names.add(pf.netdev.name);
@@ -43,7 +43,7 @@ export function randomMac({ state }: Machine): string {
   return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-export type NewNetdev = { readonly name: string; readonly mac: string; readonly isUp: boolean };
+type NewNetdev = { readonly name: string; readonly mac: string; readonly isUp: boolean };
 
 export function freshNetdev({ state }: Machine, { name, mac, isUp }: NewNetdev): NetdevState {
   const ifindex = state.core.nextIfindex++;

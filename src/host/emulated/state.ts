@@ -96,14 +96,14 @@ export type PfState = {
   vfs: (VfState | null)[];
 };
 
-export type GuestState = {
+type GuestState = {
   name: string;
   pid: number;
   /** VFs that it has open. */
   holds: Address[];
 };
 
-export type OperationPhase =
+type OperationPhase =
   | "locking"
   | "starting"
   | "creating"
@@ -182,7 +182,7 @@ export function holderOf(state: MachineState, address: Address): GuestState | nu
 
 const logLength = 200;
 
-export type UeventAction = "add" | "change" | "remove" | "bind" | "unbind";
+type UeventAction = "add" | "change" | "remove" | "bind" | "unbind";
 
 /** What udev would hear. */
 export function emitUevent({ core }: MachineState, action: UeventAction, address: Address): void {

@@ -19,7 +19,7 @@ export type SysfsEntry =
   /** Last part of the target; the folder that it is in follows from the name. */
   | { readonly kind: "link"; readonly to: string };
 
-export type Entries = Map<string, SysfsEntry>;
+type Entries = Map<string, SysfsEntry>;
 
 const readable = (text: string | number): SysfsEntry => ({
   kind: "file",

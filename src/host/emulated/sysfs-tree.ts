@@ -11,7 +11,7 @@ import type { SysfsEntry } from "./sysfs-attributes.ts";
 import { allAddresses, devicePathOf, entriesOf } from "./sysfs-attributes.ts";
 
 /** Links hold their target from the root of the tree: `sys/devices/pci0000:00/0000:00:09.0`. */
-export type SysfsTree = ReadonlyMap<string, SysfsEntry>;
+type SysfsTree = ReadonlyMap<string, SysfsEntry>;
 
 const file = (text: string | number): SysfsEntry => ({
   kind: "file",

@@ -14,7 +14,7 @@ import { attachPf, attachVf, bindWhatMatches } from "./verbs/binding.ts";
 import { isMatch } from "./vf-life.ts";
 
 /** `ok`, or the errno of write(2) or open(2). */
-export type WriteAnswer = string;
+type WriteAnswer = string;
 
 const patience = { deadlineMs: 600_000, lockFd: null };
 
@@ -29,7 +29,7 @@ async function answerOf(host: EmulatedHost, request: HostRequest): Promise<Write
 }
 
 /** lib/kstrtox.c: base by prefix, one newline at the end, nothing around; null is EINVAL. */
-export function parseKernelNumber(text: string): number | null {
+function parseKernelNumber(text: string): number | null {
   const match = /^([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)\n?$/i.exec(text);
   if (match === null) return null;
   const [, sign = "", digits = ""] = match;
@@ -39,7 +39,7 @@ export function parseKernelNumber(text: string): number | null {
 }
 
 /** lib/kstrtox.c kstrtobool(): the first letter, or two for "on" and "off"; null is EINVAL. */
-export function parseKernelBoolean(text: string): boolean | null {
+function parseKernelBoolean(text: string): boolean | null {
   if (/^(?:[yt1]|on)/i.test(text)) return true;
   return /^(?:[nf0]|of)/i.test(text) ? false : null;
 }

@@ -41,7 +41,7 @@ export const isLoaded = (machine: Machine, driver: string): boolean =>
   machine.state.core.loadedDrivers.some((loaded) => normalized(loaded) === normalized(driver));
 
 /** A function with a driver slot: a PF, or one of its VFs. */
-export type Probed = { readonly pf: PfState; readonly vf: VfState | null };
+type Probed = { readonly pf: PfState; readonly vf: VfState | null };
 
 /**
  * Whether a loaded driver may take the function (drivers/pci/pci-driver.c pci_match_device(),
@@ -78,7 +78,7 @@ export function probeMsOf(pf: PfState, driver: string): number {
   return pf.netdev?.isUp === false ? row.probeMsWhilePfDown : row.probeMs;
 }
 
-export type VfProbe = {
+type VfProbe = {
   readonly vfIndex: number;
   readonly driver: string;
   /** From the fault plan: the probe fails, or the netdev never comes. */

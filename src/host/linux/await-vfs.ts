@@ -40,7 +40,7 @@ export function lookAtVfs(paths: LinuxPaths, pf: Address, wanted: number): Look 
   return { numVfs, withoutNetdev, isComplete };
 }
 
-export type WaitForChange = (timeoutMs: number) => Promise<void>;
+type WaitForChange = (timeoutMs: number) => Promise<void>;
 
 /** The arrival as it is when it is complete, or when the time is over. */
 export async function awaitVfs(

@@ -32,7 +32,7 @@ export const registersOf =
   };
 
 /** Offset of an extended capability; null when the list does not hold it. */
-export function findExtended(read: ReadRegister, wanted: number): number | null {
+function findExtended(read: ReadRegister, wanted: number): number | null {
   let offset = 0x100;
   for (let entry = 0; entry < extendedEntriesMax; entry++) {
     const header = read(offset);

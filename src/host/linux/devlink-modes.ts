@@ -15,7 +15,7 @@ import {
 import { refusalError } from "./errno.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 
-export type EswitchReading = {
+type EswitchReading = {
   /** By devlink name, for a PF its address; only of those that have an eswitch. */
   readonly modes: ReadonlyMap<string, EswitchMode>;
   readonly problems: readonly Problem[];

@@ -21,7 +21,7 @@ const names = new Map<number, string>([
 /** `EBUSY` for 16; `errno 999` for a number without a name. */
 export const errnoName = (errno: number): string => names.get(errno) ?? `errno ${errno}`;
 
-export type Refusal = {
+type Refusal = {
   /** The verb, in the present tense: `set the mac of VF 3`. */
   readonly operation: string;
   readonly target: string;

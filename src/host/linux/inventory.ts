@@ -28,7 +28,7 @@ import { type ScannedPf, scanFunctions } from "./scan.ts";
 import { TreeReader } from "./tree-reader.ts";
 import { writersInFlight } from "./writers-in-flight.ts";
 
-export type InventorySources = {
+type InventorySources = {
   readonly paths: LinuxPaths;
   readonly identity: HostIdentity;
   /** null where there is no netlink to ask: a captured tree. */

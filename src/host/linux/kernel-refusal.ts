@@ -5,7 +5,7 @@ import type { ErrorCode } from "../../model/errors.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { HostRequest } from "../host.ts";
 
-export type Refusal = { readonly step: "open" | "write"; readonly errno: string };
+type Refusal = { readonly step: "open" | "write"; readonly errno: string };
 
 type Words = {
   readonly operation: string;

@@ -30,7 +30,7 @@ function speedOf(paths: LinuxPaths, { name, isUp, hasCarrier }: Link, reader: Tr
   return Number.isInteger(speed) && speed > 0 && speed < 0xffffffff ? speed : null;
 }
 
-export type LinkQuestion = {
+type LinkQuestion = {
   readonly links: Links;
   readonly paths: LinuxPaths;
   /** PFs that nobody is changing: devlink would wait for the change of another. */

@@ -30,7 +30,7 @@ import { TreeReader } from "./tree-reader.ts";
 import { isSysfsRequest, writerArgument } from "./writer-child.ts";
 import { type WriterCommand, Writers } from "./writers.ts";
 
-export type LinuxHostOptions = {
+type LinuxHostOptions = {
   /** `/` for the running machine; any other folder is a captured tree and read-only. */
   readonly root: string;
   /** Where writers in flight leave their markers: `/run/sriovctl`. */

@@ -9,7 +9,7 @@ import { formatBdf, parseBdf } from "../../model/bdf.ts";
 import type { LinuxPaths } from "./paths.ts";
 import { trailingNumber, type TreeReader } from "./tree-reader.ts";
 
-export type FunctionIdentity = {
+type FunctionIdentity = {
   readonly vendorId: number;
   readonly deviceId: number;
   readonly subsystemVendorId: number | null;
@@ -35,7 +35,7 @@ export const isBridge = ({ classCode }: FunctionIdentity): boolean => classCode 
 const modaliasPattern =
   /^pci:v([0-9A-F]{8})d([0-9A-F]{8})sv([0-9A-F]{8})sd([0-9A-F]{8})bc([0-9A-F]{2})sc([0-9A-F]{2})i([0-9A-F]{2})$/i;
 
-export function parseModalias(text: string): FunctionIdentity | null {
+function parseModalias(text: string): FunctionIdentity | null {
   const match = modaliasPattern.exec(text);
   if (match === null) return null;
   const [vendorId = 0, deviceId = 0, subsystemVendorId = 0, subsystemDeviceId = 0] = match

@@ -16,7 +16,7 @@ async function readConfigInChild(file: string): Promise<ConfigRead> {
   return bytes.length === 0 ? { status: "late" } : { status: "read", bytes };
 }
 
-export type ConfigCircumstances = {
+type ConfigCircumstances = {
   readonly changing: ReadonlySet<Address>;
   /** false: a captured tree, whose files answer at once. */
   readonly isLive: boolean;

@@ -16,7 +16,7 @@ export type PfDetail = {
   readonly msixCounts: ReadonlyMap<Address, number>;
 };
 
-export const noDetail: PfDetail = {
+const noDetail: PfDetail = {
   vfTotalMsix: new Map(),
   driverOverrides: new Map(),
   msixCounts: new Map(),

@@ -13,7 +13,7 @@ import { linkedSeats, orphanSeats, type VfSeat } from "./virtual-functions.ts";
 
 /** What the sriov_* files say; every read of these is free of locks (drivers/pci/iov.c), unlike
  * `sriov_numvfs` and `sriov_vf_total_msix`, which are never read here. */
-export type SriovFiles = {
+type SriovFiles = {
   readonly totalVfs: number | null;
   readonly firstVfOffset: number | null;
   readonly vfStride: number | null;
@@ -32,7 +32,7 @@ export type ScannedPf = {
   readonly looksUnsettled: boolean;
 };
 
-export type Scan = {
+type Scan = {
   readonly pfs: readonly ScannedPf[];
   readonly bridges: readonly PciFunction[];
 };

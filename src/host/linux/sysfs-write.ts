@@ -23,7 +23,7 @@ export type SysfsRequest = Extract<
   }
 >;
 
-export type SysfsWrite = { readonly path: string; readonly text: string };
+type SysfsWrite = { readonly path: string; readonly text: string };
 
 export type WriteResult =
   | { readonly isDone: true }

@@ -81,7 +81,7 @@ export function linkedSeats(
   return seatsByLinks(pf, reader);
 }
 
-export type OrphanSearch = {
+type OrphanSearch = {
   readonly pf: PciFunction;
   readonly placement: VfPlacement;
   readonly totalVfs: number;

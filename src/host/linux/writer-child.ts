@@ -12,7 +12,7 @@ import { placeMarker, removeMarker, startTicksOf } from "./writers-in-flight.ts"
 /** First command-line argument that turns the program into this child. */
 export const writerArgument = "__perform";
 
-export type WriterOrder = { readonly id: number; readonly request: SysfsRequest };
+type WriterOrder = { readonly id: number; readonly request: SysfsRequest };
 export type WriterAnswer =
   | { readonly id: number; readonly result: WriteResult }
   /** Sent once: the child is up and waits for orders. */

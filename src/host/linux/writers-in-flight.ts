@@ -7,7 +7,7 @@ import type { Address } from "../../model/bdf.ts";
 import type { HostRequest } from "../host.ts";
 import { TreeReader } from "./tree-reader.ts";
 
-export type WriterMarker = {
+type WriterMarker = {
   readonly pf: Address;
   readonly pid: number;
   /** Field 22 of /proc/PID/stat: start time in clock ticks since boot. */

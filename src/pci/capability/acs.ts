@@ -7,7 +7,7 @@ import { bits, decodeFields, encodeFields } from "../register-fields.ts";
 import type { CapabilityContext, CapabilityDecoder } from "./capability-decoder.ts";
 import type { Registers } from "../registers.ts";
 
-export const acsFlags = {
+const acsFlags = {
   sourceValidation: 0,
   translationBlocking: 1,
   requestRedirect: 2,
@@ -25,7 +25,7 @@ const control = {
   unclaimedRequestRedirect: 12,
 } as const;
 
-export type AcsFlags = Fields<typeof acsFlags>;
+type AcsFlags = Fields<typeof acsFlags>;
 
 export type Acs = {
   readonly kind: "acs";

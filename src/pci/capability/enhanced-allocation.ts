@@ -16,7 +16,7 @@ const entryFormat = {
   enable: 31,
 } as const;
 
-export type EnhancedAllocationEntry = {
+type EnhancedAllocationEntry = {
   /** `bar0` to `bar5`, `bridge` (behind the bridge), `not-a-bar`, `rom`, `vf-bar0` to `vf-bar5`, or
    * `reserved`. */
   readonly equivalent: string;

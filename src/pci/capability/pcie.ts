@@ -9,7 +9,7 @@ import type { Registers } from "../registers.ts";
 import type { CapabilityDecoder } from "./capability-decoder.ts";
 import * as field from "./pcie-fields.ts";
 
-export const portTypeNames = {
+const portTypeNames = {
   0: "Endpoint",
   1: "Legacy Endpoint",
   4: "Root Port",
@@ -21,7 +21,7 @@ export const portTypeNames = {
   10: "Root Complex Event Collector",
 } as const;
 
-export type PortTypeCode = keyof typeof portTypeNames;
+type PortTypeCode = keyof typeof portTypeNames;
 
 export const portTypeName = (portType: number): string =>
   Object.entries(portTypeNames).find(([code]) => Number(code) === portType)?.[1] ??

@@ -12,7 +12,7 @@ import type { CapabilityDecoder, Report } from "./capability-decoder.ts";
 
 const control = { bar: [2, 0], entries: [7, 5], sizeCode: [13, 8] } as const;
 
-export type ResizableBarEntry = {
+type ResizableBarEntry = {
   readonly bar: number;
   readonly sizeBytes: number;
   /** Ascending; 2^20 to 2^63 bytes. */

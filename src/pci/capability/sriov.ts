@@ -30,7 +30,7 @@ export const sriovRegister = {
   vfMigrationStateArrayOffset: 0x3c,
 } as const;
 
-export const sriovLengthBytes = 0x40;
+const sriovLengthBytes = 0x40;
 
 const capabilities = {
   vfMigrationCapable: 0,
@@ -53,7 +53,7 @@ export const sriovControl = {
 
 const status = { vfMigrationStatus: 0 } as const;
 
-export type VfBar = {
+type VfBar = {
   readonly index: number;
   /** Base of VF 0's region; VF n's is n sizes further. */
   readonly address: bigint;

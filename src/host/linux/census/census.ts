@@ -14,7 +14,7 @@ import { readProcesses } from "./processes.ts";
 import { groupUsers, type User } from "./user.ts";
 import { vfioHolders } from "./vfio-holders.ts";
 
-export type CensusSources = {
+type CensusSources = {
   readonly paths: LinuxPaths;
   /** Links and traffic of this moment; null where there is no netlink: a captured tree. */
   readonly readNetwork: (() => LinksReading & TrafficReading) | null;

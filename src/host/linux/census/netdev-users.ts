@@ -74,7 +74,7 @@ function nameTraffic(
   return named;
 }
 
-export type NetdevSources = {
+type NetdevSources = {
   readonly paths: LinuxPaths;
   /** null: no netlink, as in a captured tree. */
   readonly traffic: TrafficReading | null;

@@ -14,7 +14,7 @@ export type Process = {
 
 export type OpenFile = { readonly path: string; readonly target: string };
 
-export type OpenFiles = {
+type OpenFiles = {
   readonly files: readonly OpenFile[];
   /** We may not look into this process. */
   readonly isHidden: boolean;

@@ -3,7 +3,7 @@
 
 import { TreeReader } from "../tree-reader.ts";
 
-export type Origin = { readonly clientAddress: string; readonly serverAddress: string };
+type Origin = { readonly clientAddress: string; readonly serverAddress: string };
 
 /** `CLIENT PORT SERVER PORT`; a link-local address has `%INTERFACE` behind it. */
 export function parseSshConnection(text: string): Origin | null {
