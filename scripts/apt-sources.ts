@@ -3,7 +3,7 @@
 // are tested without touching a machine's sources.
 
 /** One index that apt knows, as `apt-get indextargets` describes it. */
-export type IndexTarget = {
+type IndexTarget = {
   readonly repositoryUri: string;
   readonly release: string;
   readonly origin: string;

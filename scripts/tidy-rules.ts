@@ -37,9 +37,10 @@ const roomOf = (path: string): string | null => /^src\/([^/]+)\//.exec(path)?.[1
 /** The folder inside host/ that a file belongs to: linux, emulated, snapshot. */
 const backendOf = (path: string): string | null => /^src\/host\/([^/]+)\//.exec(path)?.[1] ?? null;
 
-const lineOf = (text: string, index: number): number => text.slice(0, index).split("\n").length;
+export const lineOf = (text: string, index: number): number =>
+  text.slice(0, index).split("\n").length;
 
-function resolveImport(from: string, specifier: string): string {
+export function resolveImport(from: string, specifier: string): string {
   const parts = from.split("/").slice(0, -1);
   for (const piece of specifier.split("/")) {
     if (piece === "..") parts.pop();
@@ -59,7 +60,7 @@ function importsOf({ text }: SourceFile): { specifier: string; isType: boolean; 
   }));
 }
 
-export function checkImports(file: SourceFile): Finding[] {
+function checkImports(file: SourceFile): Finding[] {
   const room = roomOf(file.path);
   if (room === null || isTest(file.path)) return [];
   const allowed = roomImports[room];
@@ -107,7 +108,7 @@ const withoutComments = (text: string): string =>
 /** Packages that compute and touch nothing; anything else from outside may have effects. */
 const purePackages = new Set(["yaml", "zod"]);
 
-export function checkPurity(file: SourceFile): Finding[] {
+function checkPurity(file: SourceFile): Finding[] {
   const room = roomOf(file.path);
   if (room === null || !pureRooms.has(room) || isTest(file.path)) return [];
   const findings: Finding[] = importsOf(file)
@@ -135,7 +136,7 @@ export function checkPurity(file: SourceFile): Finding[] {
   return findings;
 }
 
-export function checkShape(file: SourceFile): Finding[] {
+function checkShape(file: SourceFile): Finding[] {
   const findings: Finding[] = [];
   const lines = file.text.split("\n");
   const report = (line: number, message: string): void => {

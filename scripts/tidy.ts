@@ -4,11 +4,12 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkSource, checkWords, type Finding } from "./tidy-rules.ts";
+import { checkExports } from "./tidy-exports.ts";
+import { checkSource, checkWords, type SourceFile } from "./tidy-rules.ts";
 
 const root = join(import.meta.dirname, "..");
 
-export function trackedFiles(): string[] {
+function trackedFiles(): string[] {
   const listing = spawnSync(
     "git",
     ["ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -27,18 +28,17 @@ function readText(path: string): string | null {
   }
 }
 
-export function tidy(): Finding[] {
-  return trackedFiles().flatMap((path) => {
-    const text = readText(path);
-    if (text === null || path === "LICENSE") return [];
-    const isSource = /^(?:src|scripts|test|bench)\/.*\.ts$/.test(path);
-    return (isSource ? checkSource : checkWords)({ path, text });
-  });
-}
+const files = trackedFiles().flatMap((path): SourceFile[] => {
+  const text = readText(path);
+  return text === null || path === "LICENSE" ? [] : [{ path, text }];
+});
+const isSource = ({ path }: SourceFile): boolean =>
+  /^(?:src|scripts|test|bench)\/.*\.ts$/.test(path);
+const findings = [
+  ...files.flatMap((file) => (isSource(file) ? checkSource : checkWords)(file)),
+  ...checkExports(files.filter(isSource)),
+];
 
-if (import.meta.main) {
-  const findings = tidy();
-  for (const { path, line, message } of findings) console.log(`${path}:${line}: ${message}`);
-  console.log(findings.length === 0 ? "tidy: all in order" : `tidy: ${findings.length} finding(s)`);
-  process.exitCode = findings.length === 0 ? 0 : 1;
-}
+for (const { path, line, message } of findings) console.log(`${path}:${line}: ${message}`);
+console.log(findings.length === 0 ? "tidy: all in order" : `tidy: ${findings.length} finding(s)`);
+process.exitCode = findings.length === 0 ? 0 : 1;
