@@ -62,6 +62,31 @@ const stories: readonly Story[] = [
     state: [`${pf0} 4`, "  0 igbvf", "  1 vfio-pci", "  2 igbvf", "  3 igbvf"],
   },
   {
+    name: "asks no driver for VFs that the spec says nothing about",
+    machine: { pfs: [{ card: "qemu-nvme" }] },
+    spec: { pfs: [{ numVfs: 3, vfs: { "0-1": { driver: "vfio-pci" } } }] },
+    outcome: "done",
+    state: [`${pf0} 3`, "  0 vfio-pci", "  1 vfio-pci", "  2 none"],
+  },
+  {
+    name: "fails for a kernel driver that was asked for and does not come",
+    machine: { pfs: [{ card: "qemu-nvme" }] },
+    spec: {
+      unassigned: "kernel",
+      pfs: [{ numVfs: 3, vfs: { "0-1": { driver: "vfio-pci" } } }],
+    },
+    outcome: "partial",
+    notDone: [`${pf0}/vf2 bind-driver: failed`],
+    state: [`${pf0} 3`, "  0 vfio-pci", "  1 vfio-pci", "  2 none"],
+  },
+  {
+    name: "lets the kernel's driver have VFs that the spec says nothing about",
+    machine: igb,
+    spec: { pfs: [{ numVfs: 3, vfs: { "0-1": { driver: "vfio-pci" } } }] },
+    outcome: "done",
+    state: [`${pf0} 3`, "  0 vfio-pci", "  1 vfio-pci", "  2 igbvf"],
+  },
+  {
     name: "undoes a resize whose creation came out short",
     machine: resized,
     spec: { unassigned: "kernel", pfs: [{ numVfs: 4, vfs: { "1": { driver: "vfio-pci" } } }] },

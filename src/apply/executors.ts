@@ -100,6 +100,17 @@ const setMsixCount: PfExecutor<"set-msix-count"> = async (change, view, bench) =
   return await lookAgain(change, view);
 };
 
+/** The kernel's own refusal to probe is no failure either: no driver was asked for. */
+const probeVf: PfExecutor<"probe-vf"> = async ({ vfIndex }, view, bench) => {
+  const { address } = await view.readVf(vfIndex);
+  try {
+    return await request(bench, { verb: "probe", address });
+  } catch (error) {
+    if (error instanceof SriovError && error.errno !== null) return done;
+    throw error;
+  }
+};
+
 /** Every kind of change of a PF or VF. The compiler finds a kind that is missing here. */
 const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
   "set-autoprobe": single(({ pf, isOn }) => ({ verb: "setDriversAutoprobe", pf, isOn })),
@@ -111,6 +122,7 @@ const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
   "set-vf": setVf,
   "set-msix-count": setMsixCount,
   "bind-driver": requestBinding,
+  "probe-vf": probeVf,
 };
 
 /** Makes one change of the PF that `view` shows. Throws SriovError when the world says no. */

@@ -13,11 +13,8 @@ import type { Of, PfChange } from "./request.ts";
 export const overrideOf = ({ driver }: Of<"bind-driver">): string | null =>
   driver === "none" || driver === "kernel" ? null : driverName(driver);
 
-function isVfSo(
-  change: Of<"set-vf"> | Of<"set-msix-count"> | Of<"bind-driver">,
-  vf: Vf,
-  pf: Pf,
-): boolean {
+function isVfSo(change: Extract<PfChange, { readonly vfIndex: number }>, vf: Vf, pf: Pf): boolean {
+  if (change.kind === "probe-vf") return vf.driver !== null;
   if (change.kind === "bind-driver") {
     return isBoundAs(change.driver, vf.driver) && vf.driverOverride === overrideOf(change);
   }

@@ -35,7 +35,9 @@ export type Change =
       readonly pf: Address;
       readonly vfIndex: number;
       readonly driver: DriverChoice;
-    };
+    }
+  /** What the kernel does with a new VF by itself; whether a driver takes it is nobody's wish. */
+  | { readonly kind: "probe-vf"; readonly pf: Address; readonly vfIndex: number };
 
 export type ChangeKind = Change["kind"];
 

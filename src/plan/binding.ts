@@ -2,6 +2,7 @@
 
 import type { Vf } from "../model/inventory.ts";
 import type { DriverChoice } from "../model/spec.ts";
+import type { DriverTraits } from "./driver-traits.ts";
 
 /** Drivers that hand a function to user space; every other one is the kernel's own. */
 const userSpaceDrivers = new Set(["vfio-pci", "pci-stub", "igb_uio", "uio_pci_generic"]);
@@ -23,6 +24,12 @@ export function choiceOf({ driver, driverOverride }: Vf): DriverChoice {
   if (driver === null) return "none";
   if (driver === "vfio-pci") return "vfio-pci";
   return isUserSpace(driver) || driverOverride === driver ? { name: driver } : "kernel";
+}
+
+/** The choice for a VF that is made anew; null where the driver that it had would refuse it. */
+export function carriedChoiceOf(vf: Vf, { freshVfsAreOffline }: DriverTraits): DriverChoice | null {
+  const choice = choiceOf(vf);
+  return choice === "kernel" && freshVfsAreOffline ? null : choice;
 }
 
 /** The module of a driver that must be loaded first; null for drivers that come by themselves. */

@@ -5,7 +5,8 @@
 // Order: autoprobe off where most VFs are not for kernel drivers (a probe costs up to 5 s and
 // shows a netdev to network managers), create, attributes before any driver sees the VF, the
 // bindings that need no probing, autoprobe as it was, then the kernel drivers: at autoprobe 0
-// even an explicit bind fails (drivers/pci/pci-driver.c pci_device_can_probe()).
+// even an explicit bind fails (drivers/pci/pci-driver.c pci_device_can_probe()). VFs that nobody
+// gives a driver are probed last, as the kernel would have: none may want them, and that is fine.
 
 import { vfTarget, type Address } from "../model/bdf.ts";
 import type { Change } from "../model/action.ts";
@@ -62,6 +63,12 @@ function bindStep(pf: Address, { vfIndex, driver, driverBecause }: VfFinal): Ste
   return [{ change, target: vfTarget(pf, vfIndex), because: driverBecause }];
 }
 
+const probeStep = (pf: Address, vfIndex: number): Step => ({
+  change: { kind: "probe-vf", pf, vfIndex },
+  target: vfTarget(pf, vfIndex),
+  because: "no driver is asked for, and autoprobe was off while it was created",
+});
+
 export function settingSteps(pf: Address, { vfIndex, settings, msixCount }: VfFinal): Step[] {
   const target = vfTarget(pf, vfIndex);
   const steps = settings.map(({ setting, because }): Step => {
@@ -96,11 +103,8 @@ export function creationSteps(creation: Creation): Step[] {
   const bindable = vfs.filter(({ driver }) => driver !== null && driver !== "kernel");
   // A VF that nobody probed has no driver already.
   const unprobed = bindable.filter(({ driver }) => isProbed || driver !== "none");
-  const forKernel = vfs.flatMap((vf): VfFinal[] => {
-    if (vf.driver === "kernel") return isProbed ? [] : [vf];
-    if (vf.driver !== null || !isHeld) return [];
-    return [{ ...vf, driver: "kernel", driverBecause: "autoprobe was off while it was created" }];
-  });
+  const forKernel = isProbed ? [] : vfs.filter(({ driver }) => driver === "kernel");
+  const unclaimed = isHeld ? vfs.filter(({ driver }) => driver === null) : [];
   return [
     ...(isHeld ? [autoprobeStep(pf, false, holdReason(creation))] : []),
     { change: create, target: pf, because },
@@ -108,6 +112,7 @@ export function creationSteps(creation: Creation): Step[] {
     ...unprobed.flatMap((vf) => bindStep(pf, vf)),
     ...(isHeld ? [autoprobeStep(pf, true, "autoprobe goes back to what it was")] : []),
     ...kernelBindSteps(pf, isHeld ? true : driversAutoprobe, forKernel),
+    ...unclaimed.map(({ vfIndex }) => probeStep(pf, vfIndex)),
   ];
 }
 

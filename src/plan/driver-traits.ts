@@ -28,6 +28,8 @@ export type DriverTraits = {
   readonly macNeedsReload: boolean;
   readonly hasSwitchdev: boolean;
   readonly hasMsixResize: boolean;
+  /** The kernel's driver refuses a VF that was just made: its controller has no queues yet. */
+  readonly freshVfsAreOffline: boolean;
 };
 
 const exactly = (wantedMbps: number): number => wantedMbps;
@@ -46,6 +48,7 @@ const unknownDriver: DriverTraits = {
   macNeedsReload: true,
   hasSwitchdev: true,
   hasMsixResize: true,
+  freshVfsAreOffline: false,
 };
 
 const guids: readonly VfAttributeName[] = ["nodeGuid", "portGuid"];
@@ -109,7 +112,7 @@ const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
     macNeedsReload: false,
     hasMsixResize: false,
   },
-  "nvme": countOnly,
+  "nvme": { ...countOnly, freshVfsAreOffline: true },
   "pci-pf-stub": countOnly,
   "virtio-pci": countOnly,
 };

@@ -8,7 +8,7 @@ import { vfAt, type Pf, type Vf } from "../model/inventory.ts";
 import { zeroMac } from "../model/mac.ts";
 import type { Plan, PlanProblem } from "../model/plan.ts";
 import { noPolicy } from "../model/vf-attribute.ts";
-import { choiceOf, isBoundAs } from "./binding.ts";
+import { carriedChoiceOf, choiceOf, isBoundAs } from "./binding.ts";
 import {
   creationSteps,
   kernelBindSteps,
@@ -48,9 +48,10 @@ function formerSettings(pf: Pf, { policy }: Vf): VfSetting[] {
 /** Everything that brings a PF's present VFs back after they were removed. */
 function restoringSteps(pf: Pf): Step[] {
   if (pf.numVfs === 0) return [];
+  const traits = traitsOf(pf.driver);
   const vfs = pf.virtualFunctions.map((vf): VfFinal => ({
     vfIndex: vf.vfIndex,
-    driver: choiceOf(vf),
+    driver: carriedChoiceOf(vf, traits),
     driverBecause: "as before",
     settings: formerSettings(pf, vf),
     msixCount: vf.msixCount !== null && vf.msixCount > 0 ? vf.msixCount : null,
@@ -97,14 +98,15 @@ function inverseOf(change: Change, pf: Pf): Change[] {
       const msixCount = vfAt(pf, change.vfIndex)?.msixCount ?? null;
       return msixCount === null ? [] : [{ ...change, msixCount }];
     }
+    // Probing makes no difference that anybody asked for.
+    case "probe-vf":
     case "load-module":
       return [];
   }
 }
 
 /** Changes of VFs that this plan creates have no inverse of their own: they go with their VF. */
-const isOnVf = ({ kind }: Change): boolean =>
-  kind === "set-vf" || kind === "bind-driver" || kind === "set-msix-count";
+const isOnVf = (change: Change): boolean => "vfIndex" in change;
 
 const vfTargets = ({ address, virtualFunctions }: Pf): string[] =>
   virtualFunctions.map(({ vfIndex }) => vfTarget(address, vfIndex));
@@ -199,6 +201,12 @@ function inPlaceSteps({ pf }: PfWanted, vfs: readonly VfFinal[]): Step[] {
   return [...steps, ...kernelBindSteps(pf.address, pf.driversAutoprobe, forKernel)];
 }
 
+/** True where the VF's driver is nobody's wish and refuses the VF that comes in its place. */
+function isDriverLost(vf: Vf, { pf, vfs }: PfWanted): boolean {
+  const isWished = (vfs.get(vf.vfIndex)?.driver ?? null) !== null;
+  return !isWished && carriedChoiceOf(vf, traitsOf(pf.driver)) === null;
+}
+
 /** What removing the VFs takes away that neither the spec nor undo brings back. */
 function lossesOf(wanted: PfWanted): Plan["losses"] {
   const { pf, numVfs } = wanted;
@@ -209,6 +217,12 @@ function lossesOf(wanted: PfWanted): Plan["losses"] {
       sentence: `${kind} ${name} loses VF ${vf.vfIndex} (${vf.address}): undo makes a new VF, but does not give it back`,
     }));
     const goes = vf.vfIndex >= numVfs;
+    if (!goes && isDriverLost(vf, wanted)) {
+      lost.push({
+        target,
+        sentence: `VF ${vf.vfIndex} comes back offline, without its ${vf.driver} driver`,
+      });
+    }
     const settings = goes || isSwitchdev(wanted) ? formerSettings(pf, vf) : [];
     const names = settings.map(({ setting }) => setting.name).join(", ");
     if (names === "") return lost;

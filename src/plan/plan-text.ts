@@ -40,6 +40,8 @@ function lineOf(change: Change): Line {
       return { sign: "~", words: `set ${change.msixCount} MSI-X vectors` };
     case "bind-driver":
       return { sign: "~", words: `bind to ${bindingWords(change.driver)}` };
+    case "probe-vf":
+      return { sign: "~", words: "let the kernel probe it" };
   }
 }
 

@@ -101,7 +101,7 @@ const rows: readonly Row[] = [
       "~ VF 0: set trust on",
       "~ VF 1: set mac 52:54:00:00:00:01",
       "~ set autoprobe on",
-      "~ VF 2: bind to the kernel's driver",
+      "~ VF 2: let the kernel probe it",
     ],
   },
   {

@@ -8,7 +8,7 @@ import type { PlanProblem } from "../model/plan.ts";
 import type { PolicyKey, SourcePlace } from "../model/spec.ts";
 import { noPolicy, type VfAttribute, type VfAttributeName } from "../model/vf-attribute.ts";
 import type { VfFinal, VfSetting } from "./creation.ts";
-import { choiceOf, driverName, isBoundAs } from "./binding.ts";
+import { carriedChoiceOf, driverName, isBoundAs } from "./binding.ts";
 import type { DriverTraits } from "./driver-traits.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import {
@@ -192,7 +192,7 @@ function rateRefusals(wanted: VfWanted, context: VfContext): VfRefusal[] {
 
 /** The whole difference of one VF; `wanted` is null for a VF that the spec says nothing about. */
 export function diffVf(wanted: VfWanted | null, vfIndex: number, context: VfContext): VfDiff {
-  const { pf, former } = context;
+  const { pf, former, traits } = context;
   const settings: VfSetting[] = [];
   const refusals = wanted === null ? [] : refusalsOf(wanted, context);
   const unverifiable: VfDiff["unverifiable"][number][] = [];
@@ -210,7 +210,7 @@ export function diffVf(wanted: VfWanted | null, vfIndex: number, context: VfCont
     }
   }
   settings.push(...carriedOver(wanted, context));
-  const carried = former === null ? null : choiceOf(former);
+  const carried = former === null ? null : carriedChoiceOf(former, traits);
   const driver = wanted?.driver ?? carried;
   const driverBecause =
     wanted !== null && wanted.driver !== null

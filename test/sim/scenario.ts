@@ -208,9 +208,7 @@ export function scenarioOf(random: Random): Scenario {
     },
     past: pastOf(random, pfs),
     spec: {
-      ...(random.chance(0.5) && kernel !== "none"
-        ? {}
-        : { unassigned: random.pick([kernel, "vfio-pci"]) }),
+      ...(random.chance(0.5) ? {} : { unassigned: random.pick([kernel, "vfio-pci"]) }),
       pfs: pfs.map((pf, index) => pfKeys(random, pf, habits[index] ?? nvme)),
     },
     faults,
