@@ -67,7 +67,7 @@ export async function readOwnJournals(session: Session): Promise<readonly Journa
   const { journals, problems } = readJournals(session.journals);
   const [problem] = problems;
   if (problem !== undefined) {
-    throw new SriovError("file-format", problem.message, {
+    throw new SriovError("file-format", `${problem.where}: ${problem.message}`, {
       operation: "read journal",
       target: problem.where,
       ...(problem.hint === undefined ? {} : { hint: problem.hint }),

@@ -1,7 +1,7 @@
 // Which host a name means: the only place, besides tests, that chooses an implementation of Host.
 // Each is imported when it is named, so that `--host linux` never loads the emulated machines.
 
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../host/host.ts";
 import type { HostWish, Wiring } from "../cli/context.ts";
@@ -25,7 +25,7 @@ async function openEmulated(machine: string, { paths, speed }: HostWish): Promis
 
 async function openLinux(root: string, { paths, writeDeadlineMs }: HostWish): Promise<Host> {
   const { LinuxHost } = await import("../host/linux/linux-host.ts");
-  if (!existsSync(root)) {
+  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
     const message = `Cannot open host linux:${root}: no such folder`;
     const hint = "Name the folder that holds the captured tree's sys/";
     throw new SriovError("host-unknown", message, { operation: "open host", target: root, hint });

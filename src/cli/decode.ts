@@ -2,6 +2,7 @@
 // them. A file that cannot be read or holds no config bytes is a problem of that file; the others
 // are decoded all the same. decode-json.ts and decode-text.ts show the result.
 
+import { readErrorOf } from "./file-error.ts";
 import { closeSync, openSync, readSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Bdf } from "../model/bdf.ts";
@@ -66,18 +67,8 @@ function readBytes(file: string): { readonly bytes: Uint8Array } | Problem {
       if (descriptor !== 0) closeSync(descriptor);
     }
   } catch (error) {
-    return problemOf(reasonOf(error));
+    return problemOf(readErrorOf(error));
   }
-}
-
-function reasonOf(error: unknown): string {
-  const errno = error instanceof Error && "code" in error ? String(error.code) : "";
-  const reasons: Record<string, string> = {
-    ENOENT: "no such file",
-    EACCES: "permission denied",
-    EISDIR: "it is a folder",
-  };
-  return reasons[errno] ?? (errno || String(error));
 }
 
 /** Everything up to the end of the file; null where that is more than `limit` bytes. sysfs does

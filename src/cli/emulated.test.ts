@@ -111,6 +111,10 @@ test("--host of no kind, no machine and at no speed is said", async (context) =>
   const messages: readonly (readonly [argv: readonly string[], message: RegExp])[] = [
     [["--host", "mars"], /^error: Cannot open host mars: there is no such kind\n {2}Name linux/],
     [["--host", "emulated:mars"], /^error: Cannot open emulated machine mars: wanted demo, /],
+    [
+      ["--host", "linux:package.json"],
+      /^error: Cannot open host linux:package.json: no such folder/,
+    ],
     [["--host", "emulated", "--speed", "0"], /^error: Cannot run at speed 0: wanted a number/],
   ];
   for (const [argv, message] of messages) {

@@ -16,7 +16,7 @@ export type Io = {
   readonly isRoot: boolean;
   /** Asks the person at the terminal and returns the answer; null where nobody is there. */
   readonly ask: ((question: string) => Promise<string>) | null;
-  /** Calls back on the first Ctrl-C (or SIGTERM); the next one kills. Returns the way to stop. */
+  /** Calls back on the first Ctrl-C (or SIGTERM, or a terminal that goes away); the next one kills. Returns the way to stop. */
   onInterrupt(callback: () => void): () => void;
 };
 
@@ -49,7 +49,7 @@ async function askOnTerminal(question: string): Promise<string> {
 }
 
 function onInterrupt(callback: () => void): () => void {
-  const signals = ["SIGINT", "SIGTERM"] as const;
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   let isFirst = true;
   const stop = (): void => {
     for (const signal of signals) process.off(signal, listener);

@@ -37,6 +37,10 @@ const usageRows: readonly (readonly [argv: readonly string[], message: RegExp])[
   [["show"], /^error: Cannot run: missing required argument 'target'/],
   [["plan"], /^error: Cannot plan without a spec: no -f FILE was given\n {2}Name a spec/],
   [["plan", "-f", "/nonexistent"], /^error: Cannot read \/nonexistent: no such file\n/],
+  [
+    ["plan", "-f", "package.json", "--allow-disruption", "web1"],
+    /^error: Cannot allow disruption of web1: wanted KIND:NAME\n/,
+  ],
   [["completion", "tcsh"], /^error: Cannot complete for tcsh: wanted bash, zsh, fish\n/],
 ];
 

@@ -6,6 +6,7 @@ import { SriovError } from "../model/errors.ts";
 import { parseSpec } from "../model/spec-text.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Arguments } from "./context.ts";
+import { readErrorOf } from "./file-error.ts";
 import { SpecProblems } from "./spec-problems.ts";
 
 export type SpecSource = { readonly source: string; readonly text: string };
@@ -30,12 +31,7 @@ export function readText(file: string | number, name: string): string {
     return readFileSync(file, "utf8");
   } catch (cause) {
     const errno = cause instanceof Error && "code" in cause ? String(cause.code) : null;
-    const reasons: Record<string, string> = {
-      ENOENT: "no such file",
-      EACCES: "permission denied",
-      EISDIR: "it is a folder",
-    };
-    const reason = reasons[errno ?? ""] ?? String(cause);
+    const reason = readErrorOf(cause);
     const detail = { operation: "read file", target: name, errno, cause };
     throw new SriovError("file-unreadable", `Cannot read ${name}: ${reason}`, detail);
   }

@@ -3,7 +3,7 @@
 
 import { existsSync } from "node:fs";
 import type { Host } from "../host/host.ts";
-import type { Logger } from "./logger.ts";
+import { problemSentence, type Logger } from "./logger.ts";
 import type { HostPaths } from "./paths.ts";
 
 export const hasJournals = ({ journalDir }: HostPaths): boolean => existsSync(journalDir);
@@ -16,11 +16,10 @@ export async function warnOfUnfinished(
   if (!hasJournals(hostPaths)) return;
   const { directoryStore } = await import("../apply/journal-store.ts");
   const { unfinished } = await import("../apply/history.ts");
-  for (const { code, message, hint } of unfinished(
-    directoryStore(hostPaths.journalDir),
-    identity,
-  )) {
+  for (const problem of unfinished(directoryStore(hostPaths.journalDir), identity)) {
+    const { code, message, hint } = problem;
     if (code === "apply-running") log.note(message);
-    else log.warn(message, hint);
+    // What is wrong with a file is of no use without its name.
+    else log.warn(code.startsWith("journal-") ? problemSentence(problem) : message, hint);
   }
 }

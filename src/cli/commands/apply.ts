@@ -10,6 +10,7 @@ import type { Consent } from "../../model/plan.ts";
 import type { Spec } from "../../model/spec.ts";
 import { exitCodeOfReport, printReport, refusedJson, reportJson } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
+import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { summaryOf } from "../../plan/plan-text.ts";
 import { plural } from "../list-text.ts";
@@ -84,7 +85,7 @@ function runApply(
 
 function wantedOf(context: Context, args: Arguments): Wanted {
   const [path] = args.operands;
-  const extra = args.texts("allow-disruption");
+  const extra = consentOf(args);
   if (path === undefined) {
     return { spec: parseForApply(context, args), consent: extra, saved: null };
   }

@@ -6,6 +6,7 @@ import { fullInventory } from "../../host/host.ts";
 import { SriovError } from "../../model/errors.ts";
 import { formatSpec } from "../../model/spec-format.ts";
 import { importSpec } from "../../plan/import.ts";
+import { writeErrorOf } from "../file-error.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { problemSentence } from "../logger.ts";
 
@@ -36,7 +37,7 @@ function writeNew(path: string, text: string): void {
     writeFileSync(path, text, { flag: "wx" });
   } catch (cause) {
     const isThere = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
-    const reason = isThere ? "it exists already" : String(cause);
+    const reason = isThere ? "it exists already" : writeErrorOf(cause);
     throw new SriovError("usage", `Cannot write ${path}: ${reason}`, {
       operation: "write spec",
       target: path,

@@ -3,6 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { SriovError } from "../../model/errors.ts";
 import type { Spec } from "../../model/spec.ts";
+import { consentOf } from "../consent.ts";
+import { writeErrorOf } from "../file-error.ts";
 import { withHost, type Context, type RunCommand } from "../context.ts";
 import { planJson, planJsonOfProblems } from "../plan-json.ts";
 import { actionTable, planLines } from "../plan-report.ts";
@@ -12,9 +14,9 @@ import { SpecProblems } from "../spec-problems.ts";
 import { parseSource, readSpecSource, type SpecSource } from "../spec-source.ts";
 
 export const planCommand: RunCommand = async (context, args) => {
+  const consent = consentOf(args);
   const source = readSpecSource(args);
   const spec = parseForPlan(source, context);
-  const consent = args.texts("allow-disruption");
   const { plan, inventory } = await withHost(context, (host) => planOn(host, spec, consent));
   context.printJson(planJson(plan));
   if (context.log.level !== "normal") context.print(...actionTable(plan), "");
@@ -46,6 +48,6 @@ function writePlan(path: string, text: string): void {
     writeFileSync(path, text, { mode: 0o600 });
   } catch (cause) {
     const detail = { operation: "write plan", target: path, cause };
-    throw new SriovError("file-unreadable", `Cannot write ${path}: ${String(cause)}`, detail);
+    throw new SriovError("file-unreadable", `Cannot write ${path}: ${writeErrorOf(cause)}`, detail);
   }
 }

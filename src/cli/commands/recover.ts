@@ -6,6 +6,7 @@ import type { Recovery, Way } from "../../apply/recovery.ts";
 import { SriovError } from "../../model/errors.ts";
 import { exitCodeOfReport, printReport, reportJson } from "../apply-report.ts";
 import { assertWritable, withProgress, withSession } from "../changing.ts";
+import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { plural } from "../list-text.ts";
 
@@ -19,7 +20,7 @@ const waitMs = 60_000;
 
 export const recover: RunCommand = async (context, args) => {
   const chosen = choiceOf(args);
-  const consent = args.texts("allow-disruption");
+  const consent = consentOf(args);
   const isLooking = chosen === null && !args.isSet("yes");
   const settleTimeoutMs = isLooking ? lookMs : waitMs;
   return withHost(context, async (host) => {

@@ -3,13 +3,14 @@
 import { previewRollback, rollback as rollbackHost } from "../../apply/recover.ts";
 import { exitCodeOfReport, printReport, reportJson } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
+import { consentOf } from "../consent.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { plural } from "../list-text.ts";
 
 const wanted = ["undone"] as const;
 
 export const rollback: RunCommand = async (context, args) => {
-  const consent = args.texts("allow-disruption");
+  const consent = consentOf(args);
   return withHost(context, async (host) => {
     assertWritable(context, host, "roll back");
     return withSession(context, host, 0, async (session) => {
