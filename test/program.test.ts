@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { stateIn, temporaryDirectory } from "./run-program.ts";
@@ -30,4 +31,36 @@ test("a reader that leaves early is no error", async (context) => {
   });
   const exitCode = await new Promise((resolve) => child.once("close", resolve));
   assert.deepEqual([exitCode, stderr], [0, ""]);
+});
+
+const demo = join(import.meta.dirname, "..", "examples", "demo.yaml");
+
+const full = "/dev/full";
+const skip = existsSync(full) ? false : `there is no ${full} here`;
+
+test("output that finds no room is said, and is no success", { skip }, (context) => {
+  const env = { ...process.env, ...stateIn(temporaryDirectory(context)) };
+  const fd = openSync(full, "w");
+  context.after(() => closeSync(fd));
+  const stdio = ["ignore", fd, "pipe"] as const;
+  const argv = [bin, "schema"];
+  const { status, stderr } = spawnSync(process.execPath, argv, { env, stdio: [...stdio] });
+  assert.equal(status, 1);
+  assert.match(String(stderr), /^error: Cannot write the output: ENOSPC[^\n]*\n$/);
+});
+
+test("a terminal that goes away ends an apply in order", async (context) => {
+  const env = { ...process.env, ...stateIn(temporaryDirectory(context)) };
+  const host = ["--host", "emulated:demo"];
+  const argv = [bin, ...host, "--speed", "1", "apply", "-f", demo, "--yes"];
+  const child = spawn(process.execPath, argv, { env, stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  // The first line of progress: signals are listened for by then.
+  child.stderr.once("data", () => child.kill("SIGHUP"));
+  const exitCode = await new Promise((resolve) => child.once("close", resolve));
+  assert.equal(exitCode, 1);
+  assert.match(stdout, /the host is as it was before/);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -68,4 +68,11 @@ test("acquireLock() takes a free lock whatever the file holds", async () => {
     assert.equal(JSON.parse(readFileSync(path, "utf8")).command, text);
     lock.release();
   }
+});
+
+test("acquireLock() says that its folder cannot be made", async () => {
+  const file = join(folder, "a-file");
+  writeFileSync(file, "");
+  const locking = acquireLock(join(file, "apply.lock"), wish("one"));
+  await assert.rejects(locking, { code: "lock-unusable" });
 });

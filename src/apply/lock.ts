@@ -80,10 +80,20 @@ const isLockedNow = (fd: number, path: string): boolean => {
   });
 };
 
+function openLockFile(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    return openSync(path, "a+", 0o644);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const detail = { operation: "lock", target: path, cause };
+    throw new SriovError("lock-unusable", `Cannot lock ${path}: ${reason}`, detail);
+  }
+}
+
 /** Takes the lock at `path` or throws `locked` with the holder's name. */
 export async function acquireLock(path: string, { holder, waitMs }: LockWish): Promise<HeldLock> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const fd = openSync(path, "a+", 0o644);
+  const fd = openLockFile(path);
   try {
     for (let waitedMs = 0; !isLockedNow(fd, path); waitedMs += pollMs) {
       if (waitedMs >= waitMs) throw lockedError(path);

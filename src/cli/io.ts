@@ -20,11 +20,20 @@ export type Io = {
   onInterrupt(callback: () => void): () => void;
 };
 
+/** The work goes on (it may be an apply), but who asked for its output must not believe it whole. */
+function noteLostOutput({ message }: Error): void {
+  process.stderr.write(`error: Cannot write the output: ${message}\n`);
+  process.once("exit", (code) => {
+    if (code === 0) process.exitCode = 1;
+  });
+}
+
 /** A stream that goes on silently once its reader left: an apply must not die of `| head`. */
 function sinkOf(stream: NodeJS.WriteStream): Sink {
   let isOpen = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    const isReaderGone = error.code === "EPIPE" || error.code === "EIO";
+    if (!isReaderGone) noteLostOutput(error);
     isOpen = false;
   });
   return {

@@ -163,3 +163,12 @@ test(
     assert(statSync(path).size < 5_000_000, `${statSync(path).size} bytes`);
   }),
 );
+
+test(
+  "a state folder that cannot be written is said, and is no bug",
+  inFolder(async (path) => {
+    writeFileSync(path, "a file");
+    const opening = openEmulatedHost({ name: "demo", statePath: join(path, "demo.sqlite") });
+    await assert.rejects(opening, { code: "state-unwritable", message: /^Cannot write emulated/ });
+  }),
+);

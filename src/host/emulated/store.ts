@@ -42,6 +42,22 @@ const failure = (path: string, what: string, cause?: unknown): SriovError =>
     cause,
   });
 
+/** SQLite's result codes (sqlite3.h) that speak of the disk, not of what is in the file. */
+const sqliteDisk = new Set([5, 8, 10, 13, 14]);
+
+const isOfDisk = (error: unknown): boolean =>
+  error instanceof Error &&
+  !(error instanceof SriovError) &&
+  (("errcode" in error && sqliteDisk.has(Number(error.errcode) & 0xff)) || "syscall" in error);
+
+/** A failure of the disk in words; everything else as it is. */
+function diskFailure(path: string, error: unknown): unknown {
+  if (!isOfDisk(error)) return error;
+  const words = `Cannot write emulated machine ${path}: ${(error as Error).message}`;
+  const detail = { operation: "write emulated machine", target: path, cause: error };
+  return new SriovError("state-unwritable", words, detail);
+}
+
 /** Removes the machine; a process that has it open keeps the one it has. */
 export function removeStore(path: string): void {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
@@ -49,13 +65,19 @@ export function removeStore(path: string): void {
 
 /** Opens the machine at `path`; makes it with `build` where there is none. Throws `file-format`. */
 export function openStore(path: string, build: () => Machine): MachineStore {
-  mkdirSync(dirname(path), { recursive: true });
-  if (!existsSync(path)) createStore(path, build());
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    if (!existsSync(path)) createStore(path, build());
+  } catch (error) {
+    throw diskFailure(path, error);
+  }
   if (statSync(path).size === 0) throw failure(path, "the file is empty, wanted a machine");
   try {
     return new FileStore(path);
   } catch (error) {
     if (error instanceof SriovError) throw error;
+    // What is there cannot be opened at all: that says nothing about its contents.
+    if (isOfDisk(error)) throw diskFailure(path, error);
     throw failure(path, `${(error as Error).message}, wanted ${stateFormat}`, error);
   }
 }
@@ -64,14 +86,8 @@ export function openStore(path: string, build: () => Machine): MachineStore {
 function createStore(path: string, machine: Machine): void {
   const temporary = `${path}.new-${process.pid}`;
   removeStore(temporary);
-  const database = openDatabase(temporary);
-  database.exec("CREATE TABLE rows (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID");
-  const writer = new RowWriter(database);
-  database.exec("BEGIN");
-  writer.writeAll(machine);
-  database.exec("COMMIT");
-  database.close();
   try {
+    fillStore(temporary, machine);
     linkSync(temporary, path);
   } catch (error) {
     // EEXIST: another process was first, and its machine is as good.
@@ -81,10 +97,28 @@ function createStore(path: string, machine: Machine): void {
   }
 }
 
+function fillStore(path: string, machine: Machine): void {
+  const database = openDatabase(path);
+  try {
+    database.exec("CREATE TABLE rows (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID");
+    const writer = new RowWriter(database);
+    database.exec("BEGIN");
+    writer.writeAll(machine);
+    database.exec("COMMIT");
+  } finally {
+    database.close();
+  }
+}
+
 function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: lockTimeoutMs });
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-  return database;
+  try {
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
 class FileStore implements MachineStore {
@@ -110,8 +144,8 @@ class FileStore implements MachineStore {
   }
 
   transact<Result>(change: (machine: Machine) => Result): Result {
-    this.#database.exec("BEGIN IMMEDIATE");
     try {
+      this.#database.exec("BEGIN IMMEDIATE");
       const version = this.#readDataVersion();
       if (version !== this.#dataVersion) {
         this.#machine = this.#load();
@@ -123,9 +157,10 @@ class FileStore implements MachineStore {
       return result;
     } catch (error) {
       // Whatever happened, what is on disk is the machine.
-      this.#database.exec("ROLLBACK");
+      // A full disk has rolled back already.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       this.#dataVersion = null;
-      throw error;
+      throw diskFailure(this.#path, error);
     }
   }
 
