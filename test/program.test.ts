@@ -49,6 +49,19 @@ test("output that finds no room is said, and is no success", { skip }, (context)
   assert.match(String(stderr), /^error: Cannot write the output: ENOSPC[^\n]*\n$/);
 });
 
+test("messages that find no room stop nothing", { skip }, (context) => {
+  const env = { ...process.env, ...stateIn(temporaryDirectory(context)) };
+  const fd = openSync(full, "w");
+  context.after(() => closeSync(fd));
+  // Saying that the message was lost would be lost as well, for ever.
+  const options = { env, stdio: ["ignore", "pipe", fd] as const, timeout: 30_000 };
+  const { status, signal } = spawnSync(process.execPath, [bin, "lits"], {
+    ...options,
+    stdio: [...options.stdio],
+  });
+  assert.deepEqual([status, signal], [2, null]);
+});
+
 test("a terminal that goes away ends an apply in order", async (context) => {
   const env = { ...process.env, ...stateIn(temporaryDirectory(context)) };
   const host = ["--host", "emulated:demo"];

@@ -16,7 +16,8 @@ export type Io = {
   readonly isRoot: boolean;
   /** Asks the person at the terminal and returns the answer; null where nobody is there. */
   readonly ask: ((question: string) => Promise<string>) | null;
-  /** Calls back on the first Ctrl-C (or SIGTERM, or a terminal that goes away); the next one kills. Returns the way to stop. */
+  /** Calls back on the first Ctrl-C, SIGTERM or SIGHUP (the terminal went away); the next one
+   * kills. Returns the way to stop. */
   onInterrupt(callback: () => void): () => void;
 };
 
@@ -29,11 +30,11 @@ function noteLostOutput({ message }: Error): void {
 }
 
 /** A stream that goes on silently once its reader left: an apply must not die of `| head`. */
-function sinkOf(stream: NodeJS.WriteStream): Sink {
+function sinkOf(stream: NodeJS.WriteStream, onLoss: (error: Error) => void): Sink {
   let isOpen = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
     const isReaderGone = error.code === "EPIPE" || error.code === "EIO";
-    if (!isReaderGone) noteLostOutput(error);
+    if (isOpen && !isReaderGone) onLoss(error);
     isOpen = false;
   });
   return {
@@ -79,8 +80,9 @@ function onInterrupt(callback: () => void): () => void {
 }
 
 export const processIo = (): Io => ({
-  stdout: sinkOf(process.stdout),
-  stderr: sinkOf(process.stderr),
+  stdout: sinkOf(process.stdout, noteLostOutput),
+  // There is no other place to say it.
+  stderr: sinkOf(process.stderr, () => {}),
   env: process.env,
   isRoot: process.geteuid?.() === 0,
   ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? askOnTerminal : null,

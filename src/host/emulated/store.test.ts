@@ -3,14 +3,25 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { fullInventory } from "../host.ts";
+import { buildMachine } from "./build.ts";
 import { openEmulatedHost } from "./emulated-host.ts";
 import { touchVf } from "./machine.ts";
+import { profileOf } from "./machine-list.ts";
+import { openStore } from "./store.ts";
 
 const pf = "0000:3b:00.0";
 const patience = { deadlineMs: 600_000, lockFd: null };
@@ -170,5 +181,38 @@ test(
     writeFileSync(path, "a file");
     const opening = openEmulatedHost({ name: "demo", statePath: join(path, "demo.sqlite") });
     await assert.rejects(opening, { code: "state-unwritable", message: /^Cannot write emulated/ });
+  }),
+);
+
+test(
+  "a machine that somebody else keeps locked is said to be locked",
+  inFolder(async (path) => {
+    const build = () => buildMachine(profileOf("demo"));
+    const store = openStore(path, build, 50);
+    const other = new DatabaseSync(path);
+    const isLocked = { code: "locked", message: /^Cannot use .*machine: another process has it/ };
+    try {
+      other.exec("BEGIN IMMEDIATE");
+      assert.throws(() => store.transact(() => assert.fail("it is locked")), isLocked);
+      other.exec("ROLLBACK");
+      assert.equal(
+        store.transact(() => "mine again"),
+        "mine again",
+      );
+      store.close();
+      other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+      assert.throws(() => openStore(path, build, 50), isLocked);
+    } finally {
+      other.close();
+    }
+  }),
+);
+
+test(
+  "a machine that cannot be removed is said, and is no bug",
+  inFolder(async (path) => {
+    mkdirSync(path);
+    const opening = openEmulatedHost({ name: "demo", statePath: path, reset: true });
+    await assert.rejects(opening, { code: "state-unwritable" });
   }),
 );

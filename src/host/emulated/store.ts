@@ -32,7 +32,7 @@ export function memoryStore(machine: Machine): MachineStore {
 /** VFs to a row. */
 const pageVfs = 64;
 /** How long a transaction waits for another process. */
-const lockTimeoutMs = 30_000;
+const lockTimeoutMs = 10_000;
 
 const failure = (path: string, what: string, cause?: unknown): SriovError =>
   new SriovError("file-format", `Cannot read emulated machine ${path}: ${what}`, {
@@ -42,16 +42,26 @@ const failure = (path: string, what: string, cause?: unknown): SriovError =>
     cause,
   });
 
-/** SQLite's result codes (sqlite3.h) that speak of the disk, not of what is in the file. */
-const sqliteDisk = new Set([5, 8, 10, 13, 14]);
+/** SQLite's primary result code (sqlite3.h); null for what is no failure of SQLite. */
+const sqliteCode = (error: unknown): number | null =>
+  error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : null;
+
+const sqliteBusy = 5;
+
+/** READONLY, IOERR, FULL and CANTOPEN speak of the disk, not of what is in the file. */
+const sqliteDisk: ReadonlySet<number | null> = new Set([8, 10, 13, 14]);
 
 const isOfDisk = (error: unknown): boolean =>
-  error instanceof Error &&
-  !(error instanceof SriovError) &&
-  (("errcode" in error && sqliteDisk.has(Number(error.errcode) & 0xff)) || "syscall" in error);
+  sqliteDisk.has(sqliteCode(error)) || (error instanceof Error && "syscall" in error);
 
-/** A failure of the disk in words; everything else as it is. */
-function diskFailure(path: string, error: unknown): unknown {
+/** What stands between us and the file, in words; everything else as it is. */
+function accessFailure(path: string, error: unknown): unknown {
+  if (sqliteCode(error) === sqliteBusy) {
+    const message = `Cannot use emulated machine ${path}: another process has it locked`;
+    const hint = "Wait until that process has ended, or end it; fuser names it";
+    const detail = { operation: "lock emulated machine", target: path, hint, cause: error };
+    return new SriovError("locked", message, detail);
+  }
   if (!isOfDisk(error)) return error;
   const words = `Cannot write emulated machine ${path}: ${(error as Error).message}`;
   const detail = { operation: "write emulated machine", target: path, cause: error };
@@ -60,24 +70,35 @@ function diskFailure(path: string, error: unknown): unknown {
 
 /** Removes the machine; a process that has it open keeps the one it has. */
 export function removeStore(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+  try {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+  } catch (error) {
+    throw accessFailure(path, error);
+  }
 }
 
-/** Opens the machine at `path`; makes it with `build` where there is none. Throws `file-format`. */
-export function openStore(path: string, build: () => Machine): MachineStore {
+/**
+ * Opens the machine at `path`; makes it with `build` where there is none. Throws `file-format`,
+ * `state-unwritable`, and `locked` after `timeoutMs` of waiting for another process.
+ */
+export function openStore(
+  path: string,
+  build: () => Machine,
+  timeoutMs: number = lockTimeoutMs,
+): MachineStore {
   try {
     mkdirSync(dirname(path), { recursive: true });
     if (!existsSync(path)) createStore(path, build());
+    if (statSync(path).size === 0) throw failure(path, "the file is empty, wanted a machine");
   } catch (error) {
-    throw diskFailure(path, error);
+    throw accessFailure(path, error);
   }
-  if (statSync(path).size === 0) throw failure(path, "the file is empty, wanted a machine");
   try {
-    return new FileStore(path);
+    return new FileStore(path, timeoutMs);
   } catch (error) {
-    if (error instanceof SriovError) throw error;
-    // What is there cannot be opened at all: that says nothing about its contents.
-    if (isOfDisk(error)) throw diskFailure(path, error);
+    // What cannot be opened at all says nothing about its contents.
+    const wrapped = accessFailure(path, error);
+    if (wrapped instanceof SriovError) throw wrapped;
     throw failure(path, `${(error as Error).message}, wanted ${stateFormat}`, error);
   }
 }
@@ -98,7 +119,7 @@ function createStore(path: string, machine: Machine): void {
 }
 
 function fillStore(path: string, machine: Machine): void {
-  const database = openDatabase(path);
+  const database = openDatabase(path, lockTimeoutMs);
   try {
     database.exec("CREATE TABLE rows (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID");
     const writer = new RowWriter(database);
@@ -110,8 +131,8 @@ function fillStore(path: string, machine: Machine): void {
   }
 }
 
-function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: lockTimeoutMs });
+function openDatabase(path: string, timeout: number): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout });
   try {
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
     return database;
@@ -128,9 +149,9 @@ class FileStore implements MachineStore {
   #machine: Machine;
   #dataVersion: unknown;
 
-  constructor(path: string) {
+  constructor(path: string, timeoutMs: number) {
     this.#path = path;
-    this.#database = openDatabase(path);
+    this.#database = openDatabase(path, timeoutMs);
     try {
       const [check] = Object.values(this.#database.prepare("PRAGMA quick_check(1)").get() ?? {});
       if (check !== "ok") throw failure(path, String(check));
@@ -156,11 +177,10 @@ class FileStore implements MachineStore {
       this.#database.exec("COMMIT");
       return result;
     } catch (error) {
-      // Whatever happened, what is on disk is the machine.
-      // A full disk has rolled back already.
+      // Whatever happened, what is on disk is the machine. A full disk has rolled back already.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       this.#dataVersion = null;
-      throw diskFailure(this.#path, error);
+      throw accessFailure(this.#path, error);
     }
   }
 

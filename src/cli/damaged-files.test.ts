@@ -1,0 +1,70 @@
+// What the commands say of files that are damaged or cannot be written: always which file it is.
+
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
+
+const spec = join(import.meta.dirname, "..", "..", "examples", "demo.yaml");
+
+/** Command lines on a machine of the test's own, and where its journals are. */
+function machine(context: TestContext) {
+  const directory = temporaryDirectory(context);
+  const env = stateIn(directory);
+  const run = (...argv: readonly string[]) =>
+    runProgram(["--host", "emulated:demo", ...argv], { env });
+  return { directory, run, journals: join(directory, "state", "emulated", "demo", "journal") };
+}
+
+const damages: readonly (readonly [
+  what: string,
+  damage: (text: string) => string,
+  message: RegExp,
+])[] = [
+  ["damaged", (text) => text.replace('"intent"', '"inte'), /\.jsonl:2: .*line 2 of \d+ is damaged/],
+  ["newer", (text) => text.replace("journal/1", "journal/2"), /\.jsonl: .*sriovctl-journal\/2, /],
+];
+
+for (const [what, damage, message] of damages) {
+  test(`a journal that is ${what} is named by every command that meets it`, async (context) => {
+    const { run, journals } = machine(context);
+    await run("apply", "-f", spec, "--yes");
+    const [name = ""] = readdirSync(journals);
+    const path = join(journals, name);
+    const text = damage(readFileSync(path, "utf8"));
+    // Without its end it is looked into.
+    writeFileSync(path, `${text.trimEnd().split("\n").slice(0, -1).join("\n")}\n`);
+    for (const argv of [["list"], ["history"], ["recover"], ["rollback", "--yes"]] as const) {
+      const { stderr } = await run(...argv);
+      assert.match(stderr, message, argv.join(" "));
+      assert.ok(stderr.includes(path), stderr);
+    }
+    const { exitCode, stdout } = await run("apply", "-f", spec, "--yes", "--json");
+    assert.equal(exitCode, 2);
+    const { error } = JSON.parse(stdout);
+    assert.equal(error.code, "file-format");
+    assert.ok(error.message.includes(path), error.message);
+  });
+}
+
+test("--out that cannot be written is said in words", async (context) => {
+  const { directory, run } = machine(context);
+  const file = join(directory, "a-file");
+  writeFileSync(file, "");
+  mkdirSync(join(directory, "folder"));
+  const reasons: readonly (readonly [path: string, reason: string])[] = [
+    [join(directory, "none", "out"), "no such folder"],
+    [join(file, "out"), "a part of the path is no folder"],
+  ];
+  for (const command of [["plan", "-f", spec], ["import"]]) {
+    for (const [path, reason] of reasons) {
+      const { exitCode, stderr } = await run(...command, "--out", path);
+      assert.equal(exitCode, 2);
+      assert.ok(stderr.includes(`error: Cannot write ${path}: ${reason}\n`), stderr);
+    }
+  }
+  const { exitCode, stderr } = await run("plan", "-f", spec, "-o", join(directory, "folder"));
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /: it is a folder\n/);
+});
