@@ -2,11 +2,12 @@
 // corpus, on the project's own dumps and on the installed lspci compare through here.
 
 import { compareAddresses, formatBdf, parseBdf } from "../src/model/bdf.ts";
+import type { Sriov } from "../src/pci/capability/sriov.ts";
 import { decodeFunction } from "../src/pci/decode-function.ts";
 import type { DumpedFunction } from "../src/pci/dump.ts";
 import type { FunctionConfig } from "../src/pci/function-config.ts";
 import type { LspciFunction } from "./lspci-text.ts";
-import { comparableSriov, lspciPlaces, ourPlaces, parseLspciSriov } from "./lspci-text.ts";
+import { lspciPlaces, ourPlaces, parseLspciSriov } from "./lspci-text.ts";
 import { missingSentences } from "./lspci-wording.ts";
 
 /** `places`: offsets, versions and every SR-IOV field, which all versions of lspci print alike.
@@ -18,6 +19,13 @@ const inWords = (value: unknown): string =>
     typeof field === "bigint" ? `0x${field.toString(16)}` : field,
   );
 
+/** The fields that lspci prints, one by one. */
+const sriovDifferences = (ours: Sriov, text: string): string[] =>
+  Object.entries(parseLspciSriov(text)).flatMap(([name, theirs]) => {
+    const our = inWords(ours[name as keyof Sriov]);
+    return our === inWords(theirs) ? [] : [`${name} is ${our}, lspci says ${inWords(theirs)}`];
+  });
+
 /** Each capability that both know, next to lspci's text about it. */
 function differencesOf(config: FunctionConfig, lspci: LspciFunction, depth: Depth): string[] {
   const differences: string[] = [];
@@ -26,8 +34,7 @@ function differencesOf(config: FunctionConfig, lspci: LspciFunction, depth: Dept
     if (body === null || text === undefined) continue;
     const where = `${name} at ${offset.toString(16)}`;
     if (body.kind === "sriov") {
-      const [ours, theirs] = [inWords(comparableSriov(body)), inWords(parseLspciSriov(text))];
-      if (ours !== theirs) differences.push(`${where}: ${ours}, lspci ${theirs}`);
+      differences.push(...sriovDifferences(body, text).map((each) => `${where}: ${each}`));
     } else if (depth === "sentences") {
       const missing = missingSentences(body, text);
       differences.push(...missing.map((sentence) => `${where}: lspci does not say ${sentence}`));

@@ -67,30 +67,6 @@ export const ourPlaces = (config: FunctionConfig): string[] => [
 export const lspciPlaces = ({ capabilities }: LspciFunction): string[] =>
   capabilities.map(({ offset, version }) => place(offset, version));
 
-/** The SR-IOV fields that lspci prints, under our names. */
-type LspciSriov = Pick<
-  Sriov,
-  | "vfMigrationCapable"
-  | "vfMigrationInterruptMessage"
-  | "vfEnable"
-  | "vfMigrationEnable"
-  | "vfMigrationInterruptEnable"
-  | "vfMse"
-  | "ariCapableHierarchy"
-  | "vfMigrationStatus"
-  | "initialVfs"
-  | "totalVfs"
-  | "numVfs"
-  | "functionDependencyLink"
-  | "firstVfOffset"
-  | "vfStride"
-  | "vfDeviceId"
-  | "supportedPageSizes"
-  | "systemPageSize"
-  | "vfBars"
-  | "vfMigrationStateArrayOffset"
->;
-
 const flag = (text: string, register: string, name: string): boolean => {
   const match = new RegExp(`${register}: (?:[^:]*? )?${name}([+-])`).exec(text);
   assert(match !== null, `lspci shows ${name} of ${register}: ${text}`);
@@ -111,7 +87,8 @@ function messageNumber(text: string): number {
   return old === undefined ? Number(group(text, /IntMsgNum (\d+)/)[0]) : hex(old);
 }
 
-export function parseLspciSriov(text: string): LspciSriov {
+/** The SR-IOV fields that lspci prints, under our names. */
+export function parseLspciSriov(text: string) {
   const counts = group(
     text,
     /Initial VFs: (\d+), Total VFs: (\d+), Number of VFs: (\d+), Function Dependency Link: (\w+)/,
@@ -147,28 +124,5 @@ export function parseLspciSriov(text: string): LspciSriov {
       prefetchable: non === undefined,
     })),
     vfMigrationStateArrayOffset: hex(migration[0]) + hex(migration[1]),
-  };
+  } satisfies Partial<Sriov>;
 }
-
-/** Fields of `ours` that lspci prints too. */
-export const comparableSriov = (ours: Sriov): LspciSriov => ({
-  vfMigrationCapable: ours.vfMigrationCapable,
-  vfMigrationInterruptMessage: ours.vfMigrationInterruptMessage,
-  vfEnable: ours.vfEnable,
-  vfMigrationEnable: ours.vfMigrationEnable,
-  vfMigrationInterruptEnable: ours.vfMigrationInterruptEnable,
-  vfMse: ours.vfMse,
-  ariCapableHierarchy: ours.ariCapableHierarchy,
-  vfMigrationStatus: ours.vfMigrationStatus,
-  initialVfs: ours.initialVfs,
-  totalVfs: ours.totalVfs,
-  numVfs: ours.numVfs,
-  functionDependencyLink: ours.functionDependencyLink,
-  firstVfOffset: ours.firstVfOffset,
-  vfStride: ours.vfStride,
-  vfDeviceId: ours.vfDeviceId,
-  supportedPageSizes: ours.supportedPageSizes,
-  systemPageSize: ours.systemPageSize,
-  vfBars: ours.vfBars,
-  vfMigrationStateArrayOffset: ours.vfMigrationStateArrayOffset,
-});
