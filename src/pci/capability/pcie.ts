@@ -27,6 +27,9 @@ export const portTypeName = (portType: number): string =>
   Object.entries(portTypeNames).find(([code]) => Number(code) === portType)?.[1] ??
   `Unknown port type ${portType}`;
 
+/** In the root complex itself: there is no link. */
+const isIntegrated = (portType: number): boolean => portType === 9 || portType === 10;
+
 const speedsGtps = [2.5, 5, 8, 16, 32, 64];
 
 /** GT/s of a link speed code; null for 0 and codes that are not known. */
@@ -35,45 +38,10 @@ export const linkSpeedGtps = (code: number): number | null => speedsGtps[code - 
 /** Bytes of a payload or read-request size code; 6 and 7 are reserved. */
 export const payloadBytes = (code: number): number => 128 << code;
 
-type Of<Name extends keyof typeof field> = Fields<(typeof field)[Name]>;
-
-export type Pcie = {
-  readonly kind: "pcie";
-  readonly version: number;
-  readonly portType: number;
-  readonly slotImplemented: boolean;
-  readonly interruptMessage: number;
-  readonly flitModeSupported: boolean;
-  readonly deviceCapabilities: Of<"deviceCapabilities">;
-  readonly deviceControl: Of<"deviceControl">;
-  readonly deviceStatus: Of<"deviceStatus">;
-  readonly link: {
-    readonly capabilities: Of<"linkCapabilities">;
-    readonly control: Of<"linkControl">;
-    readonly status: Of<"linkStatus">;
-  } | null;
-  readonly slot: {
-    readonly capabilities: Of<"slotCapabilities">;
-    readonly control: Of<"slotControl">;
-    readonly status: Of<"slotStatus">;
-  } | null;
-  readonly root: {
-    readonly capabilities: Of<"rootCapabilities">;
-    readonly control: Of<"rootControl">;
-    readonly status: Of<"rootStatus">;
-  } | null;
-  /** Version 2 and later. */
-  readonly device2: {
-    readonly capabilities: Of<"deviceCapabilities2">;
-    readonly control: Of<"deviceControl2">;
-  } | null;
-  readonly link2: {
-    readonly capabilities: Of<"linkCapabilities2">;
-    readonly control: Of<"linkControl2">;
-    readonly status: Of<"linkStatus2">;
-  } | null;
-  readonly slot2: { readonly capabilities: Of<"slotCapabilities2"> } | null;
-};
+/** A part is null where the port type or the version has no such registers. */
+export type Pcie = { readonly kind: "pcie" } & Fields<typeof field.pcieFlags> &
+  ReturnType<typeof decodeBase> &
+  ReturnType<typeof decodeVersion2>;
 
 type Shape = {
   readonly length: number;
@@ -87,7 +55,7 @@ type Shape = {
  * say which registers a port type has; pci_regs.h PCI_CAP_EXP_*_SIZEOF_* how long that is. */
 function shapeOf(registers: Registers): Shape {
   const { version, portType, slotImplemented } = decodeFields(field.pcieFlags, registers.u16(2));
-  const hasLink = portType !== 9 && portType !== 10;
+  const hasLink = !isIntegrated(portType);
   const hasSlot = slotImplemented && (portType === 4 || portType === 6 || portType === 8);
   const hasRoot = portType === 4 || portType === 10;
   const isVersion2 = version >= 2;
@@ -198,7 +166,7 @@ export function encodePcie(writer: RegisterWriter, description: PcieDescription)
     0x7fff,
   );
   writer.u16(0x0a, 0, 0, 0x000f);
-  if (portType !== 9 && portType !== 10) encodeLink(writer, description);
+  if (!isIntegrated(portType)) encodeLink(writer, description);
   if (slotNumber !== undefined) {
     writer.u32(0x14, encodeFields(field.slotCapabilities, { physicalSlotNumber: slotNumber }));
     writer.u16(0x1a, encodeFields(field.slotStatus, { presenceDetect: true }));
