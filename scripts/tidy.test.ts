@@ -86,6 +86,12 @@ const rows: readonly (readonly [name: string, path: string, text: string, expect
     `// What. Long because it is a table.\n${"\n".repeat(310)}`,
     "",
   ],
+  [
+    "a short file needs none",
+    "src/model/a.ts",
+    "// What. Long because it is a table.\n",
+    "2 lines: not long, drop the reason for it",
+  ],
   ["long functions", "src/model/a.ts", longFunction, "Function of 82 lines, wanted at most 70"],
   [
     "many parameters",

@@ -1,6 +1,6 @@
 // What `decode` says to people about each capability: one to a few short lines of what matters,
 // flags that are off left out. Everything else is in --json. One row per kind, so that the compiler
-// points here when a capability is added. Long because it is a table.
+// points here when a capability is added.
 
 import type { ExtendedBody, StandardBody } from "../pci/capability/capability-table.ts";
 import type { MsixLocation } from "../pci/capability/interrupts.ts";

@@ -1,6 +1,6 @@
 // What the kernel answers to reads and writes of SR-IOV files, as tables that run in order from a
 // boot without drivers; each leaves the PF without VFs. The lab asks the kernel, and a fast test asks
-// the emulated host, which has to say the same. Long because it is tables.
+// the emulated host, which has to say the same.
 
 import type { Row } from "./pinned-facts.ts";
 import { link, list, mode, read, run, write } from "./pinned-facts.ts";

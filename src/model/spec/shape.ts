@@ -1,7 +1,6 @@
 // The shape of a spec as one zod schema: the only place that knows which keys there are, what
 // each may hold and what it means. read.ts walks a file along it, spec-schema.ts exports it as
 // JSON Schema, and docs/spec.md is tested against it. Rules between keys are in check.ts.
-// Long because it is a table.
 
 import * as z from "zod";
 import {
