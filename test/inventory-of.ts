@@ -15,6 +15,14 @@ export const freshIgbPolicy: VfPolicy = {
   trust: false,
 };
 
+/** What a netdevsim without any setting reports of a VF. */
+export const freshNetdevsimPolicy: VfPolicy = {
+  ...freshIgbPolicy,
+  spoofCheck: false,
+  linkState: "auto",
+  rssQuery: false,
+};
+
 export const vmOwner = (name: string): Owner => ({
   kind: "vm",
   name,

@@ -2,22 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noPolicy, type VfPolicy } from "../model/vf-attribute.ts";
+import type { VfPolicy } from "../model/vf-attribute.ts";
 import { capture, readCaptures } from "../../test/captures.ts";
+import { freshNetdevsimPolicy as fresh } from "../../test/inventory-of.ts";
+import { onlyMessage } from "../../test/only-message.ts";
 import { encodeAttributes, readAttributes } from "./attribute.ts";
 import { decodeDevlink, decodeFamilyId } from "./devlink.ts";
 import { attributesOf, decodeLink } from "./link.ts";
 import type { Link } from "./link-attributes.ts";
-import { decodeAcknowledgement, decodeMessages, type Message } from "./message.ts";
+import { decodeAcknowledgement, type Message } from "./message.ts";
 import { decodeUevent } from "./uevent.ts";
 
 const captures = readCaptures("netlink-vfs.txt");
 
-function messageOf(name: string): Message {
-  const [message] = decodeMessages(capture(captures, name)).messages;
-  assert.ok(message);
-  return message;
-}
+const messageOf = (name: string): Message => onlyMessage(capture(captures, name));
 
 function linkOf(name: string): Link {
   const { link, problems } = decodeLink(messageOf(name));
@@ -25,18 +23,6 @@ function linkOf(name: string): Link {
   assert.ok(link);
   return link;
 }
-
-const fresh: VfPolicy = {
-  ...noPolicy,
-  mac: "00:00:00:00:00:00",
-  vlan: { id: 0, qos: 0, protocol: "802.1q" },
-  txRateMinMbps: 0,
-  txRateMaxMbps: 0,
-  spoofCheck: false,
-  trust: false,
-  linkState: "auto",
-  rssQuery: false,
-};
 
 const simulated: VfPolicy[] = [
   { ...fresh, mac: "02:11:22:33:44:55" },

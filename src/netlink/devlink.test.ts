@@ -4,16 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { capture, readCaptures } from "../../test/captures.ts";
+import { onlyMessage } from "../../test/only-message.ts";
 import { kernelAttribute } from "../../test/kernel-bytes.ts";
 import { decodeDevlink, decodeFamilyId, eswitchChange, familyByName } from "./devlink.ts";
-import { decodeMessages } from "./message.ts";
 
 const replies = readCaptures("netlink-replies.txt");
 
 test("decodeFamilyId() reads the controller's own number, which is fixed", () => {
-  const [message] = decodeMessages(capture(replies, "family")).messages;
-  assert.ok(message);
-  assert.equal(decodeFamilyId(message), 16);
+  assert.equal(decodeFamilyId(onlyMessage(capture(replies, "family"))), 16);
 });
 
 test("familyByName() asks as the kernel's own example does", () => {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { VfAttribute } from "../model/vf-attribute.ts";
 import { capture, readCaptures } from "../../test/captures.ts";
+import { onlyMessage } from "../../test/only-message.ts";
 import {
   encodeRequest,
   linkByIndex,
@@ -54,8 +55,7 @@ function vlan(id: number, qos: number, protocol: "802.1q" | "802.1ad"): VfAttrib
 
 /** ip(8) sends RTM_NEWLINK, which changes a link that is there just as RTM_SETLINK does. */
 function assertAsIp(name: string, request: Request): void {
-  const [sent] = decodeMessages(capture(captures, name)).messages;
-  assert.ok(sent);
+  const sent = onlyMessage(capture(captures, name));
   assert.equal(sent.type, 16);
   assert.equal(request.type, 19);
   assert.equal(request.flags, sent.flags);

@@ -8,20 +8,12 @@ import { noPolicy } from "../model/vf-attribute.ts";
 import { corpusAbsent, corpusDirectory } from "../../test/corpus.ts";
 import { capture, readCaptures } from "../../test/captures.ts";
 import { kernelAttribute, kernelLink, kernelVfInfo, words } from "../../test/kernel-bytes.ts";
+import { onlyLink } from "../../test/only-message.ts";
 import { encodeAttributes, readAttributes } from "./attribute.ts";
-import { attributesOf, decodeLink, netdevOf, type LinkReading } from "./link.ts";
+import { attributesOf, decodeLink, netdevOf } from "./link.ts";
 import { decodeMessages, encodeMessage } from "./message.ts";
 
 const replies = readCaptures("netlink-replies.txt");
-
-function decodeOne(bytes: Uint8Array): LinkReading {
-  const { messages, problems } = decodeMessages(bytes);
-  assert.deepEqual(problems, []);
-  assert.equal(messages.length, 1);
-  const [message] = messages;
-  assert.ok(message);
-  return decodeLink(message);
-}
 
 test("decodeLink() reads what a kernel says about a veth pair and a bridge", () => {
   const readings = decodeMessages(capture(replies, "links")).messages.map(decodeLink);
@@ -85,7 +77,7 @@ test("attributes of a VF that nobody knows, or that are too short, are kept as b
     kernelAttribute(77, Buffer.from("c0ffee", "hex")),
     kernelAttribute(4, words(4)),
   );
-  const { link } = decodeOne(kernelLink({ ifindex: 3, name: "p0", numVf: 1, vfs: [entry] }));
+  const { link } = onlyLink(kernelLink({ ifindex: 3, name: "p0", numVf: 1, vfs: [entry] }));
   const [vf] = link?.virtualFunctions ?? [];
   assert.deepEqual(vf?.policy, { ...noPolicy, mac: "00:00:00:00:00:00" });
   assert.deepEqual(
@@ -101,7 +93,7 @@ test("no port VLAN is one value, whatever protocol the driver leaves there", () 
   const vf = kernelVfInfo({ vfIndex: 1, policy: noPolicy, statisticsFrom: null });
   for (const ether of [0, 0x8100, 0x88a8]) {
     vf.writeUInt16BE(ether, vf.length - 4);
-    const { link, problems } = decodeOne(
+    const { link, problems } = onlyLink(
       kernelLink({ ifindex: 3, name: "p0", numVf: 1, vfs: [vf] }),
     );
     assert.deepEqual(problems, []);
@@ -114,7 +106,7 @@ test("no port VLAN is one value, whatever protocol the driver leaves there", () 
 test("a VLAN protocol without a name is a problem, not a VLAN", () => {
   const vf = kernelVfInfo({ vfIndex: 1, policy: noPolicy, statisticsFrom: null });
   vf.writeUInt16BE(0x9100, vf.length - 4);
-  const { link, problems } = decodeOne(kernelLink({ ifindex: 3, name: "p0", numVf: 1, vfs: [vf] }));
+  const { link, problems } = onlyLink(kernelLink({ ifindex: 3, name: "p0", numVf: 1, vfs: [vf] }));
   assert.deepEqual(
     problems.map(({ code }) => code),
     ["vlan-protocol-unknown"],

@@ -5,20 +5,12 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { VfPolicy } from "../model/vf-attribute.ts";
 import { kernelLink, kernelVfInfo, type KernelVf } from "../../test/kernel-bytes.ts";
+import { onlyLink } from "../../test/only-message.ts";
 import { readAttributes, viewOf } from "./attribute.ts";
-import { decodeLink, type LinkReading } from "./link.ts";
+import { decodeLink } from "./link.ts";
 import { decodeMessages } from "./message.ts";
 import { decodeVfInfo } from "./vf-info.ts";
 import { readVfList } from "./vf-list.ts";
-
-function decodeOne(bytes: Uint8Array): LinkReading {
-  const { messages, problems } = decodeMessages(bytes);
-  assert.deepEqual(problems, []);
-  assert.equal(messages.length, 1);
-  const [message] = messages;
-  assert.ok(message);
-  return decodeLink(message);
-}
 
 /** A policy that differs from VF to VF in every field. */
 function policyOf(vfIndex: number): VfPolicy {
@@ -69,7 +61,7 @@ for (const statisticsFrom of [null, 1000n]) {
         numVf: count,
         vfs: vfs.map(kernelVfInfo),
       });
-      const { link, problems } = decodeOne(bytes);
+      const { link, problems } = onlyLink(bytes);
       assert.deepEqual(problems, [], `${count} VFs`);
       assert.ok(link?.virtualFunctions);
       assert.deepEqual(
@@ -96,7 +88,7 @@ test("a stored length can wrap to less than a header, and the list is still read
   );
   assert.ok(count);
   const vfs = kernelVfs(count, null).map(kernelVfInfo);
-  const { link, problems } = decodeOne(kernelLink({ ifindex: 7, name: "a", numVf: count, vfs }));
+  const { link, problems } = onlyLink(kernelLink({ ifindex: 7, name: "a", numVf: count, vfs }));
   assert.deepEqual(problems, []);
   assert.equal(link?.virtualFunctions?.length, count);
   assert.equal(link.parentBus, "pci");
@@ -105,7 +97,7 @@ test("a stored length can wrap to less than a header, and the list is still read
 test("VFs that the kernel skipped are counted as missing and the others keep their index", () => {
   const vfs = kernelVfs(8, null).filter(({ vfIndex }) => vfIndex !== 2 && vfIndex !== 5);
   const bytes = kernelLink({ ifindex: 7, name: "ens1f0", numVf: 8, vfs: vfs.map(kernelVfInfo) });
-  const { link, problems } = decodeOne(bytes);
+  const { link, problems } = onlyLink(bytes);
   assert.deepEqual(
     link?.virtualFunctions?.map(({ vfIndex }) => vfIndex),
     [0, 1, 3, 4, 6, 7],
@@ -124,7 +116,7 @@ test("a list cut off in the middle of the message gives the VFs before the cut",
   const whole = kernelLink({ ifindex: 7, name: "ens1f0", numVf: 400, vfs });
   const cut = whole.subarray(0, 196 * 300);
   cut.writeUInt32LE(cut.length, 0);
-  const { link, problems } = decodeOne(cut);
+  const { link, problems } = onlyLink(cut);
   assert.ok(link?.virtualFunctions);
   assert.ok(problems.some(({ code }) => code === "vf-list-incomplete"));
   for (const { vfIndex, policy } of link.virtualFunctions) {
@@ -164,7 +156,7 @@ test("decodeLink() gives back every policy that the second encoder wrote", () =>
       const repeated = Array.from({ length: repeat + 1 }, () => list).flat();
       const vfs = repeated.map((policy, vfIndex) => ({ vfIndex, policy, statisticsFrom: null }));
       const numVf = vfs.length;
-      const { link, problems } = decodeOne(
+      const { link, problems } = onlyLink(
         kernelLink({ ifindex: 3, name: "p0", numVf, vfs: vfs.map(kernelVfInfo) }),
       );
       assert.deepEqual(problems, []);

@@ -6,7 +6,8 @@ import { after, before, suite, test } from "node:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EswitchMode } from "../../src/model/inventory.ts";
-import { noPolicy, type VfAttribute, type VfPolicy } from "../../src/model/vf-attribute.ts";
+import type { VfAttribute, VfPolicy } from "../../src/model/vf-attribute.ts";
+import { freshNetdevsimPolicy as fresh } from "../inventory-of.ts";
 import { type Lab, bootLab } from "./lab.ts";
 import { labSkipReason } from "./lab-unavailable.ts";
 import { loadNetdevsim } from "./netdevsim.ts";
@@ -85,18 +86,6 @@ suite("netlink", { skip: labSkipReason() }, () => {
     name,
     mode,
   });
-
-  const fresh: VfPolicy = {
-    ...noPolicy,
-    mac: "00:00:00:00:00:00",
-    vlan: { id: 0, qos: 0, protocol: "802.1q" },
-    txRateMinMbps: 0,
-    txRateMaxMbps: 0,
-    spoofCheck: false,
-    trust: false,
-    linkState: "auto",
-    rssQuery: false,
-  };
 
   test(`what ip(8) set on each VF is read back, of ${counts.join(", ")} VFs`, async () => {
     const lists = counts.map((numVfs) => ({ numVfs, policies: policiesOf(numVfs) }));

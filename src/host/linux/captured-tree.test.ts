@@ -6,29 +6,11 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Inventory } from "../../model/inventory.ts";
 import { corpusAbsent, corpusDirectory } from "../../../test/corpus.ts";
-import { readInventory } from "./inventory.ts";
-import { linuxPaths } from "./paths.ts";
+import { inventoryOfTree } from "../../../test/read-tree.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-captured-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
-
-const identity = {
-  name: "linux",
-  isWritable: false,
-  machineId: null,
-  bootId: null,
-  kernelRelease: null,
-};
-
-function inventoryOf(root: string, detailOf: readonly string[] = []): Promise<Inventory> {
-  const paths = linuxPaths(root, join(root, "run"));
-  return readInventory(
-    { paths, identity, readLinks: null, census: async () => new Map() },
-    { census: false, netdevAttributes: true, detailOf, only: null },
-  );
-}
 
 function unpack(archive: string): string {
   const folder = mkdtempSync(join(scratch, "captured-"));
@@ -42,7 +24,7 @@ const skip = corpus === null ? corpusAbsent : false;
 
 test("a captured lab host is read as the kernel showed it", { skip }, async () => {
   const root = join(unpack(join(corpus ?? "", "emulated", "sysfs-vfs-on.tar.gz")), "vfs-on");
-  const { physicalFunctions, problems } = await inventoryOf(root, ["0000:01:00.0"]);
+  const { physicalFunctions, problems } = await inventoryOfTree(root, ["0000:01:00.0"]);
   assert.deepEqual(
     problems.map(({ code }) => code),
     ["captured-tree"],
@@ -91,7 +73,7 @@ for (const [archive, folder, pfs] of captured) {
   const file = join(corpus ?? "", "sysfs", archive);
   const reason = corpus === null || !existsSync(file) ? corpusAbsent : false;
   test(`captured tree ${archive}`, { skip: reason }, async () => {
-    const { physicalFunctions } = await inventoryOf(join(unpack(file), folder));
+    const { physicalFunctions } = await inventoryOfTree(join(unpack(file), folder));
     assert.deepEqual(
       physicalFunctions.map(({ address, totalVfs }) => [address, totalVfs]),
       pfs,

@@ -15,10 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Inventory, Pf } from "../../model/inventory.ts";
+import type { Pf } from "../../model/inventory.ts";
 import { type FakePf, nicHost, writeFakeSysfs } from "../../../test/fake-sysfs.ts";
-import { readInventory } from "./inventory.ts";
-import { linuxPaths } from "./paths.ts";
+import { inventoryOfTree } from "../../../test/read-tree.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-inventory-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -30,24 +29,8 @@ function treeOf(pfs: readonly FakePf[]): string {
   return root;
 }
 
-const identity = {
-  name: "linux",
-  isWritable: false,
-  machineId: null,
-  bootId: null,
-  kernelRelease: null,
-};
-
-function inventoryOf(root: string, detailOf: readonly string[] = []): Promise<Inventory> {
-  const paths = linuxPaths(root, join(root, "run"));
-  return readInventory(
-    { paths, identity, readLinks: null, census: async () => new Map() },
-    { census: false, netdevAttributes: true, detailOf, only: null },
-  );
-}
-
 async function firstPf(root: string): Promise<{ pf: Pf; codes: string[] }> {
-  const { physicalFunctions, problems } = await inventoryOf(root);
+  const { physicalFunctions, problems } = await inventoryOfTree(root);
   const [pf] = physicalFunctions;
   assert.ok(pf !== undefined, "the tree has a PF");
   return { pf, codes: problems.map(({ code }) => code) };
@@ -149,7 +132,7 @@ test("another PF at the place of a VF is not taken for one", async () => {
     bridge: "0000:00:06.0",
     netdev: "eth1",
   };
-  const { physicalFunctions } = await inventoryOf(treeOf([nvme, second]));
+  const { physicalFunctions } = await inventoryOfTree(treeOf([nvme, second]));
   assert.deepEqual(
     physicalFunctions.map(({ address, virtualFunctions }) => [address, virtualFunctions.length]),
     [
@@ -178,7 +161,7 @@ test("a function that sleeps without power is not woken to look for the capabili
     if (name.startsWith("sriov_")) unlinkSync(join(folder, name));
   }
   writeFileSync(join(folder, "power_state"), "D3cold\n");
-  const { physicalFunctions } = await inventoryOf(root);
+  const { physicalFunctions } = await inventoryOfTree(root);
   assert.deepEqual(physicalFunctions, []);
 });
 
@@ -194,7 +177,7 @@ test("64 bytes of config space mean that the capability is not known", async () 
 test("driver overrides are read where they are asked for", async () => {
   const root = treeOf([igb]);
   writeFileSync(join(folderOf(igb, root), "..", "0000:01:10.2", "driver_override"), "vfio-pci\n");
-  const { physicalFunctions } = await inventoryOf(root, [igb.address]);
+  const { physicalFunctions } = await inventoryOfTree(root, [igb.address]);
   assert.deepEqual(
     physicalFunctions[0]?.virtualFunctions.map(({ driverOverride }) => driverOverride),
     [null, "vfio-pci", null],
@@ -239,7 +222,7 @@ test("a broken file costs its own fact and nothing else", async () => {
       const path = join(folderOf(igb, root), name);
       destroy(path);
     }
-    const { physicalFunctions, problems } = await inventoryOf(root);
+    const { physicalFunctions, problems } = await inventoryOfTree(root);
     assert.deepEqual(
       physicalFunctions.map(({ address }) => address),
       ["0000:01:00.0", "0000:02:00.0"],
@@ -257,7 +240,7 @@ test("each folder of the tree may be missing or garbage", async () => {
     for (const [way, destroy] of Object.entries(breakages)) {
       const root = treeOf([igb]);
       destroy(join(root, "sys", folder));
-      const { problems } = await inventoryOf(root);
+      const { problems } = await inventoryOfTree(root);
       assert.ok(problems.length > 0, `${folder} ${way}`);
     }
   }
@@ -268,13 +251,13 @@ test("a link that leads out of the tree is not followed", async () => {
   const link = join(root, "sys/bus/pci/devices", igb.address);
   unlinkSync(link);
   symlinkSync("/sys/devices", link);
-  const { physicalFunctions, problems } = await inventoryOf(root);
+  const { physicalFunctions, problems } = await inventoryOfTree(root);
   assert.deepEqual(physicalFunctions, []);
   assert.ok(problems.some(({ code }) => code === "outside-root"));
 });
 
 test("8 PFs of 16 VFs come with their netdevs", async () => {
-  const { physicalFunctions, bridges } = await inventoryOf(treeOf(nicHost(8, 16)));
+  const { physicalFunctions, bridges } = await inventoryOfTree(treeOf(nicHost(8, 16)));
   assert.equal(bridges.length, 8);
   const vfs = physicalFunctions.flatMap(({ virtualFunctions }) => virtualFunctions);
   assert.equal(vfs.length, 128);
