@@ -19,6 +19,8 @@ export type Step = { readonly change: Change; readonly target: string; readonly 
 
 export type VfSetting = { readonly setting: VfAttribute; readonly because: string };
 
+export type WantedMsix = { readonly count: number; readonly because: string };
+
 /** What one VF is to be after its creation. */
 export type VfFinal = {
   readonly vfIndex: number;
@@ -26,7 +28,8 @@ export type VfFinal = {
   readonly driver: DriverChoice | null;
   readonly driverBecause: string;
   readonly settings: readonly VfSetting[];
-  readonly msixCount: number | null;
+  /** null: left alone. */
+  readonly msix: WantedMsix | null;
 };
 
 type Creation = {
@@ -41,13 +44,13 @@ type Creation = {
 function shouldHoldProbing({ driversAutoprobe, numVfs, vfs }: Creation): boolean {
   if (driversAutoprobe !== true) return false;
   // An MSI-X count changes only on a VF without a driver.
-  if (vfs.some(({ msixCount }) => msixCount !== null)) return true;
+  if (vfs.some(({ msix }) => msix !== null)) return true;
   const notKernel = vfs.filter(({ driver }) => driver !== null && driver !== "kernel").length;
   return notKernel * 2 > numVfs;
 }
 
 const holdReason = ({ vfs }: Creation): string =>
-  vfs.some(({ msixCount }) => msixCount !== null)
+  vfs.some(({ msix }) => msix !== null)
     ? "MSI-X counts are set before a driver is bound"
     : "most VFs are not for kernel drivers";
 
@@ -69,15 +72,23 @@ const probeStep = (pf: Address, vfIndex: number): Step => ({
   because: "no driver is asked for, and autoprobe was off while it was created",
 });
 
-export function settingSteps(pf: Address, { vfIndex, settings, msixCount }: VfFinal): Step[] {
+export function settingSteps(pf: Address, { vfIndex, settings }: VfFinal): Step[] {
   const target = vfTarget(pf, vfIndex);
-  const steps = settings.map(({ setting, because }): Step => {
+  return settings.map(({ setting, because }): Step => {
     const change: Change = { kind: "set-vf", pf, vfIndex, attribute: setting };
     return { change, target, because: `${settingWords(setting)}: ${because}` };
   });
-  if (msixCount === null) return steps;
-  const change: Change = { kind: "set-msix-count", pf, vfIndex, msixCount };
-  return [...steps, { change, target, because: `${msixCount} MSI-X vectors wanted` }];
+}
+
+/** Small tables first: all VFs take their vectors from one pool. */
+export function msixSteps(pf: Address, vfs: readonly VfFinal[]): Step[] {
+  const wanted = vfs.flatMap(({ vfIndex, msix }) => (msix === null ? [] : [{ vfIndex, ...msix }]));
+  return wanted
+    .toSorted((left, right) => left.count - right.count)
+    .map(({ vfIndex, count, because }): Step => {
+      const change: Change = { kind: "set-msix-count", pf, vfIndex, msixCount: count };
+      return { change, target: vfTarget(pf, vfIndex), because };
+    });
 }
 
 /** Kernel drivers are bound with probing on; a PF that has it off gets it on for that long. */
@@ -109,6 +120,7 @@ export function creationSteps(creation: Creation): Step[] {
     ...(isHeld ? [autoprobeStep(pf, false, holdReason(creation))] : []),
     { change: create, target: pf, because },
     ...vfs.flatMap((vf) => settingSteps(pf, vf)),
+    ...msixSteps(pf, vfs),
     ...unprobed.flatMap((vf) => bindStep(pf, vf)),
     ...(isHeld ? [autoprobeStep(pf, true, "autoprobe goes back to what it was")] : []),
     ...kernelBindSteps(pf, isHeld ? true : driversAutoprobe, forKernel),

@@ -27,7 +27,6 @@ export type DriverTraits = {
   /** The VF's netdev keeps its old MAC until the VF driver is loaded again. */
   readonly macNeedsReload: boolean;
   readonly hasSwitchdev: boolean;
-  readonly hasMsixResize: boolean;
   /** The kernel's driver refuses a VF that was just made: its controller has no queues yet. */
   readonly freshVfsAreOffline: boolean;
 };
@@ -47,7 +46,6 @@ const unknownDriver: DriverTraits = {
   mtuResetsPf: true,
   macNeedsReload: true,
   hasSwitchdev: true,
-  hasMsixResize: true,
   freshVfsAreOffline: false,
 };
 
@@ -60,7 +58,6 @@ const intel: DriverTraits = {
   has8021ad: false,
   freshSpoofCheck: true,
   hasSwitchdev: false,
-  hasMsixResize: false,
 };
 
 /** Drivers of functions without netdev attributes: sriov_configure is the simple helper. */
@@ -69,7 +66,6 @@ const countOnly: DriverTraits = {
   resizeResetsPf: false,
   mtuResetsPf: false,
   hasSwitchdev: false,
-  hasMsixResize: false,
 };
 
 const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
@@ -95,7 +91,6 @@ const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
     resizeResetsPf: false,
     macNeedsReload: false,
     hasSwitchdev: true,
-    hasMsixResize: true,
   },
   "mlx5_core": {
     ...unknownDriver,
@@ -110,7 +105,6 @@ const traitsByDriver: Readonly<Record<string, DriverTraits>> = {
     ...unknownDriver,
     resizeResetsPf: false,
     macNeedsReload: false,
-    hasMsixResize: false,
   },
   "nvme": { ...countOnly, freshVfsAreOffline: true },
   "pci-pf-stub": countOnly,

@@ -12,15 +12,17 @@ import { carriedChoiceOf, choiceOf, isBoundAs } from "./binding.ts";
 import {
   creationSteps,
   kernelBindSteps,
+  msixSteps,
   settingSteps,
   type Step,
   type VfFinal,
-  type VfSetting,
 } from "./creation.ts";
 import { disruptionsOf } from "./disruption.ts";
 import { traitsOf } from "./driver-traits.ts";
-import { attributeNames, freshPolicy, isSame, settingOf } from "./vf-policy.ts";
-import { diffVf, isSwitchdev, vfProblems, type VfContext, type VfDiff } from "./vf-diff.ts";
+import { formerSettings, usualMsixCount } from "./former.ts";
+import { lossesOf } from "./losses.ts";
+import { settingOf } from "./vf-policy.ts";
+import { diffVf, vfProblems, type VfContext, type VfDiff } from "./vf-diff.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import type { PfWanted } from "./wanted.ts";
 
@@ -32,19 +34,6 @@ export type PfDiff = {
   readonly losses: Plan["losses"];
 };
 
-/** Settings of a VF that a fresh one would not have: what re-creating it must bring back. */
-function formerSettings(pf: Pf, { policy }: Vf): VfSetting[] {
-  const traits = traitsOf(pf.driver);
-  const fresh = freshPolicy(traits);
-  if (policy === null || pf.eswitchMode === "switchdev") return [];
-  return attributeNames.flatMap((name): VfSetting[] => {
-    const had = settingOf(policy, name);
-    const freshly = settingOf(fresh, name);
-    if (had === null || freshly === null || isSame(had, freshly, traits)) return [];
-    return [{ setting: had, because: "as before" }];
-  });
-}
-
 /** Everything that brings a PF's present VFs back after they were removed. */
 function restoringSteps(pf: Pf): Step[] {
   if (pf.numVfs === 0) return [];
@@ -54,7 +43,7 @@ function restoringSteps(pf: Pf): Step[] {
     driver: carriedChoiceOf(vf, traits),
     driverBecause: "as before",
     settings: formerSettings(pf, vf),
-    msixCount: vf.msixCount !== null && vf.msixCount > 0 ? vf.msixCount : null,
+    msix: vf.msixCount === null ? null : { count: vf.msixCount, because: "as before" },
   }));
   const { address, numVfs, driversAutoprobe } = pf;
   return creationSteps({ pf: address, numVfs, driversAutoprobe, vfs, because: "as before" });
@@ -189,9 +178,9 @@ function inPlaceSteps({ pf }: PfWanted, vfs: readonly VfFinal[]): Step[] {
       target,
       because,
     });
-    const mustLetGo = final.msixCount !== null && vf.driver !== null;
+    const mustLetGo = final.msix !== null && vf.driver !== null;
     if (mustLetGo) steps.push(bind("none", "an MSI-X count changes only without a driver"));
-    steps.push(...settingSteps(pf.address, final));
+    steps.push(...settingSteps(pf.address, final), ...msixSteps(pf.address, [final]));
     if (!isWrong && !mustLetGo) continue;
     const driver = final.driver ?? choiceOf(vf);
     const because = `${final.driverBecause}, now ${vf.driver ?? "none"}`;
@@ -201,50 +190,19 @@ function inPlaceSteps({ pf }: PfWanted, vfs: readonly VfFinal[]): Step[] {
   return [...steps, ...kernelBindSteps(pf.address, pf.driversAutoprobe, forKernel)];
 }
 
-/** True where the VF's driver is nobody's wish and refuses the VF that comes in its place. */
-function isDriverLost(vf: Vf, { pf, vfs }: PfWanted): boolean {
-  const isWished = (vfs.get(vf.vfIndex)?.driver ?? null) !== null;
-  return !isWished && carriedChoiceOf(vf, traitsOf(pf.driver)) === null;
-}
-
-/** What removing the VFs takes away that neither the spec nor undo brings back. */
-function lossesOf(wanted: PfWanted): Plan["losses"] {
-  const { pf, numVfs } = wanted;
-  return pf.virtualFunctions.flatMap((vf) => {
-    const target = vfTarget(pf.address, vf.vfIndex);
-    const lost = vf.owners.map(({ kind, name }) => ({
-      target,
-      sentence: `${kind} ${name} loses VF ${vf.vfIndex} (${vf.address}): undo makes a new VF, but does not give it back`,
-    }));
-    const goes = vf.vfIndex >= numVfs;
-    if (!goes && isDriverLost(vf, wanted)) {
-      lost.push({
-        target,
-        sentence: `VF ${vf.vfIndex} comes back offline, without its ${vf.driver} driver`,
-      });
-    }
-    const settings = goes || isSwitchdev(wanted) ? formerSettings(pf, vf) : [];
-    const names = settings.map(({ setting }) => setting.name).join(", ");
-    if (names === "") return lost;
-    const sentence = goes
-      ? `VF ${vf.vfIndex} goes, and with it its ${names}`
-      : `VF ${vf.vfIndex} comes back without its ${names}: switchdev mode does not enforce them`;
-    return [...lost, { target, sentence }];
-  });
-}
-
 /** The changes of one PF, in order; empty when nothing differs. */
 export function diffPf(wanted: PfWanted): PfDiff {
   const { pf, numVfs } = wanted;
   const isRecreated = numVfs !== pf.numVfs || isModeWrong(wanted);
   const traits = traitsOf(pf.driver);
+  const usualMsix = usualMsixCount(pf);
   const diffs: VfDiff[] = [];
   for (let vfIndex = 0; vfIndex < numVfs; vfIndex++) {
     const vf = vfAt(pf, vfIndex);
     const vfWanted = wanted.vfs.get(vfIndex) ?? null;
     if (vfWanted === null && !isRecreated) continue;
     const [now, former] = isRecreated ? [null, vf] : [vf, null];
-    const context: VfContext = { pf, wantedPf: wanted, traits, vf: now, former };
+    const context: VfContext = { pf, wantedPf: wanted, traits, vf: now, former, usualMsix };
     diffs.push(diffVf(vfWanted, vfIndex, context));
   }
   const finals = diffs.map(({ final }) => final);

@@ -7,9 +7,10 @@ import { autoMacOfConsumer, autoMacOfVf, zeroMac } from "../model/mac.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import type { PolicyKey, SourcePlace } from "../model/spec.ts";
 import { noPolicy, type VfAttribute, type VfAttributeName } from "../model/vf-attribute.ts";
-import type { VfFinal, VfSetting } from "./creation.ts";
+import type { VfFinal, VfSetting, WantedMsix } from "./creation.ts";
 import { carriedChoiceOf, driverName, isBoundAs } from "./binding.ts";
 import type { DriverTraits } from "./driver-traits.ts";
+import { ownMsixCount } from "./former.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import {
   attributeNames,
@@ -29,6 +30,8 @@ export type VfContext = {
   readonly vf: Vf | null;
   /** The VF that had this index before a resize; its unset attributes are carried over. */
   readonly former: Vf | null;
+  /** MSI-X count of most VFs of the PF as it is. */
+  readonly usualMsix: number | null;
 };
 
 export type VfDiff = {
@@ -36,6 +39,8 @@ export type VfDiff = {
   readonly refusals: readonly VfRefusal[];
   readonly unverifiable: readonly { readonly target: string; readonly attribute: string }[];
 };
+
+const carriedBecause = "carried over from before the resize";
 
 /** The MAC that `auto` means: the consumer's where there is one, else the PF's and the index. */
 function autoMacOf(pf: Pf, { consumer, vfIndex }: VfWanted): string | null {
@@ -86,18 +91,23 @@ function carriedOver(
     const had = settingOf(policy, name);
     const freshly = settingOf(fresh, name);
     if (had === null || freshly === null || isSame(had, freshly, traits)) return [];
-    return [{ setting: had, because: "carried over from before the resize" }];
+    return [{ setting: had, because: carriedBecause }];
   });
 }
 
 export const isSwitchdev = ({ adapter, pf }: PfWanted): boolean =>
   (adapter.eswitchMode ?? pf.eswitchMode ?? "legacy") === "switchdev";
 
-function msixOf(wanted: VfWanted | null, { vf }: VfContext): number | null {
+function msixOf(wanted: VfWanted | null, { vf, former, usualMsix }: VfContext): WantedMsix | null {
   const msix = wanted?.policy.msix;
-  if (msix === undefined || (msix === "default" && vf === null)) return null;
+  if (msix === undefined) {
+    const count = former === null ? null : ownMsixCount(former, usualMsix);
+    return count === null ? null : { count, because: carriedBecause };
+  }
+  if (msix === "default" && vf === null) return null;
   const count = msix === "default" ? 0 : msix;
-  return vf !== null && (vf.msixCount === count || vf.msixCount === null) ? null : count;
+  if (vf !== null && (vf.msixCount === count || vf.msixCount === null)) return null;
+  return { count, because: `${count} MSI-X vectors wanted` };
 }
 
 /** What speaks against one VF; a claim of many VFs has it many times, see vfProblems(). */
@@ -215,8 +225,8 @@ export function diffVf(wanted: VfWanted | null, vfIndex: number, context: VfCont
   const driverBecause =
     wanted !== null && wanted.driver !== null
       ? `${driverName(wanted.driver)} wanted by ${wanted.claim}`
-      : "carried over from before the resize";
-  const msixCount = msixOf(wanted, context);
-  const final = { vfIndex, driver, driverBecause, settings, msixCount };
+      : carriedBecause;
+  const msix = msixOf(wanted, context);
+  const final = { vfIndex, driver, driverBecause, settings, msix };
   return { final, refusals, unverifiable };
 }

@@ -33,6 +33,10 @@ export function randomOf(seed: number): Random {
   return {
     below,
     chance: (probability) => word() / 2 ** 32 < probability,
-    pick: (items) => items[below(items.length)] ?? items[0],
+    pick: (items) => {
+      // An item may be null, and is then as good as any.
+      const item = items[below(items.length)];
+      return item === undefined ? items[0] : item;
+    },
   };
 }

@@ -2,10 +2,10 @@
 // some of those whom it would hit, and faults. Only what a driver can take is asked for, most of
 // the time: refusals at plan time are the planner's tests, here the plan has to run.
 
-import type { CardName } from "../../src/host/emulated/cards.ts";
+import { cardOf, type CardName } from "../../src/host/emulated/cards.ts";
 import type { Fault, FaultEffect } from "../../src/host/emulated/faults.ts";
 import type { HostRequest } from "../../src/host/host.ts";
-import { vfTarget } from "../../src/model/bdf.ts";
+import { formatBdf, parseBdf, vfTarget, type Address } from "../../src/model/bdf.ts";
 import { pfAddress, type MachinePlan, type PfPlan } from "./machines.ts";
 import type { Random } from "./random.ts";
 import type { PfKeys, SpecKeys, VfKeys } from "./specs.ts";
@@ -170,13 +170,26 @@ function openable(random: Random, pfs: readonly PfPlan[]): readonly [number, num
   return first === undefined ? null : random.pick([first, ...rest]);
 }
 
+/** On another bus than the PF's, or without ARI, VFs are elsewhere: not on these machines. */
+function vfAddress(pfIndex: number, card: CardName, vfIndex: number): Address {
+  const [{ firstVfOffset, vfStride } = { firstVfOffset: 0, vfStride: 0 }] = cardOf(card).placements;
+  const pf = parseBdf(pfAddress(pfIndex)) ?? { domain: 0, routingId: 0 };
+  return formatBdf({ ...pf, routingId: pf.routingId + firstVfOffset + vfIndex * vfStride });
+}
+
 function pastOf(random: Random, pfs: readonly PfPlan[]): HostRequest[] {
-  return pfs.flatMap(({ numVfs = 0, hasNetdev, isUp }, index): HostRequest[] => {
+  return pfs.flatMap(({ card, numVfs = 0, hasNetdev, isUp, vfDrivers = {} }, index) => {
     const pf = pfAddress(index);
     const requests: HostRequest[] = [];
     if (random.chance(0.1)) requests.push({ verb: "setDriversAutoprobe", pf, isOn: false });
     if (hasNetdev !== true || isUp !== true) return requests;
     for (let vfIndex = 0; vfIndex < numVfs; vfIndex++) {
+      const isIdle = vfDrivers[vfIndex] === undefined && random.chance(0.5);
+      const address = vfAddress(index, card, vfIndex);
+      if (isIdle) requests.push({ verb: "unbind", address });
+      if (isIdle && cardOf(card).vfTotalMsix > 0) {
+        requests.push({ verb: "setMsixCount", address, msixCount: 2 + random.below(30) });
+      }
       if (!random.chance(0.4)) continue;
       const attribute = random.pick<Extract<HostRequest, { verb: "setVf" }>["attribute"]>([
         { name: "vlan", vlan: { id: 100 + vfIndex, qos: 0, protocol: "802.1q" } },
