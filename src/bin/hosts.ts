@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Host } from "../host/host.ts";
 import type { HostWish, Wiring } from "../cli/context.ts";
 import { machinesDir, type Paths } from "../cli/paths.ts";
+import { SpecProblems } from "../cli/spec-problems.ts";
 import { SriovError } from "../model/errors.ts";
 
 const stateFileOf = (machine: string, paths: Paths): string =>
@@ -44,12 +45,13 @@ async function openHost(hostName: string, wish: HostWish): Promise<Host> {
   });
 }
 
-async function resetEmulatedHost(machine: string, paths: Paths): Promise<void> {
-  const { openEmulatedHost } = await import("../host/emulated/emulated-host.ts");
-  const { profileOf } = await import("../host/emulated/machine-list.ts");
-  profileOf(machine);
-  const statePath = stateFileOf(machine, paths);
-  await (await openEmulatedHost({ name: machine, statePath, reset: true })).close();
-}
+const setUpMachine: Wiring["setUpMachine"] = async (name, paths, change) => {
+  const setUp = await import("../host/emulated/set-up.ts");
+  const done = await setUp.setUpMachine({ name, statePath: stateFileOf(name, paths) }, change);
+  if ("status" in done) return done.status;
+  const { faultPlan } = change;
+  const source = faultPlan === null || faultPlan === "none" ? "" : faultPlan.source;
+  throw new SpecProblems(source, done.problems, "fault plan");
+};
 
-export const hosts: Wiring = { openHost, resetEmulatedHost };
+export const hosts: Wiring = { openHost, setUpMachine };

@@ -182,12 +182,33 @@ export const commandTable: readonly CommandRow[] = [
   },
   {
     name: "demo",
-    summary: "Walk through the main job on an emulated machine",
+    summary: "Walk through the main job on an emulated machine, or set up your own",
     operands: [],
-    options: [{ flags: "--reset", summary: "only put the emulated machine back to its start" }],
+    options: [
+      { flags: "--status", summary: "show the guests, lock model, faults and what is in flight" },
+      { flags: "--reset", summary: "put the emulated machine back to its start, journals too" },
+      { flags: "--reboot", summary: "start it as its profile says; VFs are gone, journals stay" },
+      {
+        flags: "--stop-guest <name>",
+        summary: "shut a guest down (repeatable)",
+        isRepeatable: true,
+      },
+      { flags: "--start-guest <name>", summary: "start it again (repeatable)", isRepeatable: true },
+      {
+        flags: "--faults <file>",
+        summary: "what shall go wrong, and when (docs/emulated.md); none takes it away",
+      },
+      {
+        flags: "--lock-model <model>",
+        summary: "global (one SR-IOV change at a time, as newer kernels) or per-pf",
+        values: ["global", "per-pf"],
+      },
+    ],
     examples: [
       ["sriovctl demo", "inspect, plan, apply, verify, a refused resize, rollback"],
-      ["sriovctl --host emulated:demo list", "look at the machine it leaves behind"],
+      ["sriovctl demo --faults examples/faults/hung-write.yaml", "let the next apply get stuck"],
+      ["sriovctl demo --stop-guest web1", "a guest lets go of its VFs"],
+      ["sriovctl --host emulated:igb-lab demo --reset", "another machine back to its start"],
     ],
     load: async () => (await import("./commands/demo.ts")).demo,
   },

@@ -1,6 +1,8 @@
 // What every command gets: the host it was told to work on, where to print, and the flags that
 // all commands share. A command is a function from that to an exit code.
 
+import type { MachineStatus } from "../host/emulated/machine-status.ts";
+import type { MachineChange } from "../host/emulated/set-up.ts";
 import type { Host } from "../host/host.ts";
 import type { Io } from "./io.ts";
 import type { Logger } from "./logger.ts";
@@ -19,8 +21,9 @@ export type HostWish = {
 export type Wiring = {
   /** Throws SriovError `host-unknown` for a name that is no host. */
   openHost(hostName: string, wish: HostWish): Promise<Host>;
-  /** Puts an emulated machine back to the state of its profile. */
-  resetEmulatedHost(machineName: string, paths: Paths): Promise<void>;
+  /** Changes an emulated machine from outside and says how it then is. Throws SriovError
+   * `host-unknown`, and SpecProblems for a fault plan. */
+  setUpMachine(machineName: string, paths: Paths, change: MachineChange): Promise<MachineStatus>;
 };
 
 export type Context = {

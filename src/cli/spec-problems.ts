@@ -1,5 +1,5 @@
-// A spec that does not parse, with every problem of its text. Apart from spec-source.ts because
-// main.ts must know it without loading the YAML parser.
+// A spec, or another file that a person writes, that does not parse, with every problem of its
+// text. Apart from spec-source.ts because main.ts must know it without loading the YAML parser.
 
 import { SriovError } from "../model/errors.ts";
 import type { Problem } from "../model/problem.ts";
@@ -7,11 +7,12 @@ import type { Problem } from "../model/problem.ts";
 export class SpecProblems extends SriovError {
   readonly problems: readonly Problem[];
 
-  constructor(source: string, problems: readonly Problem[]) {
+  constructor(source: string, problems: readonly Problem[], kind = "spec") {
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     super("spec-problems", `Cannot use ${source}: it has ${count}`, {
-      operation: "parse spec",
+      operation: `parse ${kind}`,
       target: source,
+      hint: `Correct the ${kind} where the problems point`,
     });
     this.problems = problems;
   }

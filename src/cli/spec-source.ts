@@ -21,6 +21,11 @@ export function readSpecSource(args: Arguments): SpecSource {
       hint: "Name a spec with -f, or make one with sriovctl import",
     });
   }
+  return readSource(path);
+}
+
+/** Throws SriovError `file-unreadable`. */
+export function readSource(path: string): SpecSource {
   return path === "-"
     ? { source: "<stdin>", text: readText(0, "standard input") }
     : { source: path, text: readText(path, path) };

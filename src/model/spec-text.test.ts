@@ -96,7 +96,7 @@ test("parseSpec() answers syntax that it cannot read with its place", () => {
     ["", /^s:1:1$/, /empty/],
     ["# nothing\n", /^s:\d+:1$/, /empty/],
     ["- a", /^s:1:1$/, /The spec is a list: wanted a mapping/],
-    ["a: [1, 2\nb: 3", /^s:2:1$/, /Cannot parse the spec: /],
+    ["a: [1, 2\nb: 3", /^s:2:1$/, /Cannot parse the file: /],
     ["a: !!int 3", /^s:1:4$/, /Unresolved tag/],
     ["a: *x", /^s:1:4$/, /no anchor/],
     ["a: &x [*x]", /^s:1:/, /Nested more than/],

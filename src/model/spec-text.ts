@@ -6,6 +6,7 @@ import type { Problem } from "./problem.ts";
 import type { Spec } from "./spec.ts";
 import { buildSpec } from "./spec/build.ts";
 import { checkSpec } from "./spec/check.ts";
+import { byPlace } from "./spec/places.ts";
 import { readTree } from "./spec/read.ts";
 import { specShape, type SpecText } from "./spec/shape.ts";
 import { parseTree } from "./spec/tree.ts";
@@ -16,14 +17,6 @@ type ParsedSpec = {
   /** All of them, in the order of the text; `where` is `source:line:column`. */
   readonly problems: readonly Problem[];
 };
-
-const lineAndColumn = ({ where }: Problem): number[] => where.split(":").slice(-2).map(Number);
-
-function byPlace(left: Problem, right: Problem): number {
-  const [line = 0, column = 0] = lineAndColumn(left);
-  const [otherLine = 0, otherColumn = 0] = lineAndColumn(right);
-  return line - otherLine || column - otherColumn;
-}
 
 /** Parses YAML or JSON; `source` is the file's name as the user gave it. Never throws. */
 export function parseSpec(text: string, source: string): ParsedSpec {

@@ -1,16 +1,13 @@
 // `sriovctl demo`: the main job, guided, on an emulated machine of its own in a temporary folder,
 // so that it always starts from the same state and leaves nothing behind. Every step runs the
-// real command and shows what it prints. `--reset` puts the user's own emulated machine back.
+// real command and shows what it prints. With options it sets up the user's own machine instead.
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { SriovError } from "../../model/errors.ts";
 import type { Context, RunCommand } from "../context.ts";
-import { hostPaths } from "../paths.ts";
+import { asksForSetUp, demoFormat, setUpEmulated } from "../emulated-set-up.ts";
 import type { Style } from "../style.ts";
-
-const demoFormat = "sriovctl-demo/1";
 
 // In the published bundle they are beside the program, in a checkout at its root.
 const beside = join(import.meta.dirname, "examples");
@@ -88,7 +85,7 @@ const steps: readonly Step[] = [
 ];
 
 export const demo: RunCommand = async (context, args) => {
-  if (args.isSet("reset")) return reset(context);
+  if (asksForSetUp(args)) return setUpEmulated(context, args);
   const folder = mkdtempSync(join(tmpdir(), "sriovctl-demo-"));
   const exitCodes: number[] = [];
   try {
@@ -169,18 +166,4 @@ function ending(style: Style): string[] {
     "  sriovctl list                            this computer",
     "  sriovctl --help                          everything else",
   ];
-}
-
-/** Machine, journals and lock: a journal of a machine that is gone would ask for recovery. */
-async function reset({ hostName, paths, wiring, print, printJson }: Context): Promise<number> {
-  const [kind, machine = ""] = hostName === "linux" ? ["emulated", "demo"] : hostName.split(":");
-  if (kind !== "emulated") {
-    const message = `Cannot reset ${hostName}: only emulated machines can be made anew`;
-    throw new SriovError("usage", message, { operation: "reset", target: hostName });
-  }
-  await wiring.resetEmulatedHost(machine, paths);
-  rmSync(hostPaths(paths, `emulated:${machine}`).journalDir, { recursive: true, force: true });
-  printJson({ format: demoFormat, reset: `emulated:${machine}` });
-  print(`emulated:${machine} is as its profile says again.`);
-  return 0;
 }

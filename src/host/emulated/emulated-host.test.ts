@@ -164,7 +164,7 @@ test("faults come at the request they are for", async () => {
         on: { verb: "setVf", target: port0, vfIndex: 1, attribute: "trust" },
         effect: { kind: "refuse", errno: "EOPNOTSUPP" },
       },
-      { on: { verb: "inventory", target: port0 }, effect: { kind: "truncated-list", numVfs: 1 } },
+      { on: { verb: "vfList", target: port0 }, effect: { kind: "truncated-list", numVfs: 1 } },
       {
         on: { verb: "setMtu", target: port0 },
         effect: { kind: "event", event: { event: "pf-vanishes", pf: switched } },

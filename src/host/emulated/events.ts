@@ -3,6 +3,7 @@
 
 import type { Address } from "../../model/bdf.ts";
 import { assertNever } from "../../model/assert.ts";
+import { closeVf, endGuest, openVf, startGuest } from "./guests.ts";
 import type { Machine } from "./machine.ts";
 import { findPf, findVf, joinGroup } from "./machine.ts";
 import type { PfState } from "./state.ts";
@@ -13,8 +14,10 @@ export type MachineEvent =
   /** The guest opens a VF; nothing happens unless the VF is bound to vfio-pci and free. */
   | { readonly event: "guest-opens"; readonly guest: string; readonly vf: Address }
   | { readonly event: "guest-closes"; readonly guest: string; readonly vf: Address }
-  /** The guest ends and closes all it has. */
+  /** The guest is shut down and closes all it has. */
   | { readonly event: "guest-ends"; readonly guest: string }
+  /** The guest is started and opens what it had; nothing happens unless all of it can be had. */
+  | { readonly event: "guest-starts"; readonly guest: string }
   | { readonly event: "netdev-renamed"; readonly pf: Address; readonly name: string }
   /** Surprise removal: the PF is gone and its VFs with it. */
   | { readonly event: "pf-vanishes"; readonly pf: Address }
@@ -32,10 +35,11 @@ export function applyEvent(machine: Machine, event: MachineEvent): void {
       break;
     }
     case "guest-ends": {
-      const { guests } = machine.state.core;
-      const guest = guests.find(({ name }) => name === event.guest);
-      for (const vf of guest?.holds ?? []) closeVf(machine, event.guest, vf);
-      machine.state.core.guests = guests.filter(({ name }) => name !== event.guest);
+      endGuest(machine, event.guest);
+      break;
+    }
+    case "guest-starts": {
+      startGuest(machine, event.guest);
       break;
     }
     case "netdev-renamed": {
@@ -53,27 +57,6 @@ export function applyEvent(machine: Machine, event: MachineEvent): void {
     }
     default:
       assertNever(event);
-  }
-}
-
-function openVf(machine: Machine, guestName: string, vf: Address): void {
-  const { state } = machine;
-  const guest = state.core.guests.find(({ name }) => name === guestName);
-  const place = findVf(machine, vf);
-  const isHeld = state.core.guests.some(({ holds }) => holds.includes(vf));
-  if (!guest || !place || isHeld || place.vf.driver !== "vfio-pci") return;
-  guest.holds.push(vf);
-}
-
-function closeVf(machine: Machine, guestName: string, vf: Address): void {
-  const { core } = machine.state;
-  const guest = core.guests.find(({ name }) => name === guestName);
-  if (!guest) return;
-  guest.holds = guest.holds.filter((held) => held !== vf);
-  for (const operation of core.operations) {
-    if (operation.waitsFor !== `vf:${vf}`) continue;
-    operation.waitsFor = null;
-    operation.wakeAtMs = core.clockMs;
   }
 }
 

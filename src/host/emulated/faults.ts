@@ -7,9 +7,13 @@ import type { HostRequest } from "../host.ts";
 import type { MachineEvent } from "./events.ts";
 import type { Errno, MachineState } from "./state.ts";
 
+/** What a fault can wait for: a request, or one of two reads: an inventory as a whole, and the
+ * netlink VF list of one PF in it. */
+export type FaultMoment = HostRequest["verb"] | "inventory" | "vfList";
+
 /** Keys that are absent match everything. */
-type FaultTrigger = {
-  readonly verb: HostRequest["verb"] | "inventory";
+export type FaultTrigger = {
+  readonly verb: FaultMoment;
   /** PF or VF that the request names. */
   readonly target?: Address;
   readonly vfIndex?: number;
@@ -39,7 +43,7 @@ export type Fault = { readonly on: FaultTrigger; readonly effect: FaultEffect };
 
 /** What a fault plan sees of a request. */
 type FaultKey = {
-  readonly verb: FaultTrigger["verb"];
+  readonly verb: FaultMoment;
   readonly target: Address | null;
   readonly vfIndex: number | null;
   readonly attribute: VfAttributeName | null;

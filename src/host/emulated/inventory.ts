@@ -218,7 +218,7 @@ function readPolicies(
 ): ReadonlyMap<number, VfPolicy> | null {
   const driver = pfDriverOf(pf.driver);
   if (driver === null || !driver.isNetwork || pf.netdev === null) return null;
-  const key = { verb: "inventory", target: pf.address, vfIndex: null, attribute: null } as const;
+  const key = { verb: "vfList", target: pf.address, vfIndex: null, attribute: null } as const;
   const faults = takeFaults(machine.state, key);
   const listed = effectOf(faults, "truncated-list")?.numVfs ?? Infinity;
   const vfs: ReportedVf[] = [];

@@ -50,8 +50,9 @@ export function printMachine(machine: Machine): string {
       if (vf !== null) lines.push(vfLine(vf, addressOfVf(machine, pf, vfIndex), vfIndex));
     });
   }
-  for (const { name, holds } of core.guests) {
-    lines.push(`guest ${name}${holds.length > 0 ? ` holds ${holds.join(" ")}` : ""}`);
+  for (const { name, holds, stoppedWith } of core.guests) {
+    const state = stoppedWith === undefined ? "" : ", stopped";
+    lines.push(`guest ${name}${state}${holds.length > 0 ? ` holds ${holds.join(" ")}` : ""}`);
   }
   for (const { request, phase, waitsFor } of core.operations) {
     if (phase === "done") continue;

@@ -13,21 +13,24 @@ import type { LockModel, NetdevProfile, PortKind, Profile } from "./profile.ts";
 export const stateFormat = "sriovctl-emulated/1";
 
 /** errno names that the machine answers with. */
-export type Errno =
-  | "EACCES"
-  | "EAGAIN"
-  | "EBUSY"
-  | "EEXIST"
-  | "EINVAL"
-  | "EIO"
-  | "ENODEV"
-  | "ENOENT"
-  | "ENOMEM"
-  | "ENOSPC"
-  | "EOPNOTSUPP"
-  | "EPERM"
-  | "EPROTONOSUPPORT"
-  | "ERANGE";
+export const errnos = [
+  "EACCES",
+  "EAGAIN",
+  "EBUSY",
+  "EEXIST",
+  "EINVAL",
+  "EIO",
+  "ENODEV",
+  "ENOENT",
+  "ENOMEM",
+  "ENOSPC",
+  "EOPNOTSUPP",
+  "EPERM",
+  "EPROTONOSUPPORT",
+  "ERANGE",
+] as const;
+
+export type Errno = (typeof errnos)[number];
 
 export type NetdevState = {
   name: string;
@@ -96,11 +99,13 @@ export type PfState = {
   vfs: (VfState | null)[];
 };
 
-type GuestState = {
+export type GuestState = {
   name: string;
   pid: number;
   /** VFs that it has open. */
   holds: Address[];
+  /** VFs that it had open when it was stopped, and will want again; absent while it runs. */
+  stoppedWith?: Address[];
 };
 
 type OperationPhase =

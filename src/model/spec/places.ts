@@ -2,6 +2,7 @@
 // place of each value. Places are kept apart so that values stay plain data.
 
 import type { AssignTarget } from "../assign-target.ts";
+import type { Problem } from "../problem.ts";
 import type { DriverChoice, SourcePlace } from "../spec.ts";
 import type { VfRanges } from "../vf-range.ts";
 
@@ -59,4 +60,13 @@ export class Places {
   keysOf(parent: object): Readonly<Record<string, SourcePlace>> {
     return Object.fromEntries(this.#byParent.get(parent) ?? []);
   }
+}
+
+const lineAndColumn = ({ where }: Problem): number[] => where.split(":").slice(-2).map(Number);
+
+/** Orders problems as they stand in the text. */
+export function byPlace(left: Problem, right: Problem): number {
+  const [line = 0, column = 0] = lineAndColumn(left);
+  const [otherLine = 0, otherColumn = 0] = lineAndColumn(right);
+  return line - otherLine || column - otherColumn;
 }

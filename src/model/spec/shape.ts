@@ -29,7 +29,7 @@ export const wantedTexts = z.registry<Wanted>();
 /** For the commonest slip with VF sets: `[p0/0-7,9]` is two entries in YAML. */
 export const commaHint = "A comma ends an entry inside [ ] and { }: put the VF set in quotes";
 
-function wanted<S extends z.ZodType>(text: string, schema: S, more: More = {}): S {
+export function wanted<S extends z.ZodType>(text: string, schema: S, more: More = {}): S {
   wantedTexts.add(schema, { wanted: text, ...more });
   return schema;
 }
@@ -50,7 +50,7 @@ function parsed<T>(pattern: RegExp, parse: (text: string) => T | string) {
 const patternOf = (...patterns: readonly RegExp[]): RegExp =>
   new RegExp(patterns.map(({ source }) => `(?:${source})`).join("|"));
 
-const count = (min: number, max: number, unit: string) =>
+export const count = (min: number, max: number, unit: string) =>
   wanted(`${unit}, ${min} to ${max}`, z.int().min(min).max(max));
 
 const label = wanted(

@@ -91,7 +91,7 @@ function treeOf(node: unknown, reading: Reading, depth: number): Tree | null {
   }
   if (depth > treeLimits.depth) {
     return refuse(
-      `Nested more than ${treeLimits.depth} deep: no key of a spec lies that deep`,
+      `Nested more than ${treeLimits.depth} deep: no key lies that deep`,
       "An alias inside its own anchor nests without end",
     );
   }
@@ -181,7 +181,7 @@ function syntaxProblems(documents: readonly Document[], placeAt: Reading["placeA
   const [document, second] = documents;
   if (document === undefined) return [];
   const problems = [...document.errors, ...document.warnings].map(({ message, pos }) =>
-    syntaxProblem(placeAt(pos[0]), `Cannot parse the spec: ${firstLine(message)}`),
+    syntaxProblem(placeAt(pos[0]), `Cannot parse the file: ${firstLine(message)}`),
   );
   if (second !== undefined) {
     const message = "A second document begins: wanted one document per file";
@@ -210,7 +210,7 @@ export function parseTree(
   }
   const documents = composeBounded(text, lineCounter);
   if (typeof documents === "number") {
-    const message = `Nested more than ${treeLimits.depth} deep: no key of a spec lies that deep`;
+    const message = `Nested more than ${treeLimits.depth} deep: no key lies that deep`;
     return fail([syntaxProblem(placeAt(documents), message)]);
   }
   const problems = syntaxProblems(documents, placeAt);
