@@ -15,7 +15,7 @@ const rounds = 12;
 
 type Round = { readonly netlinkMs: number; readonly ipMs: number };
 
-/** Medians over the rounds, CPU milliseconds for 32 attributes; and koffi's first load. */
+/** Medians over the rounds, CPU milliseconds for 32 attributes; and the first load of node:ffi. */
 type Measurement = Round & { readonly loadMs: number; readonly ratio: number };
 
 const median = (values: readonly number[]): number =>
@@ -26,7 +26,7 @@ const macOf = (round: number, vfIndex: number): string =>
 
 function setByNetlink(name: string, round: number): void {
   const links = openNetlinkLinks();
-  if (links === null) throw new Error("koffi does not load here");
+  if (links === null) throw new Error("node:ffi does not work here");
   const pf = links.readLinks().links.find((link) => link.name === name);
   if (pf === undefined) throw new Error(`no link ${name}`);
   for (let vfIndex = 0; vfIndex < numVfs; vfIndex++) {
@@ -90,7 +90,7 @@ async function report(): Promise<readonly BenchRow[]> {
   return [
     { what, measured, goal, isMet: ratio >= 10 },
     {
-      what: "loading koffi and opening the first socket",
+      what: "loading node:ffi and opening the first socket",
       measured: `${loadMs.toFixed(0)} ms CPU in the lab`,
       goal: "",
       isMet: null,

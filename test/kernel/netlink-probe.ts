@@ -51,7 +51,7 @@ type ProbedAnswer = string;
 
 function netlink(): Links {
   const links = openNetlinkLinks();
-  if (links === null) throw new Error("koffi does not load here");
+  if (links === null) throw new Error("node:ffi does not work here");
   return links;
 }
 
@@ -114,7 +114,7 @@ function eswitch(bus: string, name: string, mode: EswitchMode): object {
 /** Events of the PCI bus from the write on, until none has come for a second. */
 async function uevents(file: string, text: string): Promise<string[]> {
   const socket = UeventSocket.open();
-  if (socket === null) throw new Error("koffi does not load here");
+  if (socket === null) throw new Error("node:ffi does not work here");
   writeFileSync(file, text);
   const seen: string[] = [];
   for (;;) {

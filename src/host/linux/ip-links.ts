@@ -16,7 +16,7 @@ const fallbackProblem: Problem = {
   message:
     "Cannot open a netlink socket: ip(8) is used instead, which loses VFs above 221 of a PF and " +
     "does not say how many there should be",
-  hint: "Install the optional dependency koffi for this machine",
+  hint: "Run it with a Node that has node:ffi, as the released executable does",
 };
 
 type IpOutcome = {
@@ -36,7 +36,7 @@ function runIp(args: readonly string[]): IpOutcome {
     throw new SriovError("not-found", message, {
       operation: "run ip",
       target: "ip",
-      hint: "Install iproute2, or the optional dependency koffi",
+      hint: "Install iproute2, or run it with a Node that has node:ffi",
       cause: error,
     });
   }

@@ -29,7 +29,7 @@ function linkNamed(links: Links, name: string): Link {
 async function changeLinks(): Promise<void> {
   const uevents = UeventSocket.open();
   const netlink = openNetlinkLinks();
-  assert.ok(uevents && netlink, "koffi loads on this machine");
+  assert.ok(uevents && netlink, "node:ffi works on this machine");
   assert.deepEqual(await uevents.awaitUevents(1), []);
   assert.equal(run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1").status, 0);
   const seen = await uevents.awaitUevents(5000);

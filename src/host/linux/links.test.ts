@@ -26,7 +26,7 @@ function comparable(link: Link): Partial<Link> {
 
 function opened(): NonNullable<ReturnType<typeof openNetlinkLinks>> {
   const links = openNetlinkLinks();
-  assert.ok(links, "koffi loads on this machine");
+  assert.ok(links, "node:ffi works on this machine");
   return links;
 }
 

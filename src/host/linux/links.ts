@@ -35,5 +35,5 @@ export interface Links {
   close(): void;
 }
 
-/** Links by netlink, or by ip(8) where koffi cannot be loaded. */
+/** Links by netlink, or by ip(8) where C cannot be called. */
 export const openLinks = (): Links => openNetlinkLinks() ?? openIpLinks();

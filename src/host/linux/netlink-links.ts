@@ -26,7 +26,7 @@ import { refusalError } from "./errno.ts";
 import type { LinkName, Links, LinksReading, TrafficReading } from "./links.ts";
 import { NetlinkSocket, type Answer } from "./netlink-socket.ts";
 
-/** null where koffi cannot be loaded. */
+/** null where C cannot be called. */
 export function openNetlinkLinks(): Links | null {
   const socket = NetlinkSocket.open("route");
   if (socket === null) return null;

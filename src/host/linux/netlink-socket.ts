@@ -1,10 +1,8 @@
-// Netlink sockets. The only file that calls C: a wrong prototype here is a crash, so all of them
-// stand together below. koffi is loaded when the first socket is opened, and a machine where it
-// cannot be loaded gets null and uses ip(8) instead.
+// Netlink sockets, over the C library's calls (libc.ts). A machine where those cannot be made gets
+// null and uses ip(8) instead.
 //
 // Exchanges are synchronous: the kernel works while we send, so the answer is there when we ask.
 
-import { createRequire } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
 import { SriovError } from "../../model/errors.ts";
 import { decodeAcknowledgement, decodeMessages, type Message } from "../../netlink/message.ts";
@@ -12,35 +10,7 @@ import { netlinkNumber } from "../../netlink/kernel-numbers.ts";
 import { encodeRequest, type Request } from "../../netlink/link-request.ts";
 import { decodeUevent, type Uevent } from "../../netlink/uevent.ts";
 import { errnoName } from "./errno.ts";
-
-type Libc = {
-  readonly socket: (domain: number, type: number, protocol: number) => number;
-  readonly bind: (fd: number, address: Uint8Array, length: number) => number;
-  readonly connect: (fd: number, address: Uint8Array, length: number) => number;
-  // oxlint-disable-next-line max-params -- the kernel's prototype, setsockopt(2)
-  readonly setsockopt: (
-    fd: number,
-    level: number,
-    option: number,
-    value: Uint8Array,
-    length: number,
-  ) => number;
-  readonly send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number;
-  readonly recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number;
-  readonly close: (fd: number) => number;
-  readonly errno: () => number;
-};
-
-// ssize_t and socklen_t are unknown to koffi: intptr_t and uint32_t are what they are.
-const prototypes = {
-  socket: "int socket(int domain, int type, int protocol)",
-  bind: "int bind(int fd, const void *address, uint32_t length)",
-  connect: "int connect(int fd, const void *address, uint32_t length)",
-  setsockopt: "int setsockopt(int fd, int level, int option, const void *value, uint32_t length)",
-  send: "intptr_t send(int fd, const void *bytes, size_t length, int flags)",
-  recv: "intptr_t recv(int fd, _Out_ void *bytes, size_t length, int flags)",
-  close: "int close(int fd)",
-} as const;
+import { openLibc, type Libc } from "./libc.ts";
 
 /** asm-generic/socket.h and linux/socket.h; x86-64, arm64, riscv, s390 and ppc64le agree. */
 const socketNumber = {
@@ -56,32 +26,6 @@ const socketNumber = {
   MSG_TRUNC: 0x20,
   MSG_DONTWAIT: 0x40,
 } as const;
-
-type Koffi = {
-  readonly load: (path: string) => { readonly func: (prototype: string) => unknown };
-  readonly errno: () => number;
-};
-
-let libc: Libc | null | undefined;
-
-function loadLibc(): Libc | null {
-  try {
-    const koffi = createRequire(import.meta.url)("koffi") as Koffi;
-    const library = koffi.load("libc.so.6");
-    const functions = Object.entries(prototypes).map(([name, prototype]) => [
-      name,
-      library.func(prototype),
-    ]);
-    return { ...Object.fromEntries(functions), errno: () => koffi.errno() } as Libc;
-  } catch {
-    return null; // No build of koffi for this machine, or another C library: ip(8) does it then.
-  }
-}
-
-function openLibc(): Libc | null {
-  if (libc === undefined) libc = process.platform === "linux" ? loadLibc() : null;
-  return libc;
-}
 
 // One message can be as long as the list of a PF's VFs: 196 bytes each, 296 with statistics.
 const receiveBufferSize = 1 << 20;
@@ -154,7 +98,7 @@ export class NetlinkSocket {
     this.#fd = fd;
   }
 
-  /** null where koffi cannot be loaded. Throws SriovError when the kernel refuses. */
+  /** null where C cannot be called. Throws SriovError when the kernel refuses. */
   static open(family: "route" | "generic"): NetlinkSocket | null {
     const { NETLINK_ROUTE, NETLINK_GENERIC } = netlinkNumber;
     const opened = openSocket(family === "route" ? NETLINK_ROUTE : NETLINK_GENERIC, 0);
@@ -252,7 +196,7 @@ export class UeventSocket {
     this.#fd = fd;
   }
 
-  /** null where koffi cannot be loaded: look at sysfs at intervals then. */
+  /** null where C cannot be called: look at sysfs at intervals then. */
   static open(): UeventSocket | null {
     const opened = openSocket(netlinkNumber.NETLINK_KOBJECT_UEVENT, kernelGroup);
     return opened === null ? null : new UeventSocket(opened);
