@@ -157,6 +157,23 @@ function emptyReport(verification: Verification): Report {
   return { journal: null, outcome, verify: verification, ...rest };
 }
 
+/** A journal whose header is on disk. Where that fails no file stays: nothing was begun. */
+async function beginJournal(
+  { journals }: Session,
+  id: string,
+  header: JournalHeader,
+): Promise<JournalWriter> {
+  const writer = new JournalWriter(await journals.create(id));
+  try {
+    await writer.write(header);
+    return writer;
+  } catch (error) {
+    await writer.close();
+    journals.remove(id);
+    throw error;
+  }
+}
+
 /**
  * Runs a plan on the session's host. Throws SriovError when nothing was changed: the plan has
  * problems or is stale, another apply has not ended, the journal cannot be written. Once the
@@ -175,9 +192,8 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
     .filter(({ address }) => touched.has(address))
     .map(factsOf);
   const id = nextId(session.journals.ids(), session.now());
-  const writer = new JournalWriter(await session.journals.create(id));
+  const writer = await beginJournal(session, id, headerOf(session, request, { actions, before }));
   try {
-    await writer.write(headerOf(session, request, { actions, before }));
     const { keepGoing, signal, onProgress } = request;
     const { host, lockFd } = session;
     const fresh = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };

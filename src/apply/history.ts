@@ -27,7 +27,7 @@ export function history(
   store: JournalStore,
   host: HostIdentity,
 ): { readonly entries: readonly HistoryEntry[]; readonly problems: readonly Problem[] } {
-  const { journals, problems } = readJournals(store);
+  const { journals, problems, unborn } = readJournals(store);
   const entries = journals.map((journal): HistoryEntry => {
     const { id, header, outcome, endings } = journal;
     return {
@@ -41,7 +41,7 @@ export function history(
       endings,
     };
   });
-  return { entries, problems };
+  return { entries, problems: [...problems, ...unborn] };
 }
 
 const closedEnd = /\{"entry":"end",[^\n]*"outcome":"(?!stuck|interrupted)[a-z-]+"\}\n$/;
@@ -74,8 +74,10 @@ export function unfinished(store: JournalStore, host: HostIdentity): Problem[] {
   for (const id of store.ids()) {
     if (!mayBeOpen(store, id)) continue;
     const decoded = readJournal(store, id);
-    if (decoded.kind === "damaged") problems.push(decoded.problem);
-    if (decoded.kind !== "journal") continue;
+    if (decoded.kind !== "journal") {
+      problems.push(decoded.problem);
+      continue;
+    }
     const { journal } = decoded;
     if (!isOpen(journal) || placeOf(journal, host) !== "here") continue;
     const { command, startedAt, pid } = journal.header;

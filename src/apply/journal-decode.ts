@@ -190,10 +190,13 @@ function parseJson(line: string): unknown {
   }
 }
 
-/** What a journal file holds: `unborn` is one whose header never became whole, so nothing ran. */
+/**
+ * What a journal file holds. `unborn` is one without a whole header: nothing is begun before that
+ * is on disk, so nothing ran, unless somebody cut the file later.
+ */
 export type DecodedJournal =
   | { readonly kind: "journal"; readonly journal: Journal }
-  | { readonly kind: "unborn" }
+  | { readonly kind: "unborn"; readonly problem: Problem }
   | { readonly kind: "damaged"; readonly problem: Problem };
 
 const damaged = (code: string, where: string, message: string, hint: string): DecodedJournal => ({
@@ -214,6 +217,13 @@ function headerProblem(path: string, value: unknown): DecodedJournal {
   return damaged("journal-damaged", `${path}:1`, words, moveAway);
 }
 
+function unborn(where: string, numBytes: number): DecodedJournal {
+  const found = numBytes === 0 ? "it is empty" : "it ends inside its first line";
+  const message = `Cannot read journal: ${found}, an apply that died there had changed nothing`;
+  const hint = "Remove it; if somebody cut it, compare the host with its spec (sriovctl drift)";
+  return { kind: "unborn", problem: { code: "journal-unborn", where, message, hint } };
+}
+
 function decodeText(bytes: Uint8Array): string | null {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -225,7 +235,7 @@ function decodeText(bytes: Uint8Array): string | null {
 /** Never throws. `bytes` is the whole file; `path` is for messages only. */
 export function decodeJournal(id: string, bytes: Uint8Array, path: string): DecodedJournal {
   const soundBytes = bytes.lastIndexOf(0x0a) + 1;
-  if (soundBytes === 0) return { kind: "unborn" };
+  if (soundBytes === 0) return unborn(path, bytes.length);
   const text = decodeText(bytes.subarray(0, soundBytes));
   const [first, ...rest] = text === null ? [] : text.split("\n").slice(0, -1);
   const header = parseJson(first ?? "");

@@ -140,15 +140,18 @@ export function nextId(ids: readonly string[], startedAt: string): string {
 export function readJournals(store: JournalStore): {
   readonly journals: readonly Journal[];
   readonly problems: readonly Problem[];
+  /** Of files whose apply changed nothing: they stand in nobody's way. */
+  readonly unborn: readonly Problem[];
 } {
   const journals: Journal[] = [];
   const problems: Problem[] = [];
+  const unborn: Problem[] = [];
   for (const id of store.ids()) {
     const decoded = readJournal(store, id);
     if (decoded.kind === "journal") journals.push(decoded.journal);
-    if (decoded.kind === "damaged") problems.push(decoded.problem);
+    else (decoded.kind === "damaged" ? problems : unborn).push(decoded.problem);
   }
-  return { journals, problems };
+  return { journals, problems, unborn };
 }
 
 export function readJournal(store: JournalStore, id: string): ReturnType<typeof decodeJournal> {

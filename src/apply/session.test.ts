@@ -18,10 +18,10 @@ import { machineProfile } from "../../test/sim/machines.ts";
 import { refused } from "../../test/sim/refused.ts";
 import { specOf } from "../../test/sim/specs.ts";
 import { openEmulatedHost, type EmulatedHost } from "../host/emulated/emulated-host.ts";
-import { plan } from "../plan/plan.ts";
+import { plan as makePlan } from "../plan/plan.ts";
 import { apply } from "./apply.ts";
 import { history, unfinished } from "./history.ts";
-import { directoryStore, nextId } from "./journal-store.ts";
+import { directoryStore, nextId, type JournalSink } from "./journal-store.ts";
 import { recover } from "./recover.ts";
 import { openSession } from "./session.ts";
 import { inventoryFor } from "./verify.ts";
@@ -48,11 +48,14 @@ const sessionOf = async (host: EmulatedHost, name: string) =>
     lockWaitMs: 0,
   });
 
+const planOn = async (host: EmulatedHost, spec: typeof oneVf) =>
+  makePlan({ spec, inventory: await inventoryFor(host, spec), consent: [] });
+
 async function applyOnce(host: EmulatedHost, name: string, spec: typeof oneVf) {
   const session = await sessionOf(host, name);
   try {
-    const planned = plan({ spec, inventory: await inventoryFor(host, spec), consent: [] });
-    return await apply(session, { ...options, spec, plan: planned, consent: [] });
+    const plan = await planOn(host, spec);
+    return await apply(session, { ...options, spec, plan, consent: [] });
   } finally {
     session.close();
   }
@@ -96,6 +99,23 @@ test("a damaged journal stops apply and recover, and is left as it is", async ()
   assert.match(error.message, /line \d+ of \d+ is damaged/);
   assert.equal(readFileSync(path, "utf8"), text);
   assert.equal(history(directoryStore(join(folder, "damage")), host.identity).problems.length, 1);
+});
+
+test("an apply whose header finds no room leaves no journal behind", async () => {
+  const host = await openHost();
+  const session = await sessionOf(host, "full");
+  const create = async (id: string): Promise<JournalSink> => ({
+    ...(await session.journals.create(id)),
+    append: async () => {
+      throw new Error("no space is left");
+    },
+  });
+  const plan = await planOn(host, oneVf);
+  const journals = { ...session.journals, create };
+  const request = { ...options, spec: oneVf, plan, consent: [] };
+  await assert.rejects(apply({ ...session, journals }, request), /no space/);
+  assert.deepEqual(journals.ids(), []);
+  session.close();
 });
 
 test("a journal that lost its tail is an unfinished apply", async () => {

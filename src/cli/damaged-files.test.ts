@@ -48,6 +48,43 @@ for (const [what, damage, message] of damages) {
   });
 }
 
+const cuts: readonly (readonly [words: string, numBytes: number])[] = [
+  ["it ends inside its first line", 40],
+  ["it is empty", 0],
+];
+
+for (const [words, numBytes] of cuts) {
+  test(`a journal of which ${words} is named, and stands in nobody's way`, async (context) => {
+    const { run, journals } = machine(context);
+    const path = join(journals, "000001-20260101T000000Z.jsonl");
+    mkdirSync(journals, { recursive: true });
+    writeFileSync(path, '{"entry":"header","format":"sriovctl-journal/1"'.slice(0, numBytes));
+    const sentence = `warning: ${path}: Cannot read journal: ${words}, an apply that died there had`;
+    for (const command of ["list", "history", "recover"]) {
+      const { exitCode, stderr } = await run(command);
+      assert.equal(exitCode, 0);
+      assert.equal(stderr.split(sentence).length, 2, stderr);
+    }
+    assert.match((await run("history")).stdout, /^No apply that can be read\.$/m);
+    for (const command of ["history", "recover"]) {
+      const { problems } = JSON.parse((await run(command, "--json")).stdout);
+      assert.deepEqual([problems[0].code, problems[0].where], ["journal-unborn", path]);
+    }
+    const { exitCode, stderr } = await run("apply", "-f", spec, "--yes");
+    assert.equal(exitCode, 0, stderr);
+    assert.deepEqual(readdirSync(journals).length, 2);
+  });
+}
+
+test("history warns of a damaged journal once", async (context) => {
+  const { run, journals } = machine(context);
+  mkdirSync(journals, { recursive: true });
+  writeFileSync(join(journals, "000001.jsonl"), "no journal\n");
+  const { exitCode, stderr } = await run("history");
+  assert.equal(exitCode, 0);
+  assert.equal(stderr.split("000001.jsonl:1: Cannot read").length, 2, stderr);
+});
+
 test("--out that cannot be written is said in words", async (context) => {
   const { directory, run } = machine(context);
   const file = join(directory, "a-file");

@@ -10,6 +10,7 @@ type LogLevel = "normal" | "verbose" | "debug";
 export type Logger = {
   readonly level: LogLevel;
   error(sentence: string, hint?: string): void;
+  /** The same sentence once a run: several readers may meet the same file. */
   warn(sentence: string, hint?: string): void;
   /** Progress and news: shown always. */
   note(sentence: string): void;
@@ -18,6 +19,7 @@ export type Logger = {
 };
 
 export function makeLogger(sink: Sink, style: Style, level: LogLevel): Logger {
+  const warned = new Set<string>();
   const line = (text: string): void => sink.write(`${text}\n`);
   const withHint = (hint: string | undefined): string =>
     hint === undefined || hint === "" ? "" : `\n  ${style("dim", clean(hint))}`;
@@ -27,6 +29,8 @@ export function makeLogger(sink: Sink, style: Style, level: LogLevel): Logger {
       line(`${style("bad", "error:")} ${clean(sentence)}${withHint(hint)}`);
     },
     warn(sentence, hint) {
+      if (warned.has(sentence)) return;
+      warned.add(sentence);
       line(`${style("warn", "warning:")} ${clean(sentence)}${withHint(hint)}`);
     },
     note(sentence) {

@@ -147,6 +147,8 @@ export async function checkApplied(checked: Checked & { readonly report: Report 
   if (outcome === "partial") await checkPartial(checked, report);
 }
 
+const notBegun = new Set(["journal-unborn"]);
+
 type RecoveredCheck = Checked & {
   /** The faults of the scenario went on during recovery. */
   readonly isFaulty: boolean;
@@ -166,7 +168,8 @@ export async function checkRecovered(checked: RecoveredCheck): Promise<void> {
     return;
   }
   if (ended === "nothing") {
-    assert.deepEqual(open, []);
+    // A crash before the header was whole leaves a file that is said, and nothing to do.
+    assert.deepEqual(new Set(open.map(({ code }) => code)).difference(notBegun), new Set());
     return;
   }
   const { outcome } = ended;

@@ -40,7 +40,7 @@ export const history: RunCommand = async (context) => {
   const heading = ["#", "BEGAN", "ACTIONS", "OUTCOME", "COMMAND"].map((text) => style("dim", text));
   context.print(
     ...(newest.length === 0
-      ? ["No apply yet."]
+      ? [problems.length === 0 ? "No apply yet." : "No apply that can be read."]
       : alignRows([heading, ...newest.map((entry) => rowOf(entry, style))])),
   );
   for (const problem of problems) context.log.warn(problemSentence(problem), problem.hint);

@@ -1,13 +1,16 @@
 // `sriovctl recover`: takes up an apply that was interrupted. Shows both ways and which is
 // preferred (undo where that harms nobody, else finish); --finish and --undo choose.
 
+import { history } from "../../apply/history.ts";
 import { previewRecovery, recover as recoverHost } from "../../apply/recover.ts";
 import type { Recovery, Way } from "../../apply/recovery.ts";
+import type { Session } from "../../apply/session.ts";
 import { SriovError } from "../../model/errors.ts";
 import { exitCodeOfReport, printReport, reportJson } from "../apply-report.ts";
 import { assertWritable, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
+import { problemJson } from "../inventory-json.ts";
 import { plural } from "../list-text.ts";
 
 const recoverFormat = "sriovctl-recover/1";
@@ -27,7 +30,9 @@ export const recover: RunCommand = async (context, args) => {
     assertWritable(context, host, "recover");
     return withSession(context, host, settleTimeoutMs, async (session) => {
       const recovery = await previewRecovery(session, { consent, settleTimeoutMs });
-      if (recovery === null || recovery.kind === "nothing") return nothingToDo(context, recovery);
+      if (recovery === null || recovery.kind === "nothing") {
+        return nothingToDo(context, session, recovery);
+      }
       context.print(...recoveryLines(recovery, context));
       const choice = chosen ?? (await askWhich(context, recovery, args.isSet("yes")));
       if (choice === null) return leftAlone(context, recovery);
@@ -36,7 +41,7 @@ export const recover: RunCommand = async (context, args) => {
       const report = await withProgress(context, actions, false, (options) =>
         recoverHost(session, { ...options, choice, consent, command, settleTimeoutMs }),
       );
-      if (report === null) return nothingToDo(context, null);
+      if (report === null) return nothingToDo(context, session, null);
       const wanted = choice === "finish" ? (["done"] as const) : (["undone"] as const);
       context.printJson(reportJson(report));
       printReport(context, report, wanted);
@@ -54,10 +59,16 @@ function choiceOf(args: Arguments): Choice | null {
   return isFinish ? "finish" : args.isSet("undo") ? "undo" : null;
 }
 
-function nothingToDo(context: Context, recovery: Recovery | null): number {
-  const sentence = recovery?.sentence ?? "Nothing to recover: every apply has ended";
-  context.printJson({ format: recoverFormat, outcome: "nothing", message: sentence });
-  context.print(sentence);
+function nothingToDo(
+  context: Context,
+  { journals, host }: Session,
+  recovery: Recovery | null,
+): number {
+  const message = recovery?.sentence ?? "Nothing to recover: every apply has ended";
+  // Files of applies that never began; for people they were warned of when the host was opened.
+  const problems = history(journals, host.identity).problems.map(problemJson);
+  context.printJson({ format: recoverFormat, outcome: "nothing", message, problems });
+  context.print(message);
   return 0;
 }
 
