@@ -49,6 +49,26 @@ test("output that finds no room is said, and is no success", { skip }, (context)
   assert.match(String(stderr), /^error: Cannot write the output: ENOSPC[^\n]*\n$/);
 });
 
+const prlimit = spawnSync("prlimit", ["--version"]).error === undefined;
+const skipLimit = prlimit ? false : "there is no prlimit(1) here (util-linux)";
+
+test("a state folder without room is said with its code", { skip: skipLimit }, (context) => {
+  const env = { ...process.env, ...stateIn(temporaryDirectory(context)) };
+  const sriovctl = [process.execPath, bin, "--host", "emulated:demo"];
+  // No file may become larger, as on a full disk: the machine's first, then one that is there.
+  for (const [numBytes, argv] of [
+    [1000, ["list", "--json"]],
+    [Infinity, ["list", "--json"]],
+    [30_000, ["apply", "-f", demo, "--yes", "--json"]],
+  ] as const) {
+    const limit = numBytes === Infinity ? "unlimited" : `${numBytes}`;
+    const args = [`--fsize=${limit}`, ...sriovctl, ...argv];
+    const { status, stdout, stderr } = spawnSync("prlimit", args, { env, encoding: "utf8" });
+    assert.equal(status, numBytes === Infinity ? 0 : 1, stderr);
+    if (status !== 0) assert.equal(JSON.parse(stdout).error.code, "state-unwritable");
+  }
+});
+
 test("messages that find no room stop nothing", { skip }, (context) => {
   const env = { ...process.env, ...stateIn(temporaryDirectory(context)) };
   const fd = openSync(full, "w");

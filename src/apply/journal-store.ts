@@ -15,6 +15,7 @@ import {
 import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { SriovError } from "../model/errors.ts";
+import { errnoOf, readErrorOf, writeErrorOf } from "../model/file-error.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Journal } from "./journal.ts";
 import { decodeJournal } from "./journal-decode.ts";
@@ -42,13 +43,13 @@ export interface JournalStore {
 
 const extension = ".jsonl";
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "ENOENT";
+const isMissing = (error: unknown): boolean => errnoOf(error) === "ENOENT";
 
 const unwritable = (path: string, cause: unknown): SriovError =>
-  new SriovError("journal-unwritable", `Cannot write journal ${path}: ${String(cause)}`, {
+  new SriovError("journal-unwritable", `Cannot write journal ${path}: ${writeErrorOf(cause)}`, {
     operation: "write journal",
     target: path,
+    errno: errnoOf(cause),
     cause,
   });
 
@@ -159,7 +160,7 @@ export function readJournal(store: JournalStore, id: string): ReturnType<typeof 
   try {
     return decodeJournal(id, store.read(id), path);
   } catch (error) {
-    const message = `Cannot read journal: ${String(error)}`;
+    const message = `Cannot read journal: ${readErrorOf(error)}`;
     const hint = "Check the file's permissions";
     return { kind: "damaged", problem: { code: "journal-unreadable", where: path, message, hint } };
   }

@@ -8,6 +8,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync 
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SriovError } from "../model/errors.ts";
+import { errnoOf, writeErrorOf } from "../model/file-error.ts";
 
 type LockHolder = { readonly pid: number; readonly command: string; readonly since: string };
 
@@ -85,9 +86,8 @@ function openLockFile(path: string): number {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     return openSync(path, "a+", 0o644);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const detail = { operation: "lock", target: path, cause };
-    throw new SriovError("lock-unusable", `Cannot lock ${path}: ${reason}`, detail);
+    const detail = { operation: "lock", target: path, errno: errnoOf(cause), cause };
+    throw new SriovError("lock-unusable", `Cannot lock ${path}: ${writeErrorOf(cause)}`, detail);
   }
 }
 

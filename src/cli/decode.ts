@@ -2,15 +2,15 @@
 // them. A file that cannot be read or holds no config bytes is a problem of that file; the others
 // are decoded all the same. decode-json.ts and decode-text.ts show the result.
 
-import { readErrorOf } from "./file-error.ts";
-import { closeSync, openSync, readSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Bdf } from "../model/bdf.ts";
 import { parseBdf } from "../model/bdf.ts";
+import { readErrorOf } from "../model/file-error.ts";
 import type { Problem } from "../model/problem.ts";
 import { decodeFunction } from "../pci/decode-function.ts";
 import { parseDump } from "../pci/dump.ts";
 import type { FunctionConfig } from "../pci/function-config.ts";
+import { maxFileBytes, readUpTo } from "./read-file.ts";
 
 export type DecodedFunction = {
   /** null where neither the dump nor the file's folder says. */
@@ -27,9 +27,6 @@ export type DecodedFile = {
   /** Why there is no function in it. */
   readonly problems: readonly Problem[];
 };
-
-/** A text dump of some 4,000 functions; beyond it, the file is something else (/dev/zero). */
-const maxFileBytes = 64 * 1024 * 1024;
 
 /** 2 where a file gave no function: the argument was wrong. Odd bytes are not a failure. */
 export const decodeExitCode = (files: readonly DecodedFile[]): 0 | 2 =>
@@ -59,29 +56,9 @@ function readBytes(file: string): { readonly bytes: Uint8Array } | Problem {
     return { code: "file-unreadable", where: file, message: `Cannot read ${name}: ${reason}` };
   };
   try {
-    const descriptor = file === "-" ? 0 : openSync(file, "r");
-    try {
-      const bytes = readUpTo(descriptor, maxFileBytes);
-      return bytes === null ? problemOf(`it has more than ${maxFileBytes} bytes`) : { bytes };
-    } finally {
-      if (descriptor !== 0) closeSync(descriptor);
-    }
+    const bytes = readUpTo(file, maxFileBytes);
+    return bytes === null ? problemOf(`it has more than ${maxFileBytes} bytes`) : { bytes };
   } catch (error) {
     return problemOf(readErrorOf(error));
-  }
-}
-
-/** Everything up to the end of the file; null where that is more than `limit` bytes. sysfs does
- * not tell a `config` file's readable length beforehand, so this reads until nothing comes. */
-function readUpTo(descriptor: number, limit: number): Uint8Array | null {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  for (;;) {
-    const chunk = Buffer.alloc(64 * 1024);
-    const count = readSync(descriptor, chunk);
-    if (count === 0) return Buffer.concat(chunks);
-    chunks.push(chunk.subarray(0, count));
-    total += count;
-    if (total > limit) return null;
   }
 }

@@ -106,6 +106,19 @@ test("drift compares without changing anything", async (context) => {
   assert.deepEqual([format, drift], ["sriovctl-drift/1", false]);
 });
 
+test("drift of a spec that means another host is a problem of the spec", async (context) => {
+  const directory = temporaryDirectory(context);
+  const file = join(directory, "other.yaml");
+  const pf = `{ name: p0, match: { address: "0000:99:00.0" }, numVfs: 2 }`;
+  const adapters = `[{ name: x, physicalFunctions: [${pf}] }]`;
+  writeFileSync(file, `apiVersion: sriovctl/v1\nadapters: ${adapters}\n`);
+  const argv = ["--host", "emulated:demo", "drift", "-f", file, "--json"];
+  const { exitCode, stdout, stderr } = await runProgram(argv, { env: stateIn(directory) });
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /^error: The spec does not fit the host: 1 problem\n {2}See sriovctl list/);
+  assert.equal(JSON.parse(stdout).problems[0].code, "pf-not-found");
+});
+
 test("--host of no kind, no machine and at no speed is said", async (context) => {
   const setting = environment(context);
   const messages: readonly (readonly [argv: readonly string[], message: RegExp])[] = [

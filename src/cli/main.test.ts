@@ -32,6 +32,8 @@ test("--version is the package's", async () => {
 const usageRows: readonly (readonly [argv: readonly string[], message: RegExp])[] = [
   [[], /^error: Cannot run: no command was given\n {2}See sriovctl --help\n$/],
   [["lits"], /^error: Cannot run: unknown command 'lits'\n {2}Did you mean list\?\n$/],
+  [["help", "lits"], /^error: Cannot run: unknown command 'lits'\n {2}Did you mean list\?\n$/],
+  [["help", "xyzzy"], /^error: Cannot run: unknown command 'xyzzy'\n {2}See sriovctl --help\n$/],
   [["list", "--wid"], /^error: Cannot run: unknown option '--wid'\n {2}Did you mean --wide\?\n$/],
   [["list", "extra"], /^error: Cannot run: too many arguments/],
   [["show"], /^error: Cannot run: missing required argument 'target'/],
@@ -79,6 +81,30 @@ test("a bug says so without a stack trace, and with one under --debug", async ()
   assert.doesNotMatch(plain.stderr, /\n\s+at /);
   const debugged = await runProgram(["list", "--debug"], failing(bug));
   assert.match(debugged.stderr, /\n\s+at /);
+});
+
+test("completion prints a script, and with --json one document that holds it", async () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { exitCode, stdout } = await runProgram(["completion", shell]);
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /sriovctl complete --/);
+    const document = JSON.parse((await runProgram(["completion", shell, "--json"])).stdout);
+    assert.deepEqual(document, { format: "sriovctl-completion/1", shell, script: stdout });
+  }
+});
+
+test("a spec that is no text, or has no end, is refused", async (context) => {
+  const spec = join(temporaryDirectory(context), "latin1.yaml");
+  writeFileSync(spec, Buffer.from([0x6e, 0x61, 0xef, 0x76]));
+  const rows = [
+    [spec, "it is not UTF-8 text"],
+    ["/dev/zero", "it has more than 67108864 bytes"],
+  ];
+  for (const [path, reason] of rows) {
+    const { exitCode, stderr } = await runProgram(["plan", "-f", `${path}`]);
+    assert.equal(exitCode, 2);
+    assert.ok(stderr.startsWith(`error: Cannot read ${path}: ${reason}\n`), stderr);
+  }
 });
 
 test("a spec that does not parse lists every problem, also as JSON", async (context) => {

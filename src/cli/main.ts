@@ -1,6 +1,7 @@
 // The whole program as a function: `main(argv, io, wiring)` answers with an exit code. It parses,
 // makes the context, runs one command, and is the only place where a failure becomes a sentence.
 
+import type { Command } from "commander";
 import { exitCodeOf, SriovError } from "../model/errors.ts";
 import { withHost, type Context, type Wiring } from "./context.ts";
 import { problemJson } from "./inventory-json.ts";
@@ -49,12 +50,24 @@ async function parseWithCommander(argv: readonly string[], io: Io): Promise<Pars
   const requests: Request[] = [];
   const program = makeProgram(version, io, (request) => requests.push(request));
   try {
-    program.parse([...argv], { from: "user" });
+    parseWords(program, argv);
   } catch (error) {
-    throw isCommanderError(error) && error.exitCode !== 0 ? usageError(error) : error;
+    throw isUsageFailure(error) ? usageError(error) : error;
   }
   const [request] = requests;
   return request === undefined ? null : { options: program.opts<GlobalOptions>(), request };
+}
+
+function parseWords(program: Command, argv: readonly string[]): void {
+  try {
+    program.parse([...argv], { from: "user" });
+  } catch (error) {
+    const [help, unknown] = program.args;
+    if (!isUsageFailure(error) || error.code !== "commander.help") throw error;
+    if (help !== "help" || unknown === undefined) throw error;
+    // As a command it is refused by its name, with the nearest one.
+    program.parse([unknown], { from: "user" });
+  }
 }
 
 type CommanderFailure = Error & { readonly code: string; readonly exitCode: number };
@@ -62,6 +75,10 @@ type CommanderFailure = Error & { readonly code: string; readonly exitCode: numb
 /** By its code: its class would have to be loaded to be asked for. */
 const isCommanderError = (error: unknown): error is CommanderFailure =>
   error instanceof Error && "code" in error && String(error.code).startsWith("commander.");
+
+/** Asking for help or the version ends commander's parsing as well, with 0. */
+const isUsageFailure = (error: unknown): error is CommanderFailure =>
+  isCommanderError(error) && error.exitCode !== 0;
 
 /** commander: "error: unknown option '--wid'\n(Did you mean --wide?)"; "(outputHelp)" without any. */
 function usageError({ code, message }: CommanderFailure): SriovError {

@@ -10,6 +10,9 @@ import type { Consent } from "../model/plan.ts";
 import { fingerprintOf } from "../plan/fingerprint.ts";
 import type { SpecSource } from "./spec-source.ts";
 
+/** Actions of 65,000 VFs, spelled out, are longer than any spec. */
+export const maxPlanBytes = 256 * 1024 * 1024;
+
 const savedPlanFormat = "sriovctl-plan/1";
 
 export type SavedPlan = {

@@ -1,12 +1,11 @@
 // Reads a spec from a file or from standard input. Loads the YAML parser, so only commands that
 // take a spec import this file.
 
-import { readFileSync } from "node:fs";
 import { SriovError } from "../model/errors.ts";
 import { parseSpec } from "../model/spec-text.ts";
 import type { Spec } from "../model/spec.ts";
 import type { Arguments } from "./context.ts";
-import { readErrorOf } from "./file-error.ts";
+import { maxFileBytes, readText } from "./read-file.ts";
 import { SpecProblems } from "./spec-problems.ts";
 
 export type SpecSource = { readonly source: string; readonly text: string };
@@ -26,20 +25,7 @@ export function readSpecSource(args: Arguments): SpecSource {
 
 /** Throws SriovError `file-unreadable`. */
 export function readSource(path: string): SpecSource {
-  return path === "-"
-    ? { source: "<stdin>", text: readText(0, "standard input") }
-    : { source: path, text: readText(path, path) };
-}
-
-export function readText(file: string | number, name: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    const errno = cause instanceof Error && "code" in cause ? String(cause.code) : null;
-    const reason = readErrorOf(cause);
-    const detail = { operation: "read file", target: name, errno, cause };
-    throw new SriovError("file-unreadable", `Cannot read ${name}: ${reason}`, detail);
-  }
+  return { source: path === "-" ? "<stdin>" : path, text: readText(path, maxFileBytes) };
 }
 
 /** Throws SpecProblems. */

@@ -36,7 +36,11 @@ const errorTable = {
     false,
     "Make room or permission for the state directory; then recover",
   ),
-  "state-unwritable": row(1, false, "Make room or permission for the state directory"),
+  "state-unwritable": row(
+    1,
+    false,
+    "Make room or permission for the state directory; then recover, if an apply was running",
+  ),
   "undo-impossible": row(1, false, "Write the value that it had into the spec and apply it"),
   "kernel-refused": row(1, false, "See the kernel log (dmesg) for the driver's own words"),
   "not-found": row(1, false, "List what is there with sriovctl list"),

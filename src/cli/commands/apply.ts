@@ -16,9 +16,10 @@ import { summaryOf } from "../../plan/plan-text.ts";
 import { plural } from "../list-text.ts";
 import { planLines } from "../plan-report.ts";
 import { actionsWithoutProblems, exitCodeOfPlan, planOn, type Planned } from "../planning.ts";
-import { parseSavedPlan, stalenessOf, type SavedPlan } from "../saved-plan.ts";
+import { readText } from "../read-file.ts";
+import { maxPlanBytes, parseSavedPlan, stalenessOf, type SavedPlan } from "../saved-plan.ts";
 import { SpecProblems } from "../spec-problems.ts";
-import { parseSource, readSpecSource, readText } from "../spec-source.ts";
+import { parseSource, readSpecSource } from "../spec-source.ts";
 
 type Wanted = { readonly spec: Spec; readonly consent: Consent; readonly saved: SavedPlan | null };
 
@@ -93,7 +94,7 @@ function wantedOf(context: Context, args: Arguments): Wanted {
     const message = `Cannot apply ${path} with -f or --allow-disruption: a saved plan has its own`;
     throw new SriovError("usage", message, { operation: "apply", target: path });
   }
-  const saved = parseSavedPlan(readText(path, path), path);
+  const saved = parseSavedPlan(readText(path, maxPlanBytes), path);
   return { spec: parseSource(saved.spec), consent: saved.consent, saved };
 }
 

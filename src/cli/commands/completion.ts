@@ -11,16 +11,36 @@ import type { RunCommand } from "../context.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 
-export const completion: RunCommand = async (_context, args) => {
+const completionFormat = "sriovctl-completion/1";
+
+export const completion: RunCommand = async (context, args) => {
   const [wanted = ""] = args.operands;
   const shell = shells.find((known) => known === wanted);
   if (shell === undefined) {
     const message = `Cannot complete for ${wanted}: wanted ${shells.join(", ")}`;
     throw new SriovError("usage", message, { operation: "completion", target: wanted });
   }
-  completer().setup("sriovctl", "sriovctl", shell);
+  const script = scriptOf(shell);
+  context.printJson({ format: completionFormat, shell, script });
+  // Not `print`, which cleans control characters: the scripts are of our own making.
+  if (!context.isJson) context.io.stdout.write(script);
   return 0;
 };
+
+/** The library has no way to give a script back but to log it. */
+function scriptOf(shell: (typeof shells)[number]): string {
+  const { log } = console;
+  let script = "";
+  console.log = (text: string) => {
+    script += `${text}\n`;
+  };
+  try {
+    completer().setup("sriovctl", "sriovctl", shell);
+    return script;
+  } finally {
+    console.log = log;
+  }
+}
 
 /** Answers the completion script: candidates for the last of `words`, on standard output. */
 export function complete(words: readonly string[]): void {

@@ -1,7 +1,8 @@
 // `sriovctl drift -f SPEC`: does the host still have what the spec says? The comparison is the
-// plan itself; exit code 4 when it is not empty.
+// plan itself; exit code 4 when it is not empty, 2 when the spec means what the host does not have.
 
 import { exitCodeOf } from "../../model/errors.ts";
+import { plural } from "../list-text.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { planJson } from "../plan-json.ts";
 import { planLines } from "../plan-report.ts";
@@ -26,6 +27,12 @@ export const drift: RunCommand = async (context, args) => {
     return 0;
   }
   context.print(...planLines({ ...plan, losses: [], warnings: [] }, context.style));
+  if (problems.length > 0) {
+    const [first] = problems;
+    const count = plural(problems.length, "problem");
+    context.log.error(`The spec does not fit the host: ${count}`, first?.hint ?? undefined);
+    return exitCodeOf("spec-problems");
+  }
   context.log.error(
     "The host differs from the spec",
     "Run sriovctl apply to bring it back, or sriovctl import to keep what it has",

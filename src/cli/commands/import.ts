@@ -1,12 +1,12 @@
 // `sriovctl import`: a spec of what the host has, to start from or to keep. Importing and then
 // planning is empty.
 
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { fullInventory } from "../../host/host.ts";
 import { SriovError } from "../../model/errors.ts";
 import { formatSpec } from "../../model/spec-format.ts";
 import { importSpec } from "../../plan/import.ts";
-import { writeErrorOf } from "../file-error.ts";
+import { errnoOf, writeErrorOf } from "../../model/file-error.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { problemSentence } from "../logger.ts";
 
@@ -34,9 +34,18 @@ export const importCommand: RunCommand = async (context, args) => {
 /** Refuses to overwrite: a spec is somebody's work. */
 function writeNew(path: string, text: string): void {
   try {
-    writeFileSync(path, text, { flag: "wx" });
+    const descriptor = openSync(path, "wx");
+    try {
+      writeFileSync(descriptor, text);
+    } catch (error) {
+      // A part of it is no spec, and would stand in the way of the next try.
+      rmSync(path, { force: true });
+      throw error;
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (cause) {
-    const isThere = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+    const isThere = errnoOf(cause) === "EEXIST";
     const reason = isThere ? "it exists already" : writeErrorOf(cause);
     throw new SriovError("usage", `Cannot write ${path}: ${reason}`, {
       operation: "write spec",

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { SriovError } from "../../model/errors.ts";
 import type { Spec } from "../../model/spec.ts";
 import { consentOf } from "../consent.ts";
-import { writeErrorOf } from "../file-error.ts";
+import { writeErrorOf } from "../../model/file-error.ts";
 import { withHost, type Context, type RunCommand } from "../context.ts";
 import { planJson, planJsonOfProblems } from "../plan-json.ts";
 import { actionTable, planLines } from "../plan-report.ts";

@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import { SriovError } from "../../model/errors.ts";
+import { errnoOf, writeErrorOf } from "../../model/file-error.ts";
 import type { Machine } from "./machine.ts";
 import { machineOf } from "./machine.ts";
 import type { CoreState, MachineState, PfState, VfState } from "./state.ts";
@@ -63,8 +64,9 @@ function accessFailure(path: string, error: unknown): unknown {
     return new SriovError("locked", message, detail);
   }
   if (!isOfDisk(error)) return error;
-  const words = `Cannot write emulated machine ${path}: ${(error as Error).message}`;
-  const detail = { operation: "write emulated machine", target: path, cause: error };
+  const words = `Cannot write emulated machine ${path}: ${writeErrorOf(error)}`;
+  const errno = errnoOf(error);
+  const detail = { operation: "write emulated machine", target: path, errno, cause: error };
   return new SriovError("state-unwritable", words, detail);
 }
 
