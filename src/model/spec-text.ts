@@ -20,13 +20,17 @@ type ParsedSpec = {
 
 /** Parses YAML or JSON; `source` is the file's name as the user gave it. Never throws. */
 export function parseSpec(text: string, source: string): ParsedSpec {
-  const { tree, problems: syntax } = parseTree(text, source);
+  const { tree, placeAt, problems: syntax } = parseTree(text, source);
   if (tree === null) return { spec: null, problems: syntax };
   if (tree.kind === "scalar" && tree.value === null) {
     const message = "The spec is empty: wanted at least apiVersion: sriovctl/v1";
-    return { spec: null, problems: [{ code: "spec-syntax", where: tree.place, message }] };
+    return { spec: null, problems: [{ code: "spec-syntax", where: placeAt(tree.place), message }] };
   }
-  const { value, places, problems: shape } = readTree(specShape, tree, "The spec");
+  const {
+    value,
+    places,
+    problems: shape,
+  } = readTree(specShape, { tree, placeAt, label: "The spec" });
   const rules = value === null ? [] : checkSpec(value, places);
   const problems = [...syntax, ...shape, ...rules].sort(byPlace);
   if (problems.length > 0 || value === null) return { spec: null, problems };

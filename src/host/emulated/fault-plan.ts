@@ -235,9 +235,13 @@ function faultOf(reading: Reading, entry: Loose<FaultText>): Fault | null {
 
 /** Parses YAML or JSON for `machine`; `source` is the file's name as the user gave it. Never throws. */
 export function parseFaultPlan(text: string, source: string, machine: Machine): ParsedFaults {
-  const { tree, problems: syntax } = parseTree(text, source);
+  const { tree, placeAt, problems: syntax } = parseTree(text, source);
   if (tree === null) return { faults: null, problems: syntax };
-  const { value, places, problems: shape } = readTree(faultPlanShape, tree, "The fault plan");
+  const {
+    value,
+    places,
+    problems: shape,
+  } = readTree(faultPlanShape, { tree, placeAt, label: "The fault plan" });
   const reading: Reading = { machine, places, problems: [...syntax, ...shape] };
   const entries = value?.faults ?? [];
   if (entries.length > mostFaults && value !== null) {

@@ -5,6 +5,7 @@ import type { AssignTarget } from "../assign-target.ts";
 import type { Problem } from "../problem.ts";
 import type { DriverChoice, SourcePlace } from "../spec.ts";
 import type { VfRanges } from "../vf-range.ts";
+import type { Offset, PlaceAt } from "./tree.ts";
 
 type Whole = VfRanges | { text: string; target: AssignTarget } | DriverChoice;
 
@@ -17,35 +18,51 @@ export type Loose<T> = T extends Whole
       ? { readonly [K in keyof T]?: Loose<T[K]> }
       : T;
 
-/** Where things stand: the value of each key or index of an object or list that was read. */
+type Held = { readonly own: Offset; readonly keys: Record<string | number, Offset> };
+
+/**
+ * Where things stand: the value of each key or index of an object or list that was read. Kept as
+ * offsets in plain objects and told as text when asked for: a spec may have a million of them.
+ */
 export class Places {
-  readonly #byParent = new WeakMap<object, Map<string | number, SourcePlace>>();
-  readonly #own = new WeakMap<object, SourcePlace>();
+  readonly #placeAt: PlaceAt;
+  readonly #byParent = new Map<object, Held>();
+  readonly #holed = new Set<object>();
 
-  readonly #holed = new WeakSet<object>();
-
-  enter(parent: object, place: SourcePlace): void {
-    this.#own.set(parent, place);
-    this.#byParent.set(parent, new Map());
+  constructor(placeAt: PlaceAt) {
+    this.#placeAt = placeAt;
   }
 
-  add(parent: object, key: string | number, place: SourcePlace): void {
-    this.#byParent.get(parent)?.set(key, place);
+  textOf(offset: Offset): SourcePlace {
+    return this.#placeAt(offset);
+  }
+
+  enter(parent: object, offset: Offset): void {
+    this.#byParent.set(parent, { own: offset, keys: {} });
+  }
+
+  add(parent: object, key: string | number, offset: Offset): void {
+    const held = this.#byParent.get(parent);
+    if (held !== undefined) held.keys[key] = offset;
   }
 
   /** Place of the object itself. */
   of(parent: object): SourcePlace {
-    return this.#own.get(parent) ?? "";
+    const held = this.#byParent.get(parent);
+    return held === undefined ? "" : this.#placeAt(held.own);
   }
 
   /** Place of the value at `key`, else of the object. */
   at(parent: object, key: string | number): SourcePlace {
-    return this.#byParent.get(parent)?.get(key) ?? this.of(parent);
+    const held = this.#byParent.get(parent);
+    const offset = held !== undefined && Object.hasOwn(held.keys, key) ? held.keys[key] : undefined;
+    return offset === undefined ? this.of(parent) : this.#placeAt(offset);
   }
 
   /** The key was written, whether or not its value could be read. */
   has(parent: object, key: string): boolean {
-    return this.#byParent.get(parent)?.has(key) ?? false;
+    const held = this.#byParent.get(parent);
+    return held !== undefined && Object.hasOwn(held.keys, key);
   }
 
   /** Something in `parent` was refused as a whole: what it would have named is not known. */
@@ -58,7 +75,11 @@ export class Places {
   }
 
   keysOf(parent: object): Readonly<Record<string, SourcePlace>> {
-    return Object.fromEntries(this.#byParent.get(parent) ?? []);
+    const places: Record<string, SourcePlace> = {};
+    for (const [key, offset] of Object.entries(this.#byParent.get(parent)?.keys ?? {})) {
+      places[key] = this.#placeAt(offset);
+    }
+    return places;
   }
 }
 

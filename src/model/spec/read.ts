@@ -7,7 +7,7 @@ import type { Problem } from "../problem.ts";
 import { nearest } from "./nearest.ts";
 import { type Loose, Places } from "./places.ts";
 import { commaHint, wantedTexts } from "./shape.ts";
-import type { MapEntry, Tree } from "./tree.ts";
+import type { MapEntry, PlaceAt, Tree } from "./tree.ts";
 
 /** More than anybody reads; what a hostile file can make us say is bounded by it. */
 export const maxProblems = 500;
@@ -34,10 +34,17 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
 }
 
 /** The alternatives of a union, unions inside it included. */
-function optionsOf(schema: z.core.$ZodType): z.core.$ZodType[] {
+function optionsOf(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
+  const known = knownOptions.get(schema);
+  if (known !== undefined) return known;
   const inner = unwrapped(schema);
-  return inner instanceof z.ZodUnion ? inner.options.flatMap(optionsOf) : [inner];
+  const options = inner instanceof z.ZodUnion ? inner.options.flatMap(optionsOf) : [inner];
+  knownOptions.set(schema, options);
+  return options;
 }
+
+/** Asked for each value of a spec, and the same for all values of a key. */
+const knownOptions = new WeakMap<z.core.$ZodType, readonly z.core.$ZodType[]>();
 
 function wantedOf(schema: z.core.$ZodType, kind: string, value?: unknown): string {
   const { wanted, narrow } = wantedTexts.get(unwrapped(schema)) ?? { wanted: kind };
@@ -51,7 +58,7 @@ function report(walk: Walk, problem: Problem): void {
 function reportWrong(walk: Walk, position: Position, kind: string): typeof missing {
   const { tree, label } = position;
   const message = `${label} is ${shown(tree)}: wanted ${wantedOf(position.schema, kind)}`;
-  report(walk, { code: "wrong-value", where: tree.place, message });
+  report(walk, { code: "wrong-value", where: walk.places.textOf(tree.place), message });
   return missing;
 }
 
@@ -101,16 +108,16 @@ function walkScalar(
 ): unknown {
   const { tree, label, schema } = position;
   if (tree.kind !== "scalar") return missing;
-  const reasons: string[] = [];
+  const failures: z.ZodSafeParseError<unknown>[] = [];
   for (const option of options) {
     if (isCollection(option)) continue;
     const result = z.safeParse(option, tree.value);
     if (result.success) return result.data;
-    for (const { code, message } of result.error.issues) {
-      if (code === "custom") reasons.push(message);
-    }
+    failures.push(result);
   }
-  const [reason] = reasons;
+  // Making an error costs more than finding out that there is one.
+  const issues = failures.flatMap(({ error }) => error.issues);
+  const reason = issues.find(({ code }) => code === "custom")?.message;
   const kind = kindOf(options[0] ?? schema);
   if (reason === undefined && isCollection(options[0] ?? schema)) {
     return reportWrong(walking, position, kind);
@@ -119,7 +126,7 @@ function walkScalar(
   const what = reason === undefined ? shown(tree) : `${shown(tree)}, ${reason}`;
   report(walking, {
     code: "wrong-value",
-    where: tree.place,
+    where: walking.places.textOf(tree.place),
     message: `${label} is ${what}: wanted ${wantedOf(schema, kind, tree.value)}`,
     ...(guess === null ? hintFor(schema, tree.value) : { hint: `Perhaps ${guess} was meant` }),
   });
@@ -132,7 +139,7 @@ function walkList(walking: Walk, position: Position, items: readonly Tree[]): un
   if (items.length === 0 && !z.safeParse(schema, []).success) {
     report(walking, {
       code: "wrong-value",
-      where: tree.place,
+      where: walking.places.textOf(tree.place),
       message: `${label} is an empty list: wanted at least one entry`,
     });
     return missing;
@@ -161,8 +168,10 @@ function withoutDuplicates(walking: Walk, entries: readonly MapEntry[]): Map<str
       byKey.set(entry.key, entry);
       continue;
     }
-    const message = `Key ${entry.key} is given twice: first at ${first.keyPlace}`;
-    report(walking, { code: "duplicate-key", where: entry.keyPlace, message });
+    const firstPlace = walking.places.textOf(first.keyPlace);
+    const message = `Key ${entry.key} is given twice: first at ${firstPlace}`;
+    const where = walking.places.textOf(entry.keyPlace);
+    report(walking, { code: "duplicate-key", where, message });
   }
   return byKey;
 }
@@ -190,8 +199,8 @@ function reportUnknown(
   { known, label }: { readonly known: readonly string[]; readonly label: string },
 ): string | null {
   const guess = nearest(key, known);
-  const where = keyPlace;
-  const name = shown({ kind: "scalar", value: key, isQuoted: key === "", place: where });
+  const where = walking.places.textOf(keyPlace);
+  const name = shown({ kind: "scalar", value: key, isQuoted: key === "", place: keyPlace });
   const wanted = guess === null ? `one of ${known.join(", ")}` : `${guess}, the nearest known key`;
   const message = `Unknown key ${name} in ${label.replace(/^The /, "the ")}: wanted ${wanted}`;
   const knownKeys = { hint: `Keys known here: ${known.join(", ")}` };
@@ -230,7 +239,7 @@ function walkObject(walking: Walk, position: Position, schema: z.ZodObject): unk
     );
     report(walking, {
       code: "missing-key",
-      where: tree.place,
+      where: walking.places.textOf(tree.place),
       message: `${label} has no ${key}: wanted ${wanted}`,
     });
   }
@@ -243,10 +252,9 @@ function walkObject(walking: Walk, position: Position, schema: z.ZodObject): unk
  */
 export function readTree<S extends z.ZodType>(
   schema: S,
-  tree: Tree,
-  label: string,
+  { tree, placeAt, label }: { tree: Tree; placeAt: PlaceAt; label: string },
 ): { value: Loose<z.output<S>> | null; places: Places; problems: Problem[] } {
-  const walking: Walk = { problems: [], places: new Places() };
+  const walking: Walk = { problems: [], places: new Places(placeAt) };
   const value = walk(walking, { schema, tree, label });
   return {
     value: value === missing ? null : (value as Loose<z.output<S>>),

@@ -19,20 +19,26 @@ import {
 import type { Problem } from "../problem.ts";
 import type { SourcePlace } from "../spec.ts";
 
+/** In characters of the text. */
+export type Offset = number;
+
+/** `file:line:column` of an offset. */
+export type PlaceAt = (offset: Offset) => SourcePlace;
+
 export type MapEntry = {
   readonly key: string;
-  readonly keyPlace: SourcePlace;
+  readonly keyPlace: Offset;
   readonly value: Tree;
 };
 
 export type Tree =
-  | { readonly kind: "map"; readonly entries: readonly MapEntry[]; readonly place: SourcePlace }
-  | { readonly kind: "list"; readonly items: readonly Tree[]; readonly place: SourcePlace }
+  | { readonly kind: "map"; readonly entries: readonly MapEntry[]; readonly place: Offset }
+  | { readonly kind: "list"; readonly items: readonly Tree[]; readonly place: Offset }
   | {
       readonly kind: "scalar";
       readonly value: string | number | boolean | null;
       readonly isQuoted: boolean;
-      readonly place: SourcePlace;
+      readonly place: Offset;
     };
 
 /** A spec of 65,000 VFs with an entry each stays below all. */
@@ -41,7 +47,7 @@ export const treeLimits = { characters: 16 << 20, depth: 16, nodes: 1_000_000, c
 const maxSyntaxProblems = 20;
 
 type Reading = {
-  readonly placeAt: (offset: number) => SourcePlace;
+  readonly placeAt: PlaceAt;
   /** Latest node of each anchor so far; yaml's own resolve() searches the document each time. */
   readonly anchors: Map<string, unknown>;
   readonly problems: Problem[];
@@ -64,7 +70,7 @@ const offsetOf = (node: unknown): number => {
   return range?.[0] ?? 0;
 };
 
-function scalarTree(node: Scalar, place: SourcePlace): Tree {
+function scalarTree(node: Scalar, place: Offset): Tree {
   const isPlain = node.type === Scalar.PLAIN || node.type === undefined;
   const text = String(node.value ?? "");
   return {
@@ -75,30 +81,42 @@ function scalarTree(node: Scalar, place: SourcePlace): Tree {
   };
 }
 
-/** null after a problem that ends the reading. */
-function treeOf(node: unknown, reading: Reading, depth: number): Tree | null {
-  const place = reading.placeAt(offsetOf(node));
-  const refuse = (message: string, hint: string): null => {
-    reading.problems.push({ code: "spec-syntax", where: place, message, hint });
-    return null;
-  };
+/** Counts a node; what is wrong once it is one too many or too deep, and what to do about it. */
+function excessOf(
+  reading: Reading,
+  depth: number,
+): readonly [message: string, hint: string] | null {
   if (++reading.nodeCount > treeLimits.nodes) {
-    return refuse(`More than ${treeLimits.nodes} nodes: wanted fewer`, "Use VF sets and profiles");
+    return [`More than ${treeLimits.nodes} nodes: wanted fewer`, "Use VF sets and profiles"];
   }
   if (reading.isCopying && ++reading.copyCount > treeLimits.copies) {
     const message = `Aliases stand for more than ${treeLimits.copies} nodes: wanted fewer`;
-    return refuse(message, "Use profiles instead of aliases");
+    return [message, "Use profiles instead of aliases"];
   }
-  if (depth > treeLimits.depth) {
-    return refuse(
-      `Nested more than ${treeLimits.depth} deep: no key lies that deep`,
-      "An alias inside its own anchor nests without end",
-    );
-  }
+  if (depth <= treeLimits.depth) return null;
+  return [
+    `Nested more than ${treeLimits.depth} deep: no key lies that deep`,
+    "An alias inside its own anchor nests without end",
+  ];
+}
+
+function refuse(reading: Reading, place: Offset, message: string, hint?: string): null {
+  const problem = syntaxProblem(reading.placeAt(place), message);
+  reading.problems.push(hint === undefined ? problem : { ...problem, hint });
+  return null;
+}
+
+/** null after a problem that ends the reading. */
+function treeOf(node: unknown, reading: Reading, depth: number): Tree | null {
+  const place = offsetOf(node);
+  const excess = excessOf(reading, depth);
+  if (excess !== null) return refuse(reading, place, ...excess);
   if (isAlias(node)) {
-    const target = reading.anchors.get(node.source);
+    const { source } = node;
+    const target = reading.anchors.get(source);
     if (target !== undefined) return copyOf(target, reading, depth + 1);
-    return refuse(`Alias *${node.source} has no anchor before it`, `Write &${node.source} first`);
+    const message = `Alias *${source} has no anchor before it`;
+    return refuse(reading, place, message, `Write &${source} first`);
   }
   if (isNode(node) && node.anchor !== undefined && !reading.isCopying) {
     reading.anchors.set(node.anchor, node);
@@ -128,15 +146,13 @@ function copyOf(target: unknown, reading: Reading, depth: number): Tree | null {
 function mapTree(
   pairs: readonly { readonly key: unknown; readonly value: unknown }[],
   reading: Reading,
-  { depth, place }: { readonly depth: number; readonly place: SourcePlace },
+  { depth, place }: { readonly depth: number; readonly place: Offset },
 ): Tree | null {
   const entries: MapEntry[] = [];
   for (const { key, value } of pairs) {
-    const keyPlace = reading.placeAt(offsetOf(key));
+    const keyPlace = offsetOf(key);
     if (!isScalar(key)) {
-      const message = "A key is a list, a mapping or an alias: wanted a word";
-      reading.problems.push({ code: "spec-syntax", where: keyPlace, message });
-      return null;
+      return refuse(reading, keyPlace, "A key is a list, a mapping or an alias: wanted a word");
     }
     const tree =
       value === null
@@ -161,7 +177,7 @@ function composeBounded(text: string, lineCounter: LineCounter): Document[] | nu
   lineCounter.addNewLine(0);
   const tokens = [];
   for (const lexeme of new Lexer().lex(text)) {
-    tokens.push(...parser.next(lexeme));
+    for (const token of parser.next(lexeme)) tokens.push(token);
     if (parser.stack.length > 8 * treeLimits.depth) return parser.offset;
   }
   tokens.push(...parser.end());
@@ -197,13 +213,17 @@ function syntaxProblems(documents: readonly Document[], placeAt: Reading["placeA
 export function parseTree(
   text: string,
   source: string,
-): { readonly tree: Tree | null; readonly problems: readonly Problem[] } {
+): {
+  readonly tree: Tree | null;
+  readonly placeAt: PlaceAt;
+  readonly problems: readonly Problem[];
+} {
   const lineCounter = new LineCounter();
-  const placeAt = (offset: number): SourcePlace => {
+  const placeAt: PlaceAt = (offset) => {
     const { line, col } = lineCounter.linePos(offset);
     return `${source}:${Math.max(line, 1)}:${Math.max(col, 1)}`;
   };
-  const fail = (problems: readonly Problem[]) => ({ tree: null, problems });
+  const fail = (problems: readonly Problem[]) => ({ tree: null, placeAt, problems });
   if (text.length > treeLimits.characters) {
     const message = `${text.length} characters: wanted at most ${treeLimits.characters}`;
     return fail([syntaxProblem(`${source}:1:1`, message)]);
@@ -225,5 +245,5 @@ export function parseTree(
     isCopying: false,
   };
   const tree = treeOf(document.contents, reading, 0);
-  return { tree, problems: reading.problems };
+  return { tree, placeAt, problems: reading.problems };
 }
