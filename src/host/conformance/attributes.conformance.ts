@@ -56,9 +56,14 @@ export const attributeCases: Readonly<Record<string, Case>> = {
     );
     await expectAnswers(host, [[adminState(igb, false), "done"], ...rows]);
     // igb_main.c igb_ndo_set_vf_bw() asks the link register and the speed that the driver last saw.
-    // The register may say "up" half a second after a reset although the PF is down; 0 Mbit/s then
-    // passes and 100 still does not, so only the latter can be asked of a real device.
+    // The register says "up" half a second after a reset although the PF is down; 0 Mbit/s then
+    // passes and 100 still does not.
     await expectAnswers(host, [[rate(100), "EINVAL"]]);
+    await host.sleep(3000);
+    await expectAnswers(host, [
+      [rate(0), "done"],
+      [rate(1), "EINVAL"],
+    ]);
     const policies = (await vfsOf(host, igb)).map(({ policy }) => policy);
     assert.deepEqual(policies, [
       { ...freshIgbPolicy, mac: "02:11:22:33:44:00" },

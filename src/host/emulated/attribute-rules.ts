@@ -10,7 +10,10 @@ import type { Errno } from "./state.ts";
 /** What a driver looks at before it takes an attribute. */
 export type AttributeContext = {
   readonly card: CardName;
+  /** The driver has seen a link. */
   readonly hasLink: boolean;
+  /** The card's own register says that the link is up, which the driver may not have seen. */
+  readonly isLinkRegisterUp: boolean;
   readonly numVfs: number;
   /** Minimum rates of the PF's other VFs, together. */
   readonly guaranteedElsewhereMbps: number;
@@ -33,17 +36,18 @@ const rateLimit = ({ txRateMaxMbps }: Rate, limitMbps: number): Errno | null =>
   txRateMaxMbps > limitMbps ? "EINVAL" : null;
 
 export function igbRefuses(attribute: VfAttribute, context: AttributeContext): Errno | null {
-  const { card, hasLink } = context;
+  const { card, hasLink, isLinkRegisterUp } = context;
   switch (attribute.name) {
     case "mac":
       return isUnicast(attribute.mac) ? null : "EINVAL";
     case "vlan":
       return vlanRefusal(attribute.vlan, false);
     case "rate":
-      // igb_ndo_set_vf_bw(): 82576 alone has a rate limiter; without a link not even 0 is taken.
+      // igb_ndo_set_vf_bw(): 82576 alone has a rate limiter. The link is asked of the register, the
+      // speed of what the driver last saw, which is 0 without a link: then only 0 passes.
       if (card !== "intel-82576") return "EOPNOTSUPP";
-      if (attribute.txRateMinMbps !== 0) return "EINVAL";
-      return hasLink ? rateLimit(attribute, cardOf(card).linkSpeedMbps) : "EINVAL";
+      if (attribute.txRateMinMbps !== 0 || !isLinkRegisterUp) return "EINVAL";
+      return rateLimit(attribute, hasLink ? cardOf(card).linkSpeedMbps : 0);
     case "spoofCheck":
       return context.numVfs === 0 ? "EOPNOTSUPP" : null;
     case "trust":

@@ -21,12 +21,17 @@ const trust: VfAttribute = { name: "trust", isOn: true };
 const rssQuery: VfAttribute = { name: "rssQuery", isOn: true };
 const linkOn: VfAttribute = { name: "linkState", linkState: "enable" };
 
-type State = "up" | "down" | "switchdev";
+/** `unseen`: the link register says up, and the driver has not looked at it since. */
+type State = "up" | "unseen" | "down" | "switchdev";
 type Row = readonly [card: CardName, state: State, attribute: VfAttribute, errno: string | null];
 
 const rows: readonly Row[] = [
   ["intel-i350", "up", rate(100), "EOPNOTSUPP"],
   ["intel-82599", "up", rate(10_000), null],
+  ["intel-82576", "up", rate(1000), null],
+  ["intel-82576", "down", rate(0), "EINVAL"],
+  ["intel-82576", "unseen", rate(0), null],
+  ["intel-82576", "unseen", rate(1), "EINVAL"],
   ["intel-82599", "up", rate(10), "EINVAL"],
   ["intel-82599", "up", rate(10_001), "EINVAL"],
   ["intel-82599", "down", rate(0), "EINVAL"],
@@ -56,7 +61,8 @@ test("drivers refuse what they refuse in the kernel", () => {
   for (const [card, state, attribute, errno] of rows) {
     const context = {
       card,
-      hasLink: state !== "down",
+      hasLink: state !== "down" && state !== "unseen",
+      isLinkRegisterUp: state !== "down",
       isSwitchdev: state === "switchdev",
       numVfs: 2,
       // One other VF has a guarantee.

@@ -6,7 +6,7 @@ import type { VfAttribute, VfPolicy } from "../../../model/vf-attribute.ts";
 import { pfDriverOf } from "../drivers.ts";
 import type { Machine } from "../machine.ts";
 import { findPf, touchVf } from "../machine.ts";
-import { hasLink } from "../netdevs.ts";
+import { hasLink, isLinkRegisterUp } from "../netdevs.ts";
 import type { StepResult, Verb } from "../step.ts";
 import { again, done, missing, refused } from "../step.ts";
 import { openNetdev } from "../vf-life.ts";
@@ -51,6 +51,7 @@ function attributeRefusal(machine: Machine, setting: Setting): StepResult | null
   const context = {
     card: pf.card,
     hasLink: hasLink(machine, pf),
+    isLinkRegisterUp: isLinkRegisterUp(machine, pf),
     numVfs: pf.numVfsRegister,
     guaranteedElsewhereMbps: pf.vfs.reduce(
       (sum, vf, index) => sum + (index === vfIndex ? 0 : (vf?.policy?.txRateMinMbps ?? 0)),
