@@ -12,7 +12,7 @@ import type {
   ExtendedCapabilityDescription,
   FunctionDescription,
 } from "../../pci/function-description.ts";
-import type { Card } from "./cards.ts";
+import type { Card } from "./card.ts";
 import { cardOf } from "./cards.ts";
 import { portDeviceIds } from "./inventory.ts";
 import type { Machine } from "./machine.ts";

@@ -13,7 +13,7 @@ import {
   ixgbeRefuses,
   mlx5Refuses,
 } from "./attribute-rules.ts";
-import type { Card } from "./cards.ts";
+import type { Card } from "./card.ts";
 
 export type PfDriver = {
   readonly isNetwork: boolean;

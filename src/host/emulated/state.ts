@@ -6,7 +6,8 @@ import type { Address } from "../../model/bdf.ts";
 import type { EswitchMode } from "../../model/inventory.ts";
 import type { VfPolicy } from "../../model/vf-attribute.ts";
 import type { HostRequest } from "../host.ts";
-import type { CardName, VfBar } from "./cards.ts";
+import type { VfBar } from "./card.ts";
+import type { CardName } from "./cards.ts";
 import type { Fault } from "./faults.ts";
 import type { LockModel, NetdevProfile, PortKind, Profile } from "./profile.ts";
 

@@ -4,7 +4,7 @@
 
 import { busOf } from "../../model/bdf.ts";
 import { cardOf } from "./cards.ts";
-import type { Card } from "./cards.ts";
+import type { Card } from "./card.ts";
 import { configSpaceOf } from "./config-space.ts";
 import { portDeviceIds, vfTotalMsixOf } from "./inventory.ts";
 import type { Machine, VfPlace } from "./machine.ts";
