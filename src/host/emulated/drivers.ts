@@ -4,8 +4,7 @@
 
 import type { VfAttribute, VfPolicy } from "../../model/vf-attribute.ts";
 import { noPolicy } from "../../model/vf-attribute.ts";
-import type { Errno } from "./state.ts";
-import type { AttributeContext } from "./attribute-rules.ts";
+import type { Refusal } from "./attribute-rules.ts";
 import {
   i40eRefuses,
   iceRefuses,
@@ -41,7 +40,7 @@ export type PfDriver = {
   /** What a fresh VF reports; null fields are never reported. */
   readonly fresh: VfPolicy;
   readonly attributeMs: number;
-  readonly refuses: (attribute: VfAttribute, context: AttributeContext) => Errno | null;
+  readonly refuses: Refusal;
 };
 
 const fresh: VfPolicy = {
