@@ -36,6 +36,9 @@ type Machine = ReturnType<typeof machine>;
 
 type Result = { readonly kind: string; readonly target: string; readonly result: string };
 
+const failedOf = (actions: readonly Result[]): Result[] =>
+  actions.filter(({ result }) => result === "failed");
+
 const resultsOf = (actions: readonly Result[], wanted: string): string[] =>
   actions.filter(({ result }) => result === wanted).map(({ kind, target }) => `${kind} ${target}`);
 
@@ -120,7 +123,7 @@ test("an attribute that the driver has not fails its VF alone", async (context) 
   await setUp(demo, "--faults", planOf("unsupported-attribute"));
   const { exitCode, document } = await demo.apply("demo");
   assert.deepEqual([exitCode, document.outcome], [1, "partial"]);
-  const failed = document.actions.filter(({ result }: Result) => result === "failed");
+  const failed = failedOf(document.actions);
   assert.partialDeepStrictEqual(failed, [
     { target: `${port0}/vf8`, error: { errno: "EOPNOTSUPP" } },
   ]);
@@ -144,7 +147,7 @@ test("a PF that vanishes takes no other card down", async (context) => {
   await setUp(demo, "--faults", planOf("pf-vanishes"));
   const { exitCode, document } = await demo.apply("demo");
   assert.deepEqual([exitCode, document.outcome], [1, "partial"]);
-  const failed = document.actions.filter(({ result }: Result) => result === "failed");
+  const failed = failedOf(document.actions);
   assert(failed.length > 0);
   for (const { target } of failed) assert.match(target, /^0000:3b:00\.1\/vf\d$/);
   const { [port1]: gone, ...others } = await demo.counts();
@@ -183,7 +186,7 @@ test("a VM that grabs a VF before the last look is seen, and the apply undone", 
   await setUp(demo, "--stop-guest", "web1", "--faults", plan);
   const { exitCode, document } = await demo.json("apply", "-f", spec, "--yes");
   assert.deepEqual([exitCode, document.outcome], [1, "undone"]);
-  const failed = document.actions.filter(({ result }: Result) => result === "failed");
+  const failed = failedOf(document.actions);
   assert.partialDeepStrictEqual(failed, [{ kind: "remove-vfs", error: { code: "would-disrupt" } }]);
   assert.deepEqual(await demo.counts(), atStart);
   assert.equal((await setUp(demo, "--status")).guests[0].running, true);
