@@ -16,11 +16,12 @@ export type Verification = {
   readonly remaining: Pick<Plan, "actions" | "problems">;
 };
 
-/** The inventory that a plan of `spec` needs: overrides and MSI-X counts only of its PFs. */
+/** The inventory that a plan of `spec` needs: overrides and MSI-X counts only of its PFs, and what
+ * other managers claim. */
 export async function inventoryFor(host: Host, spec: Spec): Promise<Inventory> {
   const search = await host.inventory({ ...fullInventory, census: false });
   const detailOf = matchPfs(spec, search).matched.map(({ pf }) => pf.address);
-  return await host.inventory({ ...fullInventory, detailOf });
+  return await host.inventory({ ...fullInventory, detailOf, claims: true });
 }
 
 export async function verify(host: Host, spec: Spec, consent: Consent): Promise<Verification> {

@@ -12,6 +12,10 @@ import { SriovError } from "../model/errors.ts";
 const stateFileOf = (machine: string, paths: Paths): string =>
   join(machinesDir(paths), `${encodeURIComponent(machine)}.sqlite`);
 
+/** Where one puts other managers' files for an emulated machine: `demo.root/etc/netplan/...`. */
+const configRootOf = (machine: string, paths: Paths): string =>
+  join(machinesDir(paths), `${encodeURIComponent(machine)}.root`);
+
 async function openEmulated(machine: string, { paths, speed }: HostWish): Promise<Host> {
   const { openEmulatedHost } = await import("../host/emulated/emulated-host.ts");
   const { profileOf } = await import("../host/emulated/machine-list.ts");
@@ -20,6 +24,7 @@ async function openEmulated(machine: string, { paths, speed }: HostWish): Promis
   return openEmulatedHost({
     name: machine,
     statePath: stateFileOf(machine, paths),
+    configRoot: configRootOf(machine, paths),
     ...(speed === null ? {} : { speed }),
   });
 }

@@ -19,10 +19,15 @@ export async function planOn(host: Host, spec: Spec, consent: Consent): Promise<
 /** Problems that stand in the way of nothing but harm: consent would lift them. */
 export const isRefusal = ({ code }: { readonly code: string }): boolean => code === "would-disrupt";
 
-/** 0 nothing in the way, 2 the spec does not fit the host, 3 somebody would be harmed. */
+/** Nothing is wrong with the spec: somebody else is in the way. */
+const isForOthers = ({ code }: { readonly code: string }): boolean =>
+  code === "would-disrupt" || code === "co-owned";
+
+/** 0 nothing in the way, 2 the spec does not fit the host, 3 somebody would be harmed or is in the
+ * way. */
 export function exitCodeOfPlan({ problems }: Plan): number {
   if (problems.length === 0) return 0;
-  return problems.every(isRefusal) ? 3 : 2;
+  return problems.every(isForOthers) ? 3 : 2;
 }
 
 export const isEmptyPlan = ({ actions, problems }: Plan): boolean =>

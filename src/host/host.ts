@@ -48,6 +48,8 @@ export type InventoryOptions = {
   readonly detailOf: readonly Address[];
   /** Limits the inventory to these PFs; null is all. */
   readonly only: readonly Address[] | null;
+  /** What other network managers' configuration claims: reads their files. */
+  readonly claims?: boolean;
 };
 
 export const fullInventory: InventoryOptions = {

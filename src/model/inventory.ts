@@ -3,6 +3,7 @@
 // why; an empty list means "known to be none".
 
 import type { Address } from "./bdf.ts";
+import type { Claim } from "./claim.ts";
 import type { Problem } from "./problem.ts";
 import type { VfPolicy } from "./vf-attribute.ts";
 
@@ -139,6 +140,8 @@ export type Inventory = {
   readonly bridges: readonly Bridge[];
   /** PCI drivers that are loaded: what a function can be bound to now. */
   readonly loadedDrivers: readonly string[];
+  /** What other managers' configuration says about SR-IOV; absent unless asked for. */
+  readonly claims?: readonly Claim[];
   readonly problems: readonly Problem[];
 };
 

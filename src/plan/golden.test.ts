@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { freshIgbPolicy, inventoryOf, netdevOf, pfOf, vfOf } from "../../test/inventory-of.ts";
 import type { Inventory, Netdev, Pf, Vf } from "../model/inventory.ts";
+import { readClaims } from "../coexist/claims.ts";
 import { parseSpec } from "../model/spec-text.ts";
 import type { VfPolicy } from "../model/vf-attribute.ts";
 import { formatPlan } from "./plan-text.ts";
@@ -25,6 +26,8 @@ type Case = {
   readonly physicalFunctions: readonly PfPart[];
   readonly loadedDrivers?: readonly string[];
   readonly consent?: readonly string[];
+  /** Other managers' files by path, as lines. */
+  readonly files?: Readonly<Record<string, readonly string[]>>;
 };
 
 function readPf({ virtualFunctions = {}, netdevs, ...part }: PfPart): Pf {
@@ -40,11 +43,12 @@ function readPf({ virtualFunctions = {}, netdevs, ...part }: PfPart): Pf {
   return { ...plain, netdevs: netdevs?.map(netdevOf) ?? plain.netdevs, virtualFunctions: vfs };
 }
 
-function readInventory({ physicalFunctions, loadedDrivers }: Case): Inventory {
-  return inventoryOf(
-    physicalFunctions.map(readPf),
-    loadedDrivers === undefined ? {} : { loadedDrivers },
-  );
+function readInventory({ physicalFunctions, loadedDrivers, files = {} }: Case): Inventory {
+  const given = Object.entries(files).map(([path, lines]) => ({ path, text: lines.join("\n") }));
+  return inventoryOf(physicalFunctions.map(readPf), {
+    ...readClaims(given),
+    ...(loadedDrivers === undefined ? {} : { loadedDrivers }),
+  });
 }
 
 const root = join(import.meta.dirname, "golden");

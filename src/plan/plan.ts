@@ -8,6 +8,7 @@ import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Spec } from "../model/spec.ts";
 import { moduleOf } from "./binding.ts";
+import { coOwners } from "./co-owned.ts";
 import { consentProblems } from "./disruption.ts";
 import { matchPfs, type MatchedPf } from "./match.ts";
 import { diffPf, type PfDiff } from "./pf-diff.ts";
@@ -93,6 +94,7 @@ export function plan({ spec, inventory, consent }: PlanInput): Plan {
   const matching = matchPfs(spec, inventory);
   const { wanted, problems } = wantedPfs(spec, inOrder(matching.matched, inventory));
   const diffs = wanted.map((pf) => planPf(pf, consent));
+  const others = coOwners(wanted, inventory);
   const actions = [...moduleActions(diffs, inventory), ...diffs.flatMap((diff) => diff.actions)];
   return {
     actions: actions.map((action, index): Action => ({ ...action, id: `a${index + 1}` })),
@@ -100,9 +102,10 @@ export function plan({ spec, inventory, consent }: PlanInput): Plan {
       ...matching.problems,
       ...problems,
       ...macProblems(wanted),
+      ...others.problems,
       ...diffs.flatMap((diff) => diff.problems),
     ],
-    warnings: [...matching.warnings, ...assignWarnings(spec)],
+    warnings: [...matching.warnings, ...assignWarnings(spec), ...others.warnings],
     unverifiable: diffs.flatMap(({ unverifiable }) => unverifiable),
     losses: diffs.flatMap(({ losses }) => losses),
   };

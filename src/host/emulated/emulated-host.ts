@@ -17,14 +17,13 @@ import type {
 import { buildMachine } from "./build.ts";
 import { configSpaceOf } from "./config-space.ts";
 import { describeRequest } from "./describe.ts";
-import { vfDrivers } from "./drivers.ts";
 import type { MachineEvent } from "./events.ts";
 import { applyEvent } from "./events.ts";
 import type { Fault } from "./faults.ts";
 import { effectOf, faultKeyOf, takeFaults } from "./faults.ts";
-import { identityOf, inventoryOf } from "./inventory.ts";
+import { arrivalOf, identityOf, inventoryOf } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
-import { findPf, linkedVfs } from "./machine.ts";
+import { findPf } from "./machine.ts";
 import { profileOf } from "./machine-list.ts";
 import { advanceOnce, advanceTo, nextWakeMs, startOperation } from "./operations.ts";
 import { ownersOf } from "./owners.ts";
@@ -49,6 +48,8 @@ export type EmulatedHostOptions = {
   readonly lockModel?: LockModel;
   /** Makes the machine anew. */
   readonly reset?: boolean;
+  /** Folder that stands for the machine's root where other managers' files are concerned. */
+  readonly configRoot?: string;
 };
 
 export interface EmulatedHost extends Host {
@@ -84,6 +85,7 @@ class MachineHost implements EmulatedHost {
   readonly store: MachineStore;
   readonly identity: HostIdentity;
   readonly #speed: number;
+  readonly #configRoot: string | null;
   readonly #session: string;
   readonly #openedAtRealMs = performance.now();
   readonly #openedAtMs: number;
@@ -92,8 +94,10 @@ class MachineHost implements EmulatedHost {
   #isPumpDue = false;
   #isClosed = false;
 
-  constructor(store: MachineStore, { speed = Infinity, faults, lockModel }: EmulatedHostOptions) {
+  constructor(store: MachineStore, options: EmulatedHostOptions) {
+    const { speed = Infinity, faults, lockModel, configRoot = null } = options;
     this.store = store;
+    this.#configRoot = configRoot;
     this.#speed = speed;
     this.#session = sessionOf(hostCount++);
     this.identity = store.transact((machine) => {
@@ -120,6 +124,13 @@ class MachineHost implements EmulatedHost {
   }
 
   async inventory(options: InventoryOptions): Promise<Inventory> {
+    const inventory = this.#inventory(options);
+    if (options.claims !== true || this.#configRoot === null) return inventory;
+    const { withClaims } = await import("../config-files.ts");
+    return withClaims(inventory, this.#configRoot);
+  }
+
+  #inventory(options: InventoryOptions): Inventory {
     return this.#transact((machine) => {
       const key = { verb: "inventory", target: null, vfIndex: null, attribute: null } as const;
       for (const { effect } of takeFaults(machine.state, key)) {
@@ -282,14 +293,3 @@ class MachineHost implements EmulatedHost {
 
 const operationOf = ({ state }: Machine, id: number): Operation | null =>
   state.core.operations.find((operation) => operation.id === id) ?? null;
-
-function arrivalOf(machine: Machine, address: Address): VfArrival {
-  const pf = findPf(machine, address);
-  if (pf === null) return { numVfs: 0, withoutNetdev: [] };
-  const withoutNetdev: number[] = [];
-  pf.vfs.forEach((vf, vfIndex) => {
-    if (vf?.driver === undefined || vf.netdev !== undefined) return;
-    if (vfDrivers[vf.driver]?.isNetwork === true) withoutNetdev.push(vfIndex);
-  });
-  return { numVfs: linkedVfs(pf), withoutNetdev };
-}

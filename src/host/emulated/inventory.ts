@@ -4,18 +4,18 @@
 import type { HostIdentity, Inventory, Netdev, Pf, PciLink, Vf } from "../../model/inventory.ts";
 import type { Problem } from "../../model/problem.ts";
 import type { VfPolicy } from "../../model/vf-attribute.ts";
-import { compareAddresses, formatBdf, slotOf, vfTarget } from "../../model/bdf.ts";
+import { type Address, compareAddresses, formatBdf, slotOf, vfTarget } from "../../model/bdf.ts";
 import { vfRoutingId } from "../../pci/routing-id.ts";
 import { decodeLink } from "../../netlink/link.ts";
-import type { InventoryOptions } from "../host.ts";
+import type { InventoryOptions, VfArrival } from "../host.ts";
 import { cardOf } from "./cards.ts";
 import type { PfDriver } from "./drivers.ts";
-import { pfDriverOf } from "./drivers.ts";
+import { pfDriverOf, vfDrivers } from "./drivers.ts";
 import { effectOf, takeFaults } from "./faults.ts";
 import type { ReportedVf } from "./link-message.ts";
 import { linkMessageOf } from "./link-message.ts";
 import type { Machine } from "./machine.ts";
-import { bdfOf, findPort, linkedVfs, placementOf } from "./machine.ts";
+import { bdfOf, findPf, findPort, linkedVfs, placementOf } from "./machine.ts";
 import { hasLink } from "./netdevs.ts";
 import { isChanging } from "./operations.ts";
 import { pfOwners, vfOwners } from "./owners.ts";
@@ -241,4 +241,16 @@ function reportedPolicy(pf: PfState, driver: PfDriver, vf: VfState): VfPolicy {
   // igb_vf_reset(): the VF's own choice is stored where nobody set an address.
   if (pf.driver !== "igb" || !isMacUnset || vf.netdev === undefined) return policy;
   return { ...policy, mac: vf.netdev.mac };
+}
+
+/** Which VFs are there, and which of them still wait for a netdev. */
+export function arrivalOf(machine: Machine, address: Address): VfArrival {
+  const pf = findPf(machine, address);
+  if (pf === null) return { numVfs: 0, withoutNetdev: [] };
+  const withoutNetdev: number[] = [];
+  pf.vfs.forEach((vf, vfIndex) => {
+    if (vf?.driver === undefined || vf.netdev !== undefined) return;
+    if (vfDrivers[vf.driver]?.isNetwork === true) withoutNetdev.push(vfIndex);
+  });
+  return { numVfs: linkedVfs(pf), withoutNetdev };
 }

@@ -86,7 +86,7 @@ export class LinuxHost implements Host {
     return this.#links;
   }
 
-  inventory(options: InventoryOptions): Promise<Inventory> {
+  async inventory(options: InventoryOptions): Promise<Inventory> {
     const readLinks = async (reader: TreeReader, steadyPfs: readonly Address[]) => {
       const [links, { readLinkFacts }] = await Promise.all([
         this.#openLinks(),
@@ -94,7 +94,7 @@ export class LinuxHost implements Host {
       ]);
       return readLinkFacts({ links, paths: this.#paths, steadyPfs }, reader);
     };
-    return readInventory(
+    const inventory = await readInventory(
       {
         paths: this.#paths,
         identity: this.identity,
@@ -103,6 +103,9 @@ export class LinuxHost implements Host {
       },
       options,
     );
+    if (options.claims !== true) return inventory;
+    const { withClaims } = await import("../config-files.ts");
+    return withClaims(inventory, this.#paths.isLive ? "/" : this.#paths.prefix);
   }
 
   async #census(functions: readonly CensusFunction[]): Promise<OwnersByAddress> {
