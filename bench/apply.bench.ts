@@ -64,7 +64,8 @@ function requestsOf({ actions }: Plan): HostRequest[] {
 
 async function applyMs(lockModel: LockModel, policy: object): Promise<Measured> {
   const host = await openHost(lockModel);
-  const session = { host, journals: memoryJournals(), lockFd: null, now: countingClock() };
+  const clock = { now: countingClock(), bootMs: () => 0 };
+  const session = { ...clock, host, journals: memoryJournals(), lockFd: null };
   const measured: Measured[number][] = [];
   for (const numVfs of sizes) {
     const spec = specOf(numVfs, policy);

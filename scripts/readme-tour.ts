@@ -32,6 +32,7 @@ async function outputOf(commandLine: string, directory: string): Promise<string>
     },
     isRoot: false,
     ask: null,
+    askWithin: null,
     onInterrupt: () => () => {},
   };
   await main(commandLine.split(" ").slice(1), io, hosts);
@@ -68,7 +69,7 @@ export async function refreshTour(text: string): Promise<string> {
 
 /** Times are as of the last refresh, and no reason for another one. */
 export const withoutTimes = (text: string): string =>
-  text.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+Z)?/g, "TIME");
+  text.replaceAll(/(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d(?:\.\d+Z)?\b/g, "TIME");
 
 export const readTour = (): string => readFileSync(readme, "utf8");
 

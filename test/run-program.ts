@@ -35,6 +35,8 @@ export const stateIn = (directory: string): Record<string, string> => ({
   SRIOVCTL_RUN_DIR: join(directory, "run"),
   SRIOVCTL_STATE_DIR: join(directory, "state"),
   SRIOVCTL_CONFIG_DIR: join(directory, "config"),
+  // A test that is about confirming says so itself.
+  SRIOVCTL_CONFIRM_WITHIN: "off",
 });
 
 export async function runProgram(
@@ -56,6 +58,7 @@ export async function runProgram(
     env,
     isRoot: false,
     ask: answers === undefined ? null : async () => left.shift() ?? "",
+    askWithin: answers === undefined ? null : async () => left.shift() ?? null,
     onInterrupt: () => () => {},
   };
   const exitCode = await main(argv, io, { ...hosts, ...wiring });

@@ -172,7 +172,7 @@ for (const story of stories) {
     assert.deepEqual(await stateOf(bench), story.state);
     if (story.outcome === "done") assert.equal(report.verify?.empty, true);
     if (story.outcome === "undone") assert.deepEqual(report.notRestored, []);
-    const problems = unfinished(bench.journals, bench.host.identity);
+    const problems = unfinished(bench.journals, bench.host.identity, bench.view);
     assert.equal(problems.length, story.outcome === "stuck" ? 1 : 0);
   });
 }
@@ -234,7 +234,7 @@ test("an interrupted apply undoes, or leaves the rest for recover, as told", asy
     const { signal } = abort;
     const report = await applySpec(bench, toFour, { signal, onProgress, onInterrupt });
     assert.equal(report.outcome, onInterrupt === "undo" ? "undone" : "interrupted");
-    const open = unfinished(bench.journals, bench.host.identity);
+    const open = unfinished(bench.journals, bench.host.identity, bench.view);
     assert.equal(open.length, onInterrupt === "undo" ? 0 : 1);
     if (onInterrupt === "undo") assert.deepEqual(await stateOf(bench), before);
   }

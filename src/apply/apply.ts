@@ -9,9 +9,10 @@ import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
 import { plan } from "../plan/plan.ts";
 import { runBackward } from "./backward.ts";
+import { armedEntry, endEntry, type ConfirmWish } from "./confirm-window.ts";
 import { differencesFrom, factsOf, type FactDifference, type PfFacts } from "./facts.ts";
 import { runForward } from "./forward.ts";
-import { journalFormat, type JournalHeader, type Outcome } from "./journal.ts";
+import type { JournalHeader, Outcome } from "./journal.ts";
 import { nextId } from "./journal-store.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { actionReports, backwardOutcome, forwardOutcome, type Report } from "./report.ts";
@@ -43,6 +44,8 @@ export type ApplyRequest = RunOptions & {
   readonly command: string;
   /** Adapters with problems stay untouched; `stop` touches nothing then. */
   readonly onProblem: "stop" | "skip-adapter";
+  /** Undone after that time unless it is confirmed; absent: it stays. */
+  readonly confirm?: ConfirmWish;
 };
 
 const quoted = ({ code, message }: PlanProblem): string => `${code}: ${message}`;
@@ -90,7 +93,7 @@ function headerOf(
   const { name, machineId, bootId, kernelRelease } = session.host.identity;
   return {
     entry: "header",
-    format: journalFormat,
+    format: request.confirm === undefined ? "sriovctl-journal/1" : "sriovctl-journal/2",
     host: { name, machineId, bootId, kernelRelease },
     startedAt: session.now(),
     command: request.command,
@@ -153,7 +156,7 @@ async function endingOf(
 
 function emptyReport(verification: Verification): Report {
   const outcome = verification.empty ? "done" : "partial";
-  const rest = { actions: [], warnings: [], notRestored: null };
+  const rest = { actions: [], warnings: [], notRestored: null, confirmByMs: null };
   return { journal: null, outcome, verify: verification, ...rest };
 }
 
@@ -170,6 +173,23 @@ async function beginJournal(
   } catch (error) {
     await writer.close();
     journals.remove(id);
+    throw error;
+  }
+}
+
+/** Before the first action, so that whatever becomes of us, somebody takes it back. */
+async function armWindow(
+  session: Session,
+  writer: JournalWriter,
+  id: string,
+  { withinMs, arm }: ConfirmWish,
+): Promise<void> {
+  await writer.write(armedEntry(withinMs, session));
+  try {
+    await arm(id);
+  } catch (error) {
+    // Nothing was begun, so nothing is left to undo.
+    await writer.write(endEntry("undone", null, session));
     throw error;
   }
 }
@@ -194,7 +214,8 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
   const id = nextId(session.journals.ids(), session.now());
   const writer = await beginJournal(session, id, headerOf(session, request, { actions, before }));
   try {
-    const { keepGoing, signal, onProgress } = request;
+    const { keepGoing, signal, onProgress, confirm } = request;
+    if (confirm !== undefined) await armWindow(session, writer, id, confirm);
     const { host, lockFd } = session;
     const fresh = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
     const options = { keepGoing, signal, onProgress, actions, consent, ...fresh };
@@ -204,9 +225,11 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
       actions.map((action) => action.id),
     );
     const ending = await endingOf(session, run, { ...request, before });
-    await writer.write({ entry: "end", at: session.now(), outcome: ending.outcome });
+    const end = endEntry(ending.outcome, confirm?.withinMs ?? null, session);
+    await writer.write(end);
     pruneJournals(session, journals);
-    return { journal: id, ...ending, actions: actionReports(run), warnings: run.warnings };
+    const report = { journal: id, ...ending, actions: actionReports(run), warnings: run.warnings };
+    return { ...report, confirmByMs: end.deadlineMs ?? null };
   } finally {
     await writer.close();
   }

@@ -3,7 +3,10 @@
 
 import type { HostIdentity } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
+import { wallTimeOf, type Clock } from "./clock.ts";
+import type { ConfirmWindow } from "./confirm-window.ts";
 import { isOpen, type Journal, type Outcome } from "./journal.ts";
+import { isAlive } from "./lock.ts";
 import { readJournal, readJournals, type JournalStore } from "./journal-store.ts";
 import { placeOf } from "./recovery.ts";
 
@@ -17,6 +20,8 @@ export type HistoryEntry = {
   readonly numActions: number;
   readonly numDone: number;
   readonly endings: Journal["endings"];
+  /** null: it did not wait for a confirmation. */
+  readonly window: ConfirmWindow | null;
 };
 
 const numDone = ({ states }: Journal): number =>
@@ -29,7 +34,7 @@ export function history(
 ): { readonly entries: readonly HistoryEntry[]; readonly problems: readonly Problem[] } {
   const { journals, problems, unborn } = readJournals(store);
   const entries = journals.map((journal): HistoryEntry => {
-    const { id, header, outcome, endings } = journal;
+    const { id, header, outcome, endings, window } = journal;
     return {
       journal: id,
       startedAt: header.startedAt,
@@ -39,12 +44,15 @@ export function history(
       numActions: header.actions.length,
       numDone: numDone(journal),
       endings,
+      window,
     };
   });
   return { entries, problems: [...problems, ...unborn] };
 }
 
-const closedEnd = /\{"entry":"end",[^\n]*"outcome":"(?!stuck|interrupted)[a-z-]+"\}\n$/;
+// An end that leaves something to confirm has the deadline behind its outcome.
+const closedEnd =
+  /\{"entry":"(?:confirmed",[^\n]*|end",[^\n]*"outcome":"(?!stuck|interrupted)[a-z-]+")\}\n$/;
 
 /** Reads the whole file only where its last line is no lasting end. */
 function mayBeOpen(store: JournalStore, id: string): boolean {
@@ -56,20 +64,50 @@ function mayBeOpen(store: JournalStore, id: string): boolean {
   }
 }
 
-/** By its pid: a recycled one delays the warning, and the lock still keeps others out. */
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives and is somebody else's.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+/** How windows are told: by which clock, and whether the watchdog of a journal is alive. */
+export type WindowView = {
+  readonly clock: Clock;
+  readonly isWatched: (journal: string) => boolean;
+};
+
+const clockWords = (time: Date): string => time.toTimeString().slice(0, 8);
+
+/** Says until when it can be confirmed; null: it need not, or not any more. */
+function windowProblem(
+  { id, header: { command, startedAt }, window }: Journal,
+  where: string,
+  { clock, isWatched }: WindowView,
+): Problem | null {
+  if (window === null) return null;
+  const subject = `${command} of ${startedAt}`;
+  const code = "unconfirmed-apply";
+  if (window.state === "revert-failed") {
+    const why = window.error === null ? "" : `: ${window.error.message}`;
+    const hint = "Run sriovctl rollback to try again, or sriovctl confirm to keep it";
+    return { code: "not-reverted", where, message: `Not taken back: ${subject}${why}`, hint };
   }
+  if (window.state !== "armed") return null;
+  const isOver = clock.bootMs() >= window.deadlineMs;
+  if (!isWatched(id)) {
+    const message = `Unconfirmed, and its watchdog is gone: ${subject} does not revert by itself`;
+    const hint = "Run sriovctl confirm to keep it, or sriovctl rollback to take it back";
+    return { code, where, message, hint };
+  }
+  const time = clockWords(wallTimeOf(window.deadlineMs, clock));
+  const deadline = isOver ? `is being reverted, as was due at ${time}` : `reverts at ${time}`;
+  return {
+    code,
+    where,
+    message: `Unconfirmed: ${subject} ${deadline}`,
+    hint: "Run sriovctl confirm",
+  };
 }
 
-/** Applies of this machine and boot that recover must see to, and journals that are damaged. */
-export function unfinished(store: JournalStore, host: HostIdentity): Problem[] {
+/**
+ * Applies of this machine and boot that recover must see to or that wait for a confirmation, and
+ * journals that are damaged.
+ */
+export function unfinished(store: JournalStore, host: HostIdentity, view: WindowView): Problem[] {
   const problems: Problem[] = [];
   for (const id of store.ids()) {
     if (!mayBeOpen(store, id)) continue;
@@ -79,17 +117,26 @@ export function unfinished(store: JournalStore, host: HostIdentity): Problem[] {
       continue;
     }
     const { journal } = decoded;
-    if (!isOpen(journal) || placeOf(journal, host) !== "here") continue;
-    const { command, startedAt, pid } = journal.header;
+    if (placeOf(journal, host) !== "here") continue;
     const where = store.pathOf(id);
-    if (isAlive(pid)) {
-      const message = `An apply is running in process ${pid}: ${command} of ${startedAt}`;
-      problems.push({ code: "apply-running", where, message });
-      continue;
-    }
-    const message = `An apply has not ended: ${command} of ${startedAt} (journal ${id})`;
-    const hint = "Run sriovctl recover to finish or undo it";
-    problems.push({ code: "unfinished-apply", where, message, hint });
+    const open = isOpen(journal) ? openProblem(journal, where) : null;
+    if (open !== null) problems.push(open);
+    // While somebody works on it, what it comes to is not known.
+    const window = open?.code === "apply-running" ? null : windowProblem(journal, where, view);
+    if (window !== null) problems.push(window);
   }
   return problems;
+}
+
+function openProblem({ id, header, pid }: Journal, where: string): Problem {
+  const { command, startedAt } = header;
+  // Our own is one that had the same number before.
+  if (pid !== process.pid && isAlive(pid)) {
+    const what = pid === header.pid ? "An apply is running" : "An apply is taken up again";
+    const message = `${what} in process ${pid}: ${command} of ${startedAt}`;
+    return { code: "apply-running", where, message };
+  }
+  const message = `An apply has not ended: ${command} of ${startedAt} (journal ${id})`;
+  const hint = "Run sriovctl recover to finish or undo it";
+  return { code: "unfinished-apply", where, message, hint };
 }

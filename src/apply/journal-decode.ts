@@ -8,7 +8,7 @@ import { parseBdf } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
 import type { VfAttributeName } from "../model/vf-attribute.ts";
 import {
-  journalFormat,
+  journalFormats,
   replay,
   type ActionResult,
   type Direction,
@@ -121,7 +121,7 @@ const isPfFacts = shape({
 
 const isHeader = shape({
   entry: oneOf("header"),
-  format: oneOf(journalFormat),
+  format: oneOf(...journalFormats),
   host: shape({
     name: isText,
     machineId: orNull(isText),
@@ -167,19 +167,22 @@ const isResult = shape({
 });
 
 const isEntry = byName("entry", {
-  intent: shape({ direction: oneOf(...directions), actions: listOf(isText) }),
-  result: shape({
+  "intent": shape({ direction: oneOf(...directions), actions: listOf(isText) }),
+  "result": shape({
     direction: oneOf(...directions),
     results: listOf(isResult),
   }),
-  resumed: shape({
+  "resumed": shape({
     at: isText,
     command: isText,
     pid: isCount,
     direction: oneOf(...directions),
     consent: listOf(isText),
   }),
-  end: shape({ at: isText, outcome: oneOf(...outcomes) }),
+  "end": shape({ at: isText, outcome: oneOf(...outcomes), deadlineMs: optional(isCount) }),
+  "armed": shape({ at: isText, withinMs: isCount, armedMs: isCount, deadlineMs: isCount }),
+  "confirmed": shape({ at: isText, command: isText, pid: isCount }),
+  "not-reverted": shape({ at: isText, error: isError }),
 }) as (value: unknown) => value is JournalEntry;
 
 function parseJson(line: string): unknown {
@@ -209,8 +212,8 @@ const moveAway = "Compare the host with its spec (sriovctl drift), then move the
 function headerProblem(path: string, value: unknown): DecodedJournal {
   const format = isObject(value) ? value["format"] : undefined;
   const version = /^sriovctl-journal\/(\d+)$/.exec(String(format))?.[1];
-  if (version !== undefined && Number(version) > 1) {
-    const words = `Cannot read journal: its format is ${String(format)}, wanted ${journalFormat}`;
+  if (version !== undefined && Number(version) > journalFormats.length) {
+    const words = `Cannot read journal: its format is ${String(format)}, wanted ${journalFormats.at(-1)}`;
     return damaged("journal-newer", path, words, "Use the version of sriovctl that wrote it");
   }
   const words = "Cannot read journal: its first line is not the header of a journal";

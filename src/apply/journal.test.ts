@@ -11,7 +11,6 @@ import { decodeJournal, type DecodedJournal } from "./journal-decode.ts";
 import {
   formatEntry,
   isOpen,
-  journalFormat,
   type ActionState,
   type Journal,
   type JournalEntry,
@@ -32,7 +31,7 @@ const action = (id: string): Action => ({
 
 const header: JournalHeader = {
   entry: "header",
-  format: journalFormat,
+  format: "sriovctl-journal/2",
   host: { name: "emulated:demo", machineId: "m", bootId: "b", kernelRelease: "6.12.0" },
   startedAt: "2026-08-01T10:15:00.000Z",
   command: "sriovctl apply -f spec.yaml",
@@ -163,7 +162,7 @@ test("a journal torn at any byte keeps every whole line before it", () => {
 const damages: readonly (readonly [name: string, text: string, code: string, where: string])[] = [
   ["an empty line", "\n", "journal-damaged", "/j/1.jsonl:1"],
   ["another document", '{"format":"sriovctl-plan/1"}\n', "journal-damaged", "/j/1.jsonl:1"],
-  ["a newer format", '{"format":"sriovctl-journal/2"}\n', "journal-newer", "/j/1.jsonl"],
+  ["a newer format", '{"format":"sriovctl-journal/3"}\n', "journal-newer", "/j/1.jsonl"],
   ["bytes that are no text", "\u0000\n", "journal-damaged", "/j/1.jsonl:1"],
   [
     "garbage between two lines",
@@ -206,6 +205,19 @@ test("decoding a journal never throws, whatever bytes are changed", () => {
       if (decoded.kind === "damaged") assert.match(decoded.problem.message, /^Cannot read/);
     }),
   );
+});
+
+test("a journal of format version 2 is read, with the window in which it was confirmed", () => {
+  const path = join(import.meta.dirname, "fixtures", "journal-2.jsonl");
+  const journal = journalOf(readFileSync(path));
+  assert.equal(journal.outcome, "done");
+  assert.deepEqual(journal.window, {
+    state: "confirmed",
+    at: "2026-01-01T00:00:04.000Z",
+    withinMs: 90_000,
+    deadlineMs: 1_091_200,
+    error: null,
+  });
 });
 
 test("a journal of format version 1 is read", () => {

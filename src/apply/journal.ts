@@ -1,14 +1,20 @@
 // The journal of one apply: JSON lines, append-only. A header says what is to be done and on
 // which machine and boot; then an intent before and a result after each action, whichever
 // direction it runs in; `resumed` where recover or rollback took it up again; `end` with the
-// outcome. Everything recovery knows comes from replaying these lines, so they carry data only.
+// outcome; `armed` and `confirmed` where it waits for a confirmation (confirm-window.ts).
+// Everything recovery knows comes from replaying these lines, so they carry data only.
 
 import type { Action } from "../model/action.ts";
 import type { ErrorCode, SriovError } from "../model/errors.ts";
 import type { Consent } from "../model/plan.ts";
+import { windowAfter, type ConfirmWindow } from "./confirm-window.ts";
 import type { PfFacts } from "./facts.ts";
 
-export const journalFormat = "sriovctl-journal/1";
+/** Version 2 has the entries and fields of a confirmation window; a journal without one is still
+ * written as version 1, so that an older sriovctl reads it after a downgrade. */
+export const journalFormats = ["sriovctl-journal/1", "sriovctl-journal/2"] as const;
+
+type JournalFormat = (typeof journalFormats)[number];
 
 /** `undo` runs an action's inverse. */
 export type Direction = "do" | "undo";
@@ -51,7 +57,7 @@ type JournalHost = {
 
 export type JournalHeader = {
   readonly entry: "header";
-  readonly format: typeof journalFormat;
+  readonly format: JournalFormat;
   readonly host: JournalHost;
   /** ISO 8601, by the caller's clock; for people only, order is in the file name. */
   readonly startedAt: string;
@@ -80,7 +86,30 @@ export type JournalEntry =
       /** Consent given in addition to the header's. */
       readonly consent: Consent;
     }
-  | { readonly entry: "end"; readonly at: string; readonly outcome: Outcome };
+  | {
+      readonly entry: "end";
+      readonly at: string;
+      readonly outcome: Outcome;
+      /** Clock.bootMs: the window that is open is counted anew from the end of the apply. */
+      readonly deadlineMs?: number;
+    }
+  /** From here on a watchdog undoes everything at the deadline, unless `confirmed` comes first. */
+  | {
+      readonly entry: "armed";
+      readonly at: string;
+      readonly withinMs: number;
+      /** Both on Clock.bootMs. */
+      readonly armedMs: number;
+      readonly deadlineMs: number;
+    }
+  | {
+      readonly entry: "confirmed";
+      readonly at: string;
+      readonly command: string;
+      readonly pid: number;
+    }
+  /** The watchdog could not even begin, and gave up. */
+  | { readonly entry: "not-reverted"; readonly at: string; readonly error: ActionError };
 
 /**
  * State of an action after replaying the journal. `doing` and `undoing` have an intent and no
@@ -104,6 +133,10 @@ export type Journal = {
   readonly endings: readonly { readonly at: string; readonly outcome: Outcome }[];
   /** The last direction that was begun. */
   readonly direction: Direction;
+  /** Of the process that worked on it last. */
+  readonly pid: number;
+  /** null: the apply never waited for a confirmation. */
+  readonly window: ConfirmWindow | null;
   /** Bytes up to the end of the last whole line; what follows is torn. */
   readonly soundBytes: number;
 };
@@ -122,6 +155,14 @@ export const errorOf = ({ code, message, errno, hint }: SriovError): ActionError
 export const isOpen = ({ outcome }: Journal): boolean =>
   outcome === null || outcome === "stuck" || outcome === "interrupted";
 
+/** True while a watchdog is to undo it unless somebody confirms. */
+export const isArmed = ({ window }: Journal): boolean => window?.state === "armed";
+
+type OfWindow = Extract<JournalEntry, { readonly entry: "armed" | "confirmed" | "not-reverted" }>;
+
+const isOfWindow = (entry: JournalEntry): entry is OfWindow =>
+  entry.entry === "armed" || entry.entry === "confirmed" || entry.entry === "not-reverted";
+
 /** The journal of `entries` in the order in which they were written. Total: unknown ids are kept. */
 export function replay(
   id: string,
@@ -138,15 +179,20 @@ export function replay(
   const endings: { at: string; outcome: Outcome }[] = [];
   let outcome: Outcome | null = null;
   let direction: Direction = "do";
+  let { pid } = header;
+  let window: ConfirmWindow | null = null;
   for (const entry of entries) {
+    window = windowAfter(window, entry);
     if (entry.entry === "end") {
       outcome = entry.outcome;
       endings.push({ at: entry.at, outcome });
       continue;
     }
+    if (isOfWindow(entry)) continue;
     outcome = null;
     direction = entry.direction;
     if (entry.entry === "resumed") {
+      ({ pid } = entry);
       for (const word of entry.consent) consent.add(word);
     } else if (entry.entry === "intent") {
       for (const action of entry.actions) {
@@ -163,5 +209,5 @@ export function replay(
     }
   }
   const found = { states, errors, withoutEffect, consent: [...consent] };
-  return { id, header, ...found, outcome, endings, direction, soundBytes };
+  return { id, header, ...found, outcome, endings, direction, pid, window, soundBytes };
 }

@@ -41,7 +41,8 @@ function readHolder(path: string): LockHolder | null {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** By its pid: a recycled one is believed. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

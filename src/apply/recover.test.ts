@@ -44,7 +44,7 @@ const crashed = async (bench: TestBench): Promise<TestBench> =>
 test("after a crash apply refuses until recover has undone it", async () => {
   const bench = await crashed(await openBench(resized));
   await refused("unfinished-apply", applySpec(bench, toFour));
-  assert.equal(unfinished(bench.journals, bench.host.identity).length, 1);
+  assert.equal(unfinished(bench.journals, bench.host.identity, bench.view).length, 1);
   const report = await recover(bench.session, recovery);
   assert.equal(report?.outcome, "undone");
   assert.deepEqual(report.notRestored, []);

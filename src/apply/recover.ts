@@ -12,7 +12,8 @@ import type { Consent } from "../model/plan.ts";
 import { consentWord } from "../plan/disruption.ts";
 import { notRestored, undoAll, type RunOptions } from "./apply.ts";
 import { runForward } from "./forward.ts";
-import { isOpen, type Direction, type Journal } from "./journal.ts";
+import { endEntry } from "./confirm-window.ts";
+import { isArmed, isOpen, type Direction, type Journal } from "./journal.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { recoveryOf, undoWay, type Recovery, type Way } from "./recovery.ts";
 import { deadlineMs } from "./request.ts";
@@ -42,7 +43,7 @@ async function read(host: Host, pfs: readonly string[]): Promise<Inventory> {
 }
 
 /** The inventory once no PF of the journal is changing; throws `stuck` when that takes too long. */
-async function settledInventory(
+export async function settledInventory(
   host: Host,
   journal: Journal,
   timeoutMs: number,
@@ -137,7 +138,7 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
   return await undoAll(session, run, before);
 }
 
-async function resume(session: Session, resumption: Resumption): Promise<Report> {
+export async function resume(session: Session, resumption: Resumption): Promise<Report> {
   const { journal, direction, consent, command, keepGoing, signal, onProgress } = resumption;
   const { host, lockFd } = session;
   const { actions, before } = journal.header;
@@ -155,10 +156,13 @@ async function resume(session: Session, resumption: Resumption): Promise<Report>
     const left = isUndone ? [] : actions;
     if (isWhole) run.warnings.push(...(await autoprobeWarnings(session, journal, left)));
     const rest = isUndone ? await notRestored(session, before) : ending.notRestored;
-    await writer.write({ entry: "end", at: session.now(), outcome: ending.outcome });
     const { outcome } = ending;
-    const reports = { actions: actionReports(run), warnings: run.warnings };
-    return { journal: journal.id, outcome, ...reports, verify: null, notRestored: rest };
+    const withinMs = isArmed(journal) ? (journal.window?.withinMs ?? null) : null;
+    const end = endEntry(outcome, withinMs, session);
+    await writer.write(end);
+    const reports = { actions: actionReports(run), warnings: run.warnings, notRestored: rest };
+    const confirmByMs = end.deadlineMs ?? null;
+    return { journal: journal.id, outcome, ...reports, verify: null, confirmByMs };
   } finally {
     await writer.close();
   }
@@ -201,8 +205,12 @@ export async function recover(session: Session, request: RecoverRequest): Promis
   return await resume(session, { ...request, journal, way, direction });
 }
 
-const isRollable = ({ outcome }: Journal): boolean =>
-  outcome === "done" || outcome === "partial" || outcome === "unverified";
+/** A way back that ended half-way can be tried again. */
+const isRollable = ({ outcome, window }: Journal): boolean =>
+  outcome === "done" ||
+  outcome === "partial" ||
+  outcome === "unverified" ||
+  (outcome === "undo-failed" && window?.state === "revert-failed");
 
 async function lastApply(session: Session): Promise<Journal> {
   const journals = await readOwnJournals(session);

@@ -24,6 +24,8 @@ export type Report = {
   readonly verify: Verification | null;
   /** After an undo: what is not as it was. null when nothing was undone. */
   readonly notRestored: readonly FactDifference[] | null;
+  /** Undone then unless it is confirmed; on Clock.bootMs. null: it stays. */
+  readonly confirmByMs: number | null;
 };
 
 /** An action in doubt cannot be in a report: its process would not have lived to make one. */

@@ -38,18 +38,22 @@ const openHost = async (): Promise<EmulatedHost> =>
     statePath: null,
   });
 
+const clock = { now: countingClock(), bootMs: () => 0 };
+
 const sessionOf = async (host: EmulatedHost, name: string) =>
   await openSession({
     host,
     journalDirectory: join(folder, name),
     lockFile: join(folder, `${name}.lock`),
     command: "sriovctl apply",
-    now: countingClock(),
+    clock,
     lockWaitMs: 0,
   });
 
 const planOn = async (host: EmulatedHost, spec: typeof oneVf) =>
   makePlan({ spec, inventory: await inventoryFor(host, spec), consent: [] });
+
+const view = { clock, isWatched: () => true };
 
 async function applyOnce(host: EmulatedHost, name: string, spec: typeof oneVf) {
   const session = await sessionOf(host, name);
@@ -77,7 +81,7 @@ test("applies are found again in the order in which they were made", async () =>
       ["000003", "done"],
     ],
   );
-  assert.deepEqual(unfinished(store, host.identity), []);
+  assert.deepEqual(unfinished(store, host.identity, view), []);
 });
 
 test("two sessions on one host exclude each other", async () => {
@@ -126,7 +130,7 @@ test("a journal that lost its tail is an unfinished apply", async () => {
   const bytes = readFileSync(path);
   truncateSync(path, bytes.length - 5);
   const store = directoryStore(join(folder, "tail"));
-  const [problem] = unfinished(store, host.identity);
+  const [problem] = unfinished(store, host.identity, view);
   assert.equal(problem?.code, "unfinished-apply");
   await refused("unfinished-apply", applyOnce(host, "tail", twoVfs));
   const session = await sessionOf(host, "tail");
@@ -134,7 +138,7 @@ test("a journal that lost its tail is an unfinished apply", async () => {
   const report = await recover(session, request);
   session.close();
   assert.equal(report?.outcome, "done");
-  assert.deepEqual(unfinished(store, host.identity), []);
+  assert.deepEqual(unfinished(store, host.identity, view), []);
 });
 
 test("a journal of another machine is no business of this one", async () => {
@@ -145,7 +149,7 @@ test("a journal of another machine is no business of this one", async () => {
   const other = await openHost();
   const identity = { ...other.identity, machineId: "another" };
   const store = directoryStore(join(folder, "clone"));
-  assert.deepEqual(unfinished(store, identity), []);
+  assert.deepEqual(unfinished(store, identity, view), []);
   assert.deepEqual(
     history(store, identity).entries.map(({ place }) => place),
     ["other-machine"],

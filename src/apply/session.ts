@@ -4,18 +4,18 @@
 import type { Host } from "../host/host.ts";
 import type { Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
-import { formatEntry, isOpen, type Journal, type JournalEntry } from "./journal.ts";
+import type { Clock } from "./clock.ts";
+import { formatEntry, isArmed, isOpen, type Journal, type JournalEntry } from "./journal.ts";
+import { windowAfter } from "./confirm-window.ts";
 import { directoryStore, readJournals, type JournalStore } from "./journal-store.ts";
 import { acquireLock } from "./lock.ts";
 import { placeOf } from "./recovery.ts";
 
-export type Session = {
+export type Session = Clock & {
   readonly host: Host;
   readonly journals: JournalStore;
   /** null where nobody else can reach the host: an emulated one inside this process. */
   readonly lockFd: number | null;
-  /** Wall clock as ISO 8601 text, for people who read the journal. */
-  readonly now: () => string;
 };
 
 type SessionWish = {
@@ -25,7 +25,7 @@ type SessionWish = {
   readonly lockFile: string;
   /** As typed, for whoever finds the host locked. */
   readonly command: string;
-  readonly now: () => string;
+  readonly clock: Clock;
   /** How long to wait for the lock; recover waits for a writer that was left behind. */
   readonly lockWaitMs: number;
 };
@@ -34,7 +34,7 @@ type SessionWish = {
 export async function openSession(
   wish: SessionWish,
 ): Promise<Session & { readonly close: () => void }> {
-  const { host, journalDirectory, lockFile, command, now, lockWaitMs } = wish;
+  const { host, journalDirectory, lockFile, command, clock, lockWaitMs } = wish;
   const { name, isWritable } = host.identity;
   if (!isWritable) {
     throw new SriovError("host-read-only", `Cannot change ${name}: it is read-only`, {
@@ -42,14 +42,14 @@ export async function openSession(
       target: name,
     });
   }
-  const holder = { pid: process.pid, command, since: now() };
+  const holder = { pid: process.pid, command, since: clock.now() };
   const lock = await acquireLock(lockFile, { holder, waitMs: lockWaitMs });
   const journals = directoryStore(journalDirectory);
-  return { host, journals, lockFd: lock.fd, now, close: lock.release };
+  return { ...clock, host, journals, lockFd: lock.fd, close: lock.release };
 }
 
 /** Appends entries to a journal that nobody else is writing. */
-async function appendTo(
+export async function appendTo(
   session: Session,
   { id, soundBytes }: Journal,
   entries: readonly JournalEntry[],
@@ -77,23 +77,27 @@ export async function readOwnJournals(session: Session): Promise<readonly Journa
   for (const journal of journals) {
     const place = placeOf(journal, session.host.identity);
     if (place === "other-machine") continue;
-    if (place === "here" || !isOpen(journal)) {
+    if (place === "here" || !(isOpen(journal) || isArmed(journal))) {
       own.push(journal);
       continue;
     }
     const at = session.now();
-    await appendTo(session, journal, [{ entry: "end", at, outcome: "rebooted" }]);
-    own.push({ ...journal, outcome: "rebooted" });
+    const end = { entry: "end", at, outcome: "rebooted" } as const;
+    await appendTo(session, journal, [end]);
+    own.push({ ...journal, outcome: end.outcome, window: windowAfter(journal.window, end) });
   }
   return own;
 }
 
 export function assertNothingUnfinished(journals: readonly Journal[]): void {
-  const open = journals.find(isOpen);
+  const open = journals.find((journal) => isOpen(journal) || isArmed(journal));
   if (open === undefined) return;
   const { id, header } = open;
-  const message = `Cannot begin: ${header.command} of ${header.startedAt} has not ended (journal ${id})`;
-  throw new SriovError("unfinished-apply", message, { operation: "apply", target: id });
+  const isUnfinished = isOpen(open);
+  const what = isUnfinished ? "has not ended" : "waits for its confirmation";
+  const message = `Cannot begin: ${header.command} of ${header.startedAt} ${what} (journal ${id})`;
+  const code = isUnfinished ? "unfinished-apply" : "unconfirmed-apply";
+  throw new SriovError(code, message, { operation: "apply", target: id });
 }
 
 /** Ended journals that are kept; each host keeps its own. */

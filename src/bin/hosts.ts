@@ -2,7 +2,7 @@
 // Each is imported when it is named, so that `--host linux` never loads the emulated machines.
 
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Host } from "../host/host.ts";
 import type { HostWish, Wiring } from "../cli/context.ts";
 import { machinesDir, type Paths } from "../cli/paths.ts";
@@ -59,4 +59,13 @@ const setUpMachine: Wiring["setUpMachine"] = async (name, paths, change) => {
   throw new SpecProblems(source, done.problems, "fault plan");
 };
 
-export const hosts: Wiring = { openHost, setUpMachine };
+/** A checkout is started by its shim, a bundle by itself. */
+function ownCommand(): readonly string[] {
+  const { dirname, filename } = import.meta;
+  const script = filename.endsWith(".ts")
+    ? join(dirname, "..", "..", "bin", "sriovctl.js")
+    : resolve(process.argv[1] ?? filename);
+  return [process.execPath, script];
+}
+
+export const hosts: Wiring = { openHost, setUpMachine, ownCommand: ownCommand() };

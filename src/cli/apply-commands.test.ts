@@ -43,6 +43,7 @@ test("apply makes the host so, verifies, and a second apply has nothing to do", 
     verify: { empty: true, unverifiable: [], remaining: [] },
     warnings: [],
     notRestored: null,
+    confirm: null,
   });
   const list = await json("list");
   const pf = list.document.physicalFunctions.find(

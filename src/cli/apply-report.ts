@@ -6,6 +6,7 @@ import type { Report } from "../apply/report.ts";
 import type { Action } from "../model/action.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import { changeWords } from "../plan/plan-text.ts";
+import type { trialJson } from "./confirming.ts";
 import type { Context } from "./context.ts";
 import { problemJson } from "./inventory-json.ts";
 import { plural } from "./list-text.ts";
@@ -21,7 +22,10 @@ const differenceJson = ({ target, field, before, now }: FactDifference) => ({
   now,
 });
 
-export const reportJson = ({ journal, outcome, actions, verify, ...rest }: Report) => ({
+export const reportJson = (
+  { journal, outcome, actions, verify, ...rest }: Report,
+  confirm: ReturnType<typeof trialJson> = null,
+) => ({
   format: applyFormat,
   outcome,
   journal,
@@ -46,6 +50,7 @@ export const reportJson = ({ journal, outcome, actions, verify, ...rest }: Repor
         },
   warnings: rest.warnings.map(problemJson),
   notRestored: rest.notRestored?.map(differenceJson) ?? null,
+  confirm,
 });
 
 /** An apply that was refused before it began: the same shape, nothing run. */

@@ -2,6 +2,7 @@
 // of the host, and the view of the progress.
 
 import type { RunOptions } from "../apply/apply.ts";
+import { systemClock } from "../apply/clock.ts";
 import { openSession, type Session } from "../apply/session.ts";
 import type { Host } from "../host/host.ts";
 import type { Action } from "../model/action.ts";
@@ -50,8 +51,8 @@ export async function withSession<T>(
 ): Promise<T> {
   const { journalDir: journalDirectory, lockFile } = context.hostPaths;
   const { commandLine: command } = context;
-  const now = (): string => new Date().toISOString();
-  const wish = { host, journalDirectory, lockFile, command, now, lockWaitMs };
+  const clock = systemClock;
+  const wish = { host, journalDirectory, lockFile, command, clock, lockWaitMs };
   const session = await openSession(wish);
   try {
     return await work(session);

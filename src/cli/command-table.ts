@@ -20,6 +20,8 @@ export type CommandRow = {
   readonly operands: readonly (readonly [name: string, summary: string])[];
   readonly options: readonly OptionRow[];
   readonly examples: readonly (readonly [command: string, what: string])[];
+  /** It is about what is unfinished, and says so itself. */
+  readonly saysUnfinished?: true;
   readonly load: () => Promise<RunCommand>;
 };
 
@@ -104,13 +106,28 @@ export const commandTable: readonly CommandRow[] = [
       yesOption,
       consentOption,
       { flags: "--keep-going", summary: "after a failure go on with the others, undo nothing" },
+      {
+        flags: "--confirm-within <time>",
+        summary: "undo it again unless `sriovctl confirm` comes in time: 90s, 5m, 1h; or off",
+        values: ["90s", "5m", "off"],
+      },
     ],
     examples: [
       ["sriovctl apply -f host.yaml", "plan, ask, do, verify"],
       ["sriovctl apply night.plan --yes", "a saved plan, if the host is still as it was"],
+      ["sriovctl apply -f host.yaml --confirm-within 90s", "goes back unless confirmed"],
       ["sriovctl apply -f host.yaml --yes --json", "for programs"],
     ],
     load: async () => (await import("./commands/apply.ts")).applyCommand,
+  },
+  {
+    name: "confirm",
+    summary: "Keep the change of an apply that waits for it (--confirm-within)",
+    operands: [],
+    options: [],
+    examples: [["sriovctl confirm", "still there: it stays"]],
+    saysUnfinished: true,
+    load: async () => (await import("./commands/confirm.ts")).confirmCommand,
   },
   {
     name: "drift",

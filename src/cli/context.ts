@@ -24,6 +24,8 @@ export type Wiring = {
   /** Changes an emulated machine from outside and says how it then is. Throws SriovError
    * `host-unknown`, and SpecProblems for a fault plan. */
   setUpMachine(machineName: string, paths: Paths, change: MachineChange): Promise<MachineStatus>;
+  /** Starts this very program, from whatever folder: command and first arguments. */
+  readonly ownCommand: readonly string[];
 };
 
 export type Context = {

@@ -23,7 +23,7 @@ const damages: readonly (readonly [
   message: RegExp,
 ])[] = [
   ["damaged", (text) => text.replace('"intent"', '"inte'), /\.jsonl:2: .*line 2 of \d+ is damaged/],
-  ["newer", (text) => text.replace("journal/1", "journal/2"), /\.jsonl: .*sriovctl-journal\/2, /],
+  ["newer", (text) => text.replace("journal/1", "journal/3"), /\.jsonl: .*sriovctl-journal\/3, /],
 ];
 
 for (const [what, damage, message] of damages) {

@@ -8,6 +8,11 @@ export type Sink = {
   readonly columns: number;
 };
 
+type AskWithin = (
+  question: (leftMs: number) => string,
+  leftMs: () => number,
+) => Promise<string | null>;
+
 export type Io = {
   readonly stdout: Sink;
   readonly stderr: Sink;
@@ -16,6 +21,11 @@ export type Io = {
   readonly isRoot: boolean;
   /** Asks the person at the terminal and returns the answer; null where nobody is there. */
   readonly ask: ((question: string) => Promise<string>) | null;
+  /**
+   * Asks with a countdown: `question` is shown anew each second, until `leftMs` is no longer above
+   * 0. null: nobody answered. As a whole null where nobody is there.
+   */
+  readonly askWithin: AskWithin | null;
   /** Calls back on the first Ctrl-C, SIGTERM or SIGHUP (the terminal went away); the next one
    * kills. Returns the way to stop. */
   onInterrupt(callback: () => void): () => void;
@@ -58,6 +68,31 @@ async function askOnTerminal(question: string): Promise<string> {
   }
 }
 
+const askWithinOnTerminal: AskWithin = async (question, leftMs) => {
+  const { createInterface } = await import("node:readline");
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  return await new Promise((resolve) => {
+    const end = (answer: string | null): void => {
+      clearInterval(timer);
+      resolve(answer);
+      terminal.close();
+    };
+    const show = (): void => {
+      const left = leftMs();
+      if (left <= 0) {
+        process.stderr.write("\n");
+        return end(null);
+      }
+      terminal.setPrompt(question(left));
+      terminal.prompt(true);
+    };
+    const timer = setInterval(show, 1000);
+    terminal.once("line", end);
+    terminal.once("close", () => end(null));
+    show();
+  });
+};
+
 function onInterrupt(callback: () => void): () => void {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   let isFirst = true;
@@ -79,12 +114,15 @@ function onInterrupt(callback: () => void): () => void {
   return stop;
 }
 
+const hasPerson = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+
 export const processIo = (): Io => ({
   stdout: sinkOf(process.stdout, noteLostOutput),
   // There is no other place to say it.
   stderr: sinkOf(process.stderr, () => {}),
   env: process.env,
   isRoot: process.geteuid?.() === 0,
-  ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? askOnTerminal : null,
+  ask: hasPerson() ? askOnTerminal : null,
+  askWithin: hasPerson() ? askWithinOnTerminal : null,
   onInterrupt,
 });

@@ -14,6 +14,7 @@ const io = {
   env: {},
   isRoot: false,
   ask: null,
+  askWithin: null,
   onInterrupt: () => () => {},
 };
 

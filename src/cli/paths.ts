@@ -56,6 +56,10 @@ export type HostPaths = {
   readonly lockFile: string;
   /** One file an apply. */
   readonly journalDir: string;
+  /** Says which process watches over which unconfirmed apply. */
+  readonly watchdogFile: string;
+  /** Its words, where systemd does not keep them. */
+  readonly watchdogLog: string;
 };
 
 /** `linux` -> `linux/`; `emulated:demo` -> `emulated/demo/`; names cannot leave the folder. */
@@ -66,6 +70,8 @@ export function hostPaths(paths: Paths, hostName: string): HostPaths {
   return {
     lockFile: join(paths.runDir, folder, "apply.lock"),
     journalDir: join(paths.stateDir, folder, "journal"),
+    watchdogFile: join(paths.runDir, folder, "watchdog.json"),
+    watchdogLog: join(paths.stateDir, folder, "watchdog.log"),
   };
 }
 

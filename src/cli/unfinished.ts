@@ -16,7 +16,10 @@ export async function warnOfUnfinished(
   if (!hasJournals(hostPaths)) return;
   const { directoryStore } = await import("../apply/journal-store.ts");
   const { unfinished } = await import("../apply/history.ts");
-  for (const problem of unfinished(directoryStore(hostPaths.journalDir), identity)) {
+  const { systemClock: clock } = await import("../apply/clock.ts");
+  const { isWatched } = await import("./watchdog.ts");
+  const view = { clock, isWatched: (journal: string) => isWatched(hostPaths, journal) };
+  for (const problem of unfinished(directoryStore(hostPaths.journalDir), identity, view)) {
     const { code, message, hint } = problem;
     if (code === "apply-running") log.note(message);
     // What is wrong with a file is of no use without its name.

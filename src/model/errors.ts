@@ -30,6 +30,9 @@ const errorTable = {
   "not-confirmed": row(3, false, "Confirm on the terminal or pass --yes"),
   "locked": row(3, true, "Wait until the other apply has ended, or end it"),
   "unfinished-apply": row(3, false, "Run sriovctl recover to finish or undo it first"),
+  "unconfirmed-apply": row(3, true, "Keep it with sriovctl confirm, or take it back with rollback"),
+  "confirm-too-late": row(1, false, "Apply again, and confirm in time"),
+  "watchdog-failed": row(1, false, "Apply with --confirm-within off to go on without a way back"),
   "lock-unusable": row(1, false, "Check the lock file's directory, and that flock(1) is installed"),
   "journal-unwritable": row(
     1,

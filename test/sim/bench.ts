@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { apply, type ApplyRequest } from "../../src/apply/apply.ts";
+import type { WindowView } from "../../src/apply/history.ts";
 import type { JournalStore } from "../../src/apply/journal-store.ts";
 import type { Report } from "../../src/apply/report.ts";
 import type { Session } from "../../src/apply/session.ts";
@@ -32,6 +33,9 @@ export type TestBench = {
   readonly host: EmulatedHost;
   readonly journals: JournalStore;
   readonly session: Session;
+  readonly view: WindowView;
+  /** Lets time pass on the boot clock. */
+  readonly passMs: (durationMs: number) => void;
 };
 
 /** Time stamps that count instead of telling the time. */
@@ -56,8 +60,14 @@ export async function openBench(
   const profile = machineProfile(machine);
   const host = await openEmulatedHost({ name: profile, statePath: null, faults });
   const journals = memoryJournals();
-  const session = { host, journals, lockFd: null, now: countingClock() };
-  return { profile, host, journals, session };
+  let sinceBootMs = 1_000_000;
+  const clock = { now: countingClock(), bootMs: () => sinceBootMs };
+  const session = { ...clock, host, journals, lockFd: null };
+  const passMs = (durationMs: number): void => {
+    sinceBootMs += durationMs;
+  };
+  const view = { clock, isWatched: () => true };
+  return { profile, host, journals, session, view, passMs };
 }
 
 /** The same machine and journals after the manager died: somebody starts a new one. */
@@ -92,10 +102,12 @@ export async function crashApplying(
   bench: TestBench,
   spec: Spec,
   point: CrashPoint,
+  overrides: Partial<ApplyRequest> = {},
 ): Promise<TestBench> {
   const { session, died } = mortal(bench.session, bench.host, point);
   const planned = await planOn(bench, spec);
-  const applying = apply(session, { ...options, spec, plan: planned, consent: [] });
+  const request = { ...options, spec, plan: planned, consent: [], ...overrides };
+  const applying = apply(session, request);
   assert.equal(await Promise.race([applying, died]), "died");
   return await reopen(bench);
 }

@@ -127,7 +127,7 @@ export async function checkApplied(checked: Checked & { readonly report: Report 
   setNoFaults(bench);
   checkNobodyDisrupted(bench, before, intent.consent);
   checkNoHalfConfiguredVf(report);
-  const open = unfinished(bench.journals, bench.host.identity);
+  const open = unfinished(bench.journals, bench.host.identity, bench.view);
   assert.equal(open.length, outcome === "stuck" ? 1 : 0, `${outcome}, but ${open.length} open`);
   if (outcome === "stuck") assert.ok(mayBeStuck(checked), `stuck without a reason\n${story}`);
   if (outcome === "stuck") return;
@@ -159,7 +159,7 @@ export async function checkRecovered(checked: RecoveredCheck): Promise<void> {
   const { bench, before, intent, spec, isFaulty, ended } = checked;
   setNoFaults(bench);
   checkNobodyDisrupted(bench, before, intent.consent);
-  const open = unfinished(bench.journals, bench.host.identity);
+  const open = unfinished(bench.journals, bench.host.identity, bench.view);
   if (ended instanceof SriovError) {
     const codes = ["stuck", "would-disrupt", ...(isFaulty ? ["kernel-refused"] : [])];
     assert.ok(codes.includes(ended.code), ended.message);

@@ -11,6 +11,7 @@ import type { Spec } from "../../model/spec.ts";
 import { exitCodeOfReport, printReport, refusedJson, reportJson } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
+import { announceTrial, settleTrial, trialJson, trialOf, type Trial } from "../confirming.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { summaryOf } from "../../plan/plan-text.ts";
 import { plural } from "../list-text.ts";
@@ -20,6 +21,7 @@ import { readText } from "../read-file.ts";
 import { maxPlanBytes, parseSavedPlan, stalenessOf, type SavedPlan } from "../saved-plan.ts";
 import { SpecProblems } from "../spec-problems.ts";
 import { parseSource, readSpecSource } from "../spec-source.ts";
+import { armWatchdog } from "../watchdog.ts";
 
 type Wanted = { readonly spec: Spec; readonly consent: Consent; readonly saved: SavedPlan | null };
 
@@ -29,11 +31,31 @@ export const applyCommand: RunCommand = async (context, args) => {
     assertWritable(context, host, "apply");
     // Under the lock from the start: beside another apply the host is about to change anyway, and
     // whoever waits is to hear who holds it, not what that one's PFs look like meanwhile.
-    return withSession(context, host, 0, (session) =>
+    const applied = await withSession(context, host, 0, (session) =>
       planAndApply({ context, args, host, session, wanted }),
     );
+    // The lock is free again: the confirmation may come from elsewhere.
+    return typeof applied === "number" ? applied : await conclude(context, args, host, applied);
   });
 };
+
+type Applied = { readonly report: Report; readonly trial: Trial | null };
+
+/** Shows what it came to; where it waits for a confirmation, asks for it. */
+async function conclude(
+  context: Context,
+  args: Arguments,
+  host: Host,
+  { report, trial }: Applied,
+): Promise<number> {
+  printReport(context, report, ["done"]);
+  const { journal, confirmByMs: deadlineMs } = report;
+  const isOnTrial = journal !== null && deadlineMs !== null;
+  const end = isOnTrial ? await settleTrial(context, args, { host, journal, deadlineMs }) : null;
+  context.printJson(reportJson(report, trialJson(trial, end)));
+  const isKept = end === null || end.state === "armed" || end.state === "confirmed";
+  return isKept ? exitCodeOfReport(report, ["done"]) : 1;
+}
 
 type Applying = {
   readonly context: Context;
@@ -43,7 +65,8 @@ type Applying = {
   readonly wanted: Wanted;
 };
 
-async function planAndApply(applying: Applying): Promise<number> {
+/** An exit code where nothing was begun. */
+async function planAndApply(applying: Applying): Promise<number | Applied> {
   const { context, args, host, wanted } = applying;
   const planned = await planOn(host, wanted.spec, wanted.consent);
   assertNotStale(wanted.saved, planned);
@@ -58,6 +81,9 @@ async function planAndApply(applying: Applying): Promise<number> {
     context.log.error("Nothing was changed: the plan has problems", hintOf(planned));
     return exitCodeOfPlan(plan);
   }
+  const { inventory } = planned;
+  const trial = trialOf(context, args, { ...plan, actions }, { spec: wanted.spec, inventory });
+  announceTrial(context, trial);
   const question = `Apply ${plural(actions.length, "action")} to ${host.identity.name}?`;
   const isAgreed = args.isSet("yes") || actions.length === 0 || (await confirm(context, question));
   if (!isAgreed) {
@@ -65,22 +91,22 @@ async function planAndApply(applying: Applying): Promise<number> {
     context.log.note("Nothing was changed");
     return 3;
   }
-  const report = await runApply(applying, planned, isSkipping);
-  context.printJson(reportJson(report));
-  printReport(context, report, ["done"]);
-  return exitCodeOfReport(report, ["done"]);
+  return { report: await runApply(applying, planned, trial), trial };
 }
 
 function runApply(
-  { context, session, wanted }: Applying,
+  { context, args, session, wanted }: Applying,
   { plan }: Planned,
-  isSkipping: boolean,
+  trial: Trial | null,
 ): Promise<Report> {
   const { spec, consent } = wanted;
   const { commandLine: command } = context;
+  const isSkipping = args.isSet("keep-going");
+  const arm = (journal: string): Promise<void> => armWatchdog(context, journal);
+  const confirmation = trial === null ? {} : { confirm: { withinMs: trial.withinMs, arm } };
   const onProblem = isSkipping ? "skip-adapter" : "stop";
   return withProgress(context, plan.actions, isSkipping, (options) =>
-    apply(session, { ...options, spec, plan, consent, command, onProblem }),
+    apply(session, { ...options, ...confirmation, spec, plan, consent, command, onProblem }),
   );
 }
 

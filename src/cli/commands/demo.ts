@@ -60,6 +60,15 @@ const steps: readonly Step[] = [
     argv: ["apply", "-f", spec, "--yes"],
     exitCode: 0,
   },
+  {
+    title: "Confirm",
+    words: [
+      "One of the PFs is protected as storage, so the apply was on trial: had nobody confirmed",
+      "within 90 s, a watchdog would have taken it back, even if our session were gone.",
+    ],
+    argv: ["confirm"],
+    exitCode: 0,
+  },
   { title: "Look again", words: ["The VFs, bound and configured."], argv: ["list"], exitCode: 0 },
   {
     title: "Check for drift",
@@ -153,6 +162,8 @@ async function runStep({ argv }: Step, context: Context, folder: string): Promis
         ...io.env,
         SRIOVCTL_STATE_DIR: join(folder, "state"),
         SRIOVCTL_RUN_DIR: join(folder, "run"),
+        // As where nobody has chosen.
+        SRIOVCTL_CONFIRM_WITHIN: "",
       },
     },
   );

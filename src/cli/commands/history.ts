@@ -1,6 +1,7 @@
 // `sriovctl history`: the applies of this host, newest first. Reads without the lock.
 
 import { history as readHistory, type HistoryEntry } from "../../apply/history.ts";
+import type { WindowState } from "../../apply/confirm-window.ts";
 import { directoryStore } from "../../apply/journal-store.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { problemJson } from "../inventory-json.ts";
@@ -10,16 +11,26 @@ import { alignRows } from "../table.ts";
 
 const historyFormat = "sriovctl-history/1";
 
-const entryJson = ({ endings, ...entry }: HistoryEntry) => ({
+const entryJson = ({ endings, window, ...entry }: HistoryEntry) => ({
   ...entry,
+  confirm: window === null ? null : { state: window.state, at: window.at },
   endings: endings.map(({ at, outcome }) => ({ at, outcome })),
 });
 
+/** What an outcome does not say already. */
+const trialWords: Partial<Record<WindowState, string>> = {
+  "armed": ", unconfirmed",
+  "confirmed": ", confirmed",
+  "revert-failed": ", not taken back",
+};
+
 function rowOf(entry: HistoryEntry, style: Style): string[] {
-  const { journal, startedAt, outcome, numActions, numDone, command, place } = entry;
+  const { journal, startedAt, outcome, numActions, numDone, command, place, window } = entry;
   const isGood = outcome === "done" || outcome === "undone";
   const elsewhere = place === "here" ? "" : ` (${place})`;
-  const words = style(isGood ? "good" : "bad", outcome ?? "unfinished") + elsewhere;
+  const isOver = outcome === "undone" || outcome === "rebooted";
+  const trial = window === null || isOver ? "" : (trialWords[window.state] ?? "");
+  const words = style(isGood ? "good" : "bad", outcome ?? "unfinished") + elsewhere + trial;
   const number = `${Number.parseInt(journal, 10)}`;
   const count = isGood ? `${numActions}` : `${numDone}/${numActions}`;
   return [number, startedAt.slice(0, 19), count, words, clean(command)];
