@@ -171,10 +171,20 @@ export const commandTable: readonly CommandRow[] = [
   },
   {
     name: "import",
-    summary: "Write a spec of what the host has now",
-    operands: [],
-    options: [{ flags: "-o, --out <file>", summary: "write it there instead of standard output" }],
-    examples: [["sriovctl import --out host.yaml", "start from what is there"]],
+    summary: "Write a spec of what the host has now, or of another manager's settings",
+    operands: [["[path...]", "files or folders of that manager, instead of the host's own"]],
+    options: [
+      { flags: "-o, --out <file>", summary: "write it there instead of standard output" },
+      {
+        flags: "--from <manager>",
+        summary: "networkd, networkmanager, netplan, nmstate, sysfs or udev: from its files",
+        values: ["networkd", "networkmanager", "netplan", "nmstate", "sysfs", "udev"],
+      },
+    ],
+    examples: [
+      ["sriovctl import --out host.yaml", "start from what is there"],
+      ["sriovctl import --from netplan --out host.yaml", "take over what netplan sets up"],
+    ],
     load: async () => (await import("./commands/import.ts")).importCommand,
   },
   {

@@ -62,7 +62,7 @@ MACAddress=020000000001
   ]);
 });
 
-test("networkd: /etc masks /run masks /usr, drop-ins add, and files without SR-IOV stay in order", () => {
+test("networkd: /etc masks /run masks /usr, drop-ins add, and .link files come first", () => {
   check(
     {
       "/usr/lib/systemd/network/10-a.link":
@@ -76,8 +76,8 @@ test("networkd: /etc masks /run masks /usr, drop-ins add, and files without SR-I
       "/etc/systemd/network/30-none.link": "[Link]\nSR-IOVVirtualFunctions=4",
     },
     [
-      'networkd [names=!eno*|!ens1 ? Host=web1] 4 vf 1 {"trust":true}',
       "networkd [paths=pci-0000:3b:*] 2 num-vfs 2",
+      'networkd [names=!eno*|!ens1 ? Host=web1] 4 vf 1 {"trust":true}',
     ],
   );
 });
@@ -161,7 +161,7 @@ test("netplan: files merge key by key, VFs are counted, and VLANs in hardware ar
     },
     [
       "netplan [permanentMacs=b4:96:91:00:00:10] 3 num-vfs 4; 3 eswitch-mode switchdev",
-      "netplan [names=eno9] 7 num-vfs 2; 10 other port VLAN 5 of the VF with netdev va",
+      'netplan [names=eno9] 7 num-vfs 2; 10 vf-netdev ["va"] {"vlan":{"id":5,"qos":0,"protocol":"802.1q"}}',
     ],
   );
 });

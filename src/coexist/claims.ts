@@ -90,6 +90,14 @@ function isOf({ folders, names, dropIns, files }: ManagerPlaces, { path }: Confi
   return dropIns !== null && dropIns.test(folder) && folders.includes(folderOf(folder));
 }
 
+/** Claims of one manager in files that were named, wherever they lie. */
+export const readClaimsOf = (manager: ManagerName, files: readonly ConfigFile[]): ClaimReading =>
+  managers[manager].read(files);
+
+/** Whether a file of this name in one of the manager's folders counts. */
+export const isNameOf = (manager: ManagerName, name: string): boolean =>
+  isConfigName(name, managers[manager].names);
+
 /** All claims in these files, each manager taking what lies where its configuration lies. */
 export function readClaims(files: readonly ConfigFile[]): ClaimReading {
   const claims: Claim[] = [];

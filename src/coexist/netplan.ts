@@ -72,16 +72,19 @@ function countSettings(
   return [{ kind: "num-vfs", numVfs: Math.max(count ?? 0, linked.length), where }];
 }
 
-/** netplan names VFs by their netdevs, so which index a port VLAN is for only the host knows. */
+/** netplan names VFs by their netdevs, so which index a port VLAN is for the inventory knows. */
 function vlanSettings(linked: readonly Linked[], vlans: Iterable<Definition>): ClaimSetting[] {
   const settings: ClaimSetting[] = [];
   for (const vlan of vlans) {
     const link = textOf(lastPart(vlan, "link"));
-    const id = lastPart(vlan, "id");
-    const isOurs = linked.some(({ vf }) => vf.id === link);
-    if (!isOurs || textOf(lastPart(vlan, "renderer")) !== "sriov" || id === null) continue;
-    const words = `port VLAN ${textOf(id)} of the VF with netdev ${link}`.slice(0, 120);
-    settings.push({ kind: "other", words, where: id.place });
+    const tree = lastPart(vlan, "id");
+    const id = parseCount(textOf(tree) ?? "", 4094);
+    const vf = linked.find((each) => each.vf.id === link)?.vf;
+    const isOurs = textOf(lastPart(vlan, "renderer")) === "sriov";
+    if (vf === undefined || tree === null || id === null || !isOurs) continue;
+    const netdevs = selectorOf(vf).names ?? [];
+    const policy = { vlan: { id, qos: 0, protocol: "802.1q" } } as const;
+    settings.push({ kind: "vf-netdev", netdevs, policy, where: tree.place });
   }
   return settings;
 }

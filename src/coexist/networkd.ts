@@ -192,7 +192,11 @@ function dropInsOf(unit: ConfigFile, files: readonly ConfigFile[]): ConfigFile[]
 export function readNetworkd(files: readonly ConfigFile[]): ClaimReading {
   const complaints = new Complaints();
   const units = withoutShadowed(files.filter(isUnit), networkdFolders);
-  const claims = units.flatMap((unit) => {
+  // udev comes before networkd.
+  const [links = [], networks = []] = [/\.link$/, /\.network$/].map((kind) =>
+    units.filter(({ path }) => kind.test(path)),
+  );
+  const claims = [...links, ...networks].flatMap((unit) => {
     // An empty file, or a link to /dev/null, masks those of its name, drop-ins and all.
     if (unit.text.trim() === "") return [];
     return claimOf([unit, ...dropInsOf(unit, files)], complaints);

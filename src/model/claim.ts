@@ -46,6 +46,8 @@ export type ClaimSetting = { readonly where: SourcePlace } & (
   | { readonly kind: "eswitch-mode"; readonly mode: EswitchMode }
   | { readonly kind: "autoprobe"; readonly isOn: boolean }
   | { readonly kind: "vf"; readonly vfIndex: number; readonly policy: PolicySpec }
+  /** A VF that the manager knows by its netdev's name. */
+  | { readonly kind: "vf-netdev"; readonly netdevs: readonly string[]; readonly policy: PolicySpec }
   /** The PF itself goes to a guest. */
   | { readonly kind: "pf-assigned"; readonly to: string }
   /** A VF goes to a guest: its consumer's business, not the PF's. */

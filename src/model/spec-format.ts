@@ -10,7 +10,7 @@ import type { specShape } from "./spec/shape.ts";
 export type SpecDocument = z.input<typeof specShape>;
 
 /** Sentences by path: `""` heads the file, `adapters.0.physicalFunctions.1` stands above that PF. */
-type SpecComments = Readonly<Record<string, string>>;
+export type SpecComments = Readonly<Record<string, string>>;
 
 /** Keys of every mapping, outermost first; what is not named keeps its place behind them. */
 const keyOrder: readonly string[] = `

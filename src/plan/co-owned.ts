@@ -11,7 +11,7 @@ import { rangesOf } from "../model/vf-range.ts";
 import type { PfWanted } from "./wanted.ts";
 
 /** Managers that `sriovctl import --from` reads. */
-const importable = [
+export const importable = [
   "networkd",
   "networkmanager",
   "netplan",
@@ -20,9 +20,10 @@ const importable = [
   "udev",
 ] as const satisfies readonly ManagerName[];
 
-type Importable = (typeof importable)[number];
+export type Importable = (typeof importable)[number];
 
-const isImportable = (name: string): name is Importable => importable.some((each) => each === name);
+export const isImportable = (name: string): name is Importable =>
+  importable.some((each) => each === name);
 
 function settingWords(setting: ClaimSetting): string {
   switch (setting.kind) {
@@ -34,6 +35,8 @@ function settingWords(setting: ClaimSetting): string {
       return `sriov_drivers_autoprobe ${setting.isOn ? "on" : "off"}`;
     case "vf":
       return `VF ${setting.vfIndex}`;
+    case "vf-netdev":
+      return `the policy of the VF ${setting.netdevs.join(" ")}`;
     case "pf-assigned":
       return `the whole PF to ${setting.to}`;
     case "vf-assigned":

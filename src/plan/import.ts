@@ -51,7 +51,7 @@ type SpecDocument = {
   virtualFunctions?: VfEntry[];
 };
 
-type LabelledPf = { readonly label: string; readonly pf: Pf };
+export type LabelledPf = { readonly label: string; readonly pf: Pf };
 
 export function importSpec({ physicalFunctions }: Inventory): SpecDocument {
   // A PF without the sriov files cannot be told anything.
@@ -73,7 +73,7 @@ const allEqual = <T>(values: readonly T[]): boolean => values.every((value) => v
 
 const isWritableSerial = (serial: string): boolean => /^[!-~](?:[ -~]{0,126}[!-~])?$/.test(serial);
 
-function adapterEntry(
+export function adapterEntry(
   name: string,
   members: readonly LabelledPf[],
   all: readonly Pf[],
@@ -105,7 +105,7 @@ function matchOf(pf: Pf, serial: string | null, all: readonly Pf[]): PfEntry["ma
 }
 
 /** Unicast and not all zero: what a spec may call a MAC. */
-const isStationMac = (mac: string): boolean =>
+export const isStationMac = (mac: string): boolean =>
   /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/.test(mac) && mac !== zeroMac;
 
 function pfEntry({ label, pf }: LabelledPf, serial: string | null, all: readonly Pf[]): PfEntry {

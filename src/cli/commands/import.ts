@@ -10,9 +10,25 @@ import { errnoOf, writeErrorOf } from "../../model/file-error.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { problemSentence } from "../logger.ts";
 
-const importFormat = "sriovctl-import/1";
+export const importFormat = "sriovctl-import/1";
 
 export const importCommand: RunCommand = async (context, args) => {
+  const from = args.text("from");
+  if (from !== null) {
+    const { importFrom } = await import("../import-from.ts");
+    return await importFrom(context, args, from);
+  }
+  if (args.operands.length > 0) {
+    throw new SriovError(
+      "usage",
+      `Cannot import ${args.operands[0]}: whose file it is was not said`,
+      {
+        operation: "import",
+        target: args.operands[0] ?? "",
+        hint: "Name the manager with --from",
+      },
+    );
+  }
   const inventory = await withHost(context, (host) => host.inventory(fullInventory));
   const document = importSpec(inventory);
   const head = `What ${inventory.host.name} has, as sriovctl import found it`;
@@ -32,7 +48,7 @@ export const importCommand: RunCommand = async (context, args) => {
 };
 
 /** Refuses to overwrite: a spec is somebody's work. */
-function writeNew(path: string, text: string): void {
+export function writeNew(path: string, text: string): void {
   try {
     const descriptor = openSync(path, "wx");
     try {
