@@ -3,11 +3,11 @@
 // undone only then. Where an inverse fails, what stands before it on that PF stays as it is,
 // because every earlier inverse was computed for a PF that this one would have restored.
 
-import type { Action, Change } from "../model/action.ts";
+import { isOnVf, isPfChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import { errorOf, type ActionError, type ActionState, type RecordedResult } from "./journal.ts";
 import { performOnPf, type ChangeOutcome } from "./perform.ts";
-import { isOnVf, pfOf, type PfChange } from "./request.ts";
+import { pfOf } from "./request.ts";
 import { allSettled, inBatches, type Run } from "./run.ts";
 
 type States = {
@@ -24,8 +24,6 @@ function isToUndo({ id }: Action, { states, withoutEffect }: States): boolean {
 /** Actions of one PF that an undo must take back, last first. */
 export const undoOrder = (lane: readonly Action[], states: States): Action[] =>
   lane.filter((action) => isToUndo(action, states)).toReversed();
-
-const isPfChange = (change: Change): change is PfChange => change.kind !== "load-module";
 
 const goesWithVf = ({ change, inverse }: Action): boolean => isOnVf(change) && inverse.length === 0;
 
@@ -120,5 +118,5 @@ async function undoLane(run: Run, lane: readonly Action[]): Promise<void> {
 export async function runBackward(run: Run): Promise<void> {
   run.setup.onProgress({ type: "phase", phase: "undo" });
   const { pfs } = run.lanes();
-  await allSettled([...pfs.values()].map(async (lane) => await undoLane(run, lane)));
+  await allSettled(pfs.map(async (lane) => await undoLane(run, lane)));
 }

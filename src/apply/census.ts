@@ -2,7 +2,7 @@
 // be named in the recorded consent, whether the change goes forwards, backwards or is taken up
 // again after a crash: a user who came after the plan was made has agreed to nothing.
 
-import type { Change, Disruption } from "../model/action.ts";
+import { isOnVf, type Change, type Disruption } from "../model/action.ts";
 import type { Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { vfAt, type Owner, type Pf } from "../model/inventory.ts";
@@ -20,7 +20,7 @@ const withOwners = (pf: Pf, ownersOf: (address: string) => readonly Owner[]): Pf
 
 /** VFs that the change is about; a PF's own change is about all of them. */
 function vfsOf(change: Change, pf: Pf): Pf["virtualFunctions"] {
-  if (!("vfIndex" in change)) return pf.virtualFunctions;
+  if (!isOnVf(change)) return pf.virtualFunctions;
   const vf = vfAt(pf, change.vfIndex);
   return vf === null ? [] : [vf];
 }
@@ -28,7 +28,7 @@ function vfsOf(change: Change, pf: Pf): Pf["virtualFunctions"] {
 /** Nobody can use a function without a driver, and creating VFs hits none that exists. */
 function isHarmless(change: Change, pf: Pf): boolean {
   const vfs = vfsOf(change, pf);
-  if ("vfIndex" in change && vfs.every(({ driver }) => driver === null)) return true;
+  if (isOnVf(change) && vfs.every(({ driver }) => driver === null)) return true;
   return (
     disruptionsOf(
       change,

@@ -3,13 +3,14 @@
 // change that is so already never gets here (satisfied.ts), except to wait for VFs.
 
 import type { HostRequest } from "../host/host.ts";
+import { isOnVf, type PfChange } from "../model/action.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { awaitLink } from "./await-link.ts";
 import { broughtUser, broughtVfs } from "./census.ts";
 import { requestBinding } from "./binding.ts";
 import type { PfView } from "./pf-view.ts";
-import { done, request, type Bench, type Executed, type Of, type PfChange } from "./request.ts";
+import { done, request, type Bench, type Executed, type Of } from "./request.ts";
 import { isSatisfied } from "./satisfied.ts";
 
 const settleBaseMs = 10_000;
@@ -26,7 +27,7 @@ type PfExecutor<Name extends Kind> = (
 async function lookAgain(change: PfChange, view: PfView): Promise<Executed> {
   view.forget();
   if (isSatisfied(change, await view.read())) return done;
-  const target = "vfIndex" in change ? vfTarget(change.pf, change.vfIndex) : change.pf;
+  const target = isOnVf(change) ? vfTarget(change.pf, change.vfIndex) : change.pf;
   const message = `Cannot ${change.kind} on ${target}: the write succeeded and nothing changed`;
   throw new SriovError("kernel-refused", message, { operation: change.kind, target });
 }

@@ -1,16 +1,13 @@
 // Runs actions forwards: those of the whole host first, then every PF in its own lane, side by
 // side. What a lane does at a failure is in docs/apply.md ("What triggers an undo").
 
-import type { Action } from "../model/action.ts";
+import { isOnVf, isPfChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import { loadModule } from "./executors.ts";
 import type { RecordedResult } from "./journal.ts";
 import { failed, performOnPf, stuck, type ChangeOutcome } from "./perform.ts";
 import { allSettled, inBatches, type Run } from "./run.ts";
-import { isOnVf, noNotes, type PfChange } from "./request.ts";
-
-const isPfAction = (action: Action): action is Action & { readonly change: PfChange } =>
-  action.change.kind !== "load-module";
+import { noNotes, pfOf } from "./request.ts";
 
 function resultOf(action: Action, outcome: ChangeOutcome): RecordedResult {
   const { status } = outcome;
@@ -20,17 +17,17 @@ function resultOf(action: Action, outcome: ChangeOutcome): RecordedResult {
 }
 
 async function performBatch(run: Run, batch: readonly Action[]): Promise<RecordedResult[]> {
-  const actions = batch.filter(isPfAction);
-  const [first] = actions;
-  if (first === undefined) return [];
-  const at = (index: number): Action => actions[index] ?? first;
+  const [first] = batch;
+  const pf = first === undefined ? null : pfOf(first.change);
+  if (first === undefined || pf === null) return [];
+  const at = (index: number): Action => batch[index] ?? first;
   const performer = run.performer({
     shouldStop: () => run.stopReason !== null,
     onStart: (index) => run.start("do", at(index)),
     onOutcome: (index, outcome) => run.finish("do", at(index), resultOf(at(index), outcome)),
   });
-  const changes = actions.map(({ change }) => change);
-  const outcomes = await performOnPf(changes, first.change.pf, performer);
+  const changes = batch.map(({ change }) => change).filter(isPfChange);
+  const outcomes = await performOnPf(changes, pf, performer);
   return outcomes.map((outcome, index) => resultOf(at(index), outcome));
 }
 
@@ -68,7 +65,7 @@ async function runBatch(run: Run, batch: readonly Action[]): Promise<boolean> {
   if (first === undefined || run.stopReason !== null) return false;
   const fresh = new Set(batch.filter((action) => run.stateOf(action) === "not-run"));
   await run.intend("do", batch);
-  const perform = isPfAction(first) ? performBatch(run, batch) : performModule(run, first);
+  const perform = isPfChange(first.change) ? performBatch(run, batch) : performModule(run, first);
   const results = (await perform).flatMap((result, index): RecordedResult[] => {
     const action = batch[index];
     if (action === undefined || fresh.has(action)) {
@@ -130,5 +127,5 @@ export async function runForward(run: Run, ids: readonly string[]): Promise<void
     if (run.stopReason === null) run.stop("failure");
     return;
   }
-  await allSettled([...pfs.values()].map(async (lane) => await runLane(run, lane, todo)));
+  await allSettled(pfs.map(async (lane) => await runLane(run, lane, todo)));
 }

@@ -4,6 +4,7 @@
 // change of autoprobe: a PF must not be left refusing drivers.
 
 import type { Host } from "../host/host.ts";
+import { isOnVf, type PfChange } from "../model/action.ts";
 import type { Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { settleBindings } from "./binding.ts";
@@ -11,7 +12,7 @@ import { refuseUnnamedUsers } from "./census.ts";
 import { executeOnPf } from "./executors.ts";
 import { errorOf, type ActionError } from "./journal.ts";
 import { PfView } from "./pf-view.ts";
-import { isOnVf, type Bench, type Executed, type Of, type PfChange } from "./request.ts";
+import type { Bench, Executed, Of } from "./request.ts";
 
 type Bind = Of<"bind-driver">;
 

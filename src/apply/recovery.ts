@@ -2,14 +2,13 @@
 // The journal says what was begun; the inventory says what of it is so; neither is believed about
 // the other. A boot that is over took every VF with it, so then there is nothing to undo.
 
-import type { Action, Disruption } from "../model/action.ts";
-import type { Address } from "../model/bdf.ts";
+import { isPfChange, type Action, type Disruption, type PfChange } from "../model/action.ts";
 import type { HostIdentity, Inventory, Pf } from "../model/inventory.ts";
 import { disruptionsOf } from "../plan/disruption.ts";
 import { undoOrder } from "./backward.ts";
 import { unnamedUsers } from "./census.ts";
 import type { Journal } from "./journal.ts";
-import { pfOf, type PfChange } from "./request.ts";
+import { lanesOf } from "./request.ts";
 import { isSatisfied } from "./satisfied.ts";
 
 export type Way = {
@@ -45,17 +44,6 @@ export function placeOf(
 ): "here" | "other-machine" | "rebooted" {
   if (differs(header.host.machineId, host.machineId)) return "other-machine";
   return differs(header.host.bootId, host.bootId) ? "rebooted" : "here";
-}
-
-function lanesOf(actions: readonly Action[]): Map<Address | null, Action[]> {
-  const lanes = new Map<Address | null, Action[]>();
-  for (const action of actions) {
-    const pf = pfOf(action.change);
-    const lane = lanes.get(pf);
-    if (lane === undefined) lanes.set(pf, [action]);
-    else lane.push(action);
-  }
-  return lanes;
 }
 
 /**
@@ -108,7 +96,7 @@ function wayOf(
   changesOf: (action: Action) => readonly Action["change"][],
   { inventory, consent }: WayInput,
 ): Way {
-  const changes = actions.flatMap(changesOf).filter((change): change is PfChange => "pf" in change);
+  const changes = actions.flatMap(changesOf).filter(isPfChange);
   return { actions, unnamed: unnamedUsers(hitsOf(changes, inventory), consent) };
 }
 

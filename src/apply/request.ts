@@ -2,18 +2,16 @@
 // asks who would be hit, so a change that finds the host as wanted asks nobody and hits nobody.
 
 import type { Host, HostRequest } from "../host/host.ts";
-import type { Change, ChangeKind } from "../model/action.ts";
+import { isPfChange, type Action, type Change, type ChangeKind } from "../model/action.ts";
 import type { Address } from "../model/bdf.ts";
 
 export type Of<Kind extends ChangeKind> = Extract<Change, { readonly kind: Kind }>;
 
-/** Changes of one PF or of a VF of it. */
-export type PfChange = Exclude<Change, { readonly kind: "load-module" }>;
+export const pfOf = (change: Change): Address | null => (isPfChange(change) ? change.pf : null);
 
-export const isOnVf = (change: Change): change is Extract<PfChange, { readonly vfIndex: number }> =>
-  "vfIndex" in change;
-
-export const pfOf = (change: Change): Address | null => ("pf" in change ? change.pf : null);
+/** Actions by PF, and under null those of the whole host, each in the given order. */
+export const lanesOf = (actions: readonly Action[]): Map<Address | null, Action[]> =>
+  Map.groupBy(actions, ({ change }) => pfOf(change));
 
 export type HostAccess = {
   readonly host: Host;

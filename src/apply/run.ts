@@ -3,7 +3,7 @@
 // durable before its first request, a result before the next intent of the same PF.
 
 import type { Host } from "../host/host.ts";
-import type { Action, Change } from "../model/action.ts";
+import { isOnVf, type Action, type Change } from "../model/action.ts";
 import { vfTarget, type Address } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
 import type {
@@ -15,7 +15,7 @@ import type {
 } from "./journal.ts";
 import type { JournalWriter } from "./journal-writer.ts";
 import type { Performer } from "./perform.ts";
-import { pfOf } from "./request.ts";
+import { lanesOf } from "./request.ts";
 
 export type Progress =
   | { readonly type: "phase"; readonly phase: "apply" | "undo" | "verify" }
@@ -63,19 +63,11 @@ export class Run {
   }
 
   /** Actions of the whole host first, then the PFs' own, each in plan order. */
-  lanes(): { readonly host: readonly Action[]; readonly pfs: ReadonlyMap<Address, Action[]> } {
-    const host: Action[] = [];
-    const pfs = new Map<Address, Action[]>();
-    for (const action of this.setup.actions) {
-      const pf = pfOf(action.change);
-      if (pf === null) host.push(action);
-      else {
-        const lane = pfs.get(pf);
-        if (lane === undefined) pfs.set(pf, [action]);
-        else lane.push(action);
-      }
-    }
-    return { host, pfs };
+  lanes(): { readonly host: readonly Action[]; readonly pfs: readonly (readonly Action[])[] } {
+    const lanes = lanesOf(this.setup.actions);
+    const host = lanes.get(null) ?? [];
+    lanes.delete(null);
+    return { host, pfs: [...lanes.values()] };
   }
 
   stateOf({ id }: Action): ActionState {
@@ -149,11 +141,11 @@ export function inBatches<Item>(
   const batches: Item[][] = [];
   let isOpen = false;
   for (const item of items) {
-    const isOnVf = "vfIndex" in changeOf(item);
+    const isShared = isOnVf(changeOf(item));
     const last = batches.at(-1);
-    if (isOnVf && isOpen && last !== undefined && last.length < batchLimit) last.push(item);
+    if (isShared && isOpen && last !== undefined && last.length < batchLimit) last.push(item);
     else batches.push([item]);
-    isOpen = isOnVf;
+    isOpen = isShared;
   }
   return batches;
 }

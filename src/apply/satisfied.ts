@@ -2,18 +2,19 @@
 // repeat (a crash leaves some in doubt), and after it, because a successful write is no proof.
 // Recovery asks it too, to tell whom a list of changes would really hit.
 
+import type { PfChange, VfChange } from "../model/action.ts";
 import { vfAt, type Pf, type Vf } from "../model/inventory.ts";
 import { noPolicy } from "../model/vf-attribute.ts";
 import { driverName, isBoundAs } from "../plan/binding.ts";
 import { traitsOf } from "../plan/driver-traits.ts";
 import { isSame, settingOf } from "../plan/vf-policy.ts";
-import type { Of, PfChange } from "./request.ts";
+import type { Of } from "./request.ts";
 
 /** The override that a choice leaves behind: a later probe then finds the same driver. */
 export const overrideOf = ({ driver }: Of<"bind-driver">): string | null =>
   driver === "none" || driver === "kernel" ? null : driverName(driver);
 
-function isVfSo(change: Extract<PfChange, { readonly vfIndex: number }>, vf: Vf, pf: Pf): boolean {
+function isVfSo(change: VfChange, vf: Vf, pf: Pf): boolean {
   if (change.kind === "probe-vf") return vf.driver !== null;
   if (change.kind === "bind-driver") {
     return isBoundAs(change.driver, vf.driver) && vf.driverOverride === overrideOf(change);

@@ -10,6 +10,7 @@ import { windowAfter } from "./confirm-window.ts";
 import { directoryStore, readJournals, type JournalStore } from "./journal-store.ts";
 import { acquireLock } from "./lock.ts";
 import { placeOf } from "./recovery.ts";
+import { lanesOf } from "./request.ts";
 
 export type Session = Clock & {
   readonly host: Host;
@@ -110,8 +111,5 @@ export function pruneJournals({ journals: store }: Session, journals: readonly J
 }
 
 /** PFs that the actions touch, in order. */
-export function touchedPfs(actions: readonly Action[]): string[] {
-  const pfs = new Set<string>();
-  for (const { change } of actions) if ("pf" in change) pfs.add(change.pf);
-  return [...pfs];
-}
+export const touchedPfs = (actions: readonly Action[]): string[] =>
+  [...lanesOf(actions).keys()].filter((pf) => pf !== null);

@@ -41,6 +41,15 @@ export type Change =
 
 export type ChangeKind = Change["kind"];
 
+/** Changes of one PF or of a VF of it. */
+export type PfChange = Exclude<Change, { readonly kind: "load-module" }>;
+
+export const isPfChange = (change: Change): change is PfChange => "pf" in change;
+
+export type VfChange = Extract<PfChange, { readonly vfIndex: number }>;
+
+export const isOnVf = (change: Change): change is VfChange => "vfIndex" in change;
+
 /** A user of a function that an action hits. */
 export type Disruption = Pick<Owner, "kind" | "name"> & {
   /** BDF of the PF or `BDF/vfN` of the VF that it uses. */

@@ -3,7 +3,7 @@
 // what the spec wants where it stands.
 
 import { vfTarget, type Address } from "../model/bdf.ts";
-import type { Action, Change } from "../model/action.ts";
+import { isOnVf, type Action, type Change } from "../model/action.ts";
 import { vfAt, type Pf, type Vf } from "../model/inventory.ts";
 import { zeroMac } from "../model/mac.ts";
 import type { Plan, PlanProblem } from "../model/plan.ts";
@@ -94,9 +94,6 @@ function inverseOf(change: Change, pf: Pf): Change[] {
   }
 }
 
-/** Changes of VFs that this plan creates have no inverse of their own: they go with their VF. */
-const isOnVf = (change: Change): boolean => "vfIndex" in change;
-
 const vfTargets = ({ address, virtualFunctions }: Pf): string[] =>
   virtualFunctions.map(({ vfIndex }) => vfTarget(address, vfIndex));
 
@@ -111,6 +108,7 @@ function actionsOf(
     // Whoever the removal hits is listed there, once.
     const isListed = isFresh || (change.kind === "create-vfs" && numRemovals > 0);
     const disrupts = isListed ? [] : disruptionsOf(change, pf);
+    // Changes of VFs that this plan creates go with their VF.
     const inverse = isFresh ? [] : inverseOf(change, pf);
     const action = { change, target, adapter: adapterName, because, disrupts, inverse };
     return change.kind === "remove-vfs" ? { ...action, removes: vfTargets(pf) } : action;
