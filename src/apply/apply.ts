@@ -217,9 +217,9 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
     const { keepGoing, signal, onProgress, confirm } = request;
     if (confirm !== undefined) await armWindow(session, writer, id, confirm);
     const { host, lockFd } = session;
-    const fresh = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
-    const options = { keepGoing, signal, onProgress, actions, consent, ...fresh };
-    const run = new Run({ host, lockFd, writer, ...options });
+    const ledger = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
+    const options = { keepGoing, signal, onProgress, actions, consent };
+    const run = new Run({ host, lockFd, writer, ledger, ...options });
     await runForward(
       run,
       actions.map((action) => action.id),

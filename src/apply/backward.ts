@@ -5,25 +5,20 @@
 
 import { isOnVf, isPfChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
-import { errorOf, type ActionError, type ActionState, type RecordedResult } from "./journal.ts";
+import { errorOf, type ActionError, type Ledger, type RecordedResult } from "./journal.ts";
 import { performOnPf, type ChangeOutcome } from "./perform.ts";
 import { pfOf } from "./request.ts";
 import { allSettled, inBatches, type Run } from "./run.ts";
 
-type States = {
-  readonly states: ReadonlyMap<string, ActionState>;
-  readonly withoutEffect: ReadonlySet<string>;
-};
-
 /** A failed or doubtful action may have done part of its work, and its inverse finds out. */
-function isToUndo({ id }: Action, { states, withoutEffect }: States): boolean {
+function isToUndo({ id }: Action, { states, withoutEffect }: Ledger): boolean {
   const state = states.get(id) ?? "not-run";
   return state !== "not-run" && state !== "undone" && !withoutEffect.has(id);
 }
 
 /** Actions of one PF that an undo must take back, last first. */
-export const undoOrder = (lane: readonly Action[], states: States): Action[] =>
-  lane.filter((action) => isToUndo(action, states)).toReversed();
+export const undoOrder = (lane: readonly Action[], ledger: Ledger): Action[] =>
+  lane.filter((action) => isToUndo(action, ledger)).toReversed();
 
 const goesWithVf = ({ change, inverse }: Action): boolean => isOnVf(change) && inverse.length === 0;
 
@@ -96,7 +91,7 @@ function withVfChanges(waiting: readonly Action[], results: readonly RecordedRes
 }
 
 async function undoLane(run: Run, lane: readonly Action[]): Promise<void> {
-  const order = undoOrder(lane, run);
+  const order = undoOrder(lane, run.ledger);
   const creates = order.some(({ change }) => change.kind === "create-vfs");
   const waiting = creates ? order.filter(goesWithVf) : [];
   const own = creates ? order.filter((action) => !goesWithVf(action)) : order;

@@ -61,6 +61,19 @@ export const unnamedUsers = (
 ): Disruption[] =>
   disruptions.filter((user) => !consent.has(consentWord(user)) && !isBrought(user, consent));
 
+/** `what` is not done, and these are the users who did not agree to it. */
+export function wouldDisrupt(
+  operation: string,
+  what: string,
+  unnamed: readonly Disruption[],
+): SriovError {
+  const users = [...new Set(unnamed.map(consentWord))];
+  const message = `Cannot ${what}: it would disrupt ${users.join(", ")}`;
+  const hint = `To do it anyway: ${users.map((user) => `--allow-disruption ${user}`).join(" ")}`;
+  const target = unnamed[0]?.target ?? "host";
+  return new SriovError("would-disrupt", message, { operation, target, hint });
+}
+
 /** Throws `would-disrupt` naming every user that the consent does not name. */
 export async function refuseUnnamedUsers(
   change: Change,
@@ -74,11 +87,5 @@ export async function refuseUnnamedUsers(
   const unnamed = unnamedUsers(disruptionsOf(change, seen), consent);
   const [first] = unnamed;
   if (first === undefined) return;
-  const users = [...new Set(unnamed.map(consentWord))];
-  const message = `Cannot ${change.kind} on ${first.target}: it would disrupt ${users.join(", ")}`;
-  throw new SriovError("would-disrupt", message, {
-    operation: change.kind,
-    target: first.target,
-    hint: `To do it anyway: ${users.map((user) => `--allow-disruption ${user}`).join(" ")}`,
-  });
+  throw wouldDisrupt(change.kind, `${change.kind} on ${first.target}`, unnamed);
 }

@@ -70,13 +70,16 @@ export type JournalHeader = {
   readonly before: readonly PfFacts[];
 };
 
-export type JournalEntry =
+export type StepEntry =
   | { readonly entry: "intent"; readonly direction: Direction; readonly actions: readonly string[] }
   | {
       readonly entry: "result";
       readonly direction: Direction;
       readonly results: readonly RecordedResult[];
-    }
+    };
+
+export type JournalEntry =
+  | StepEntry
   | {
       readonly entry: "resumed";
       readonly at: string;
@@ -117,14 +120,24 @@ export type JournalEntry =
  */
 export type ActionState = "not-run" | "doing" | "undoing" | Exclude<ActionResult, "not-run">;
 
-export type Journal = {
-  /** File name without its extension; sorts in the order in which applies began. */
-  readonly id: string;
-  readonly header: JournalHeader;
+/** What is known of each action, by its id. A run keeps one and replaying makes the same one. */
+export type Ledger = {
   readonly states: ReadonlyMap<string, ActionState>;
   readonly errors: ReadonlyMap<string, ActionError>;
   /** Failed actions that need no undo. */
   readonly withoutEffect: ReadonlySet<string>;
+};
+
+export type OpenLedger = {
+  readonly states: Map<string, ActionState>;
+  readonly errors: Map<string, ActionError>;
+  readonly withoutEffect: Set<string>;
+};
+
+export type Journal = Ledger & {
+  /** File name without its extension; sorts in the order in which applies began. */
+  readonly id: string;
+  readonly header: JournalHeader;
   /** The header's, and what was given on resuming. */
   readonly consent: Consent;
   /** null: nobody ended it, or it was resumed since. */
@@ -163,6 +176,29 @@ type OfWindow = Extract<JournalEntry, { readonly entry: "armed" | "confirmed" | 
 const isOfWindow = (entry: JournalEntry): entry is OfWindow =>
   entry.entry === "armed" || entry.entry === "confirmed" || entry.entry === "not-reverted";
 
+export const ledgerOf = ({ states, errors, withoutEffect }: Ledger): OpenLedger => ({
+  states: new Map(states),
+  errors: new Map(errors),
+  withoutEffect: new Set(withoutEffect),
+});
+
+/** Enters what a journal line says of its actions. */
+export function enter({ states, errors, withoutEffect }: OpenLedger, step: StepEntry): void {
+  if (step.entry === "intent") {
+    for (const action of step.actions) {
+      states.set(action, step.direction === "do" ? "doing" : "undoing");
+      withoutEffect.delete(action);
+    }
+    return;
+  }
+  for (const { action, result, error, noEffect } of step.results) {
+    states.set(action, result);
+    if (noEffect === true) withoutEffect.add(action);
+    if (error === undefined) errors.delete(action);
+    else errors.set(action, error);
+  }
+}
+
 /** The journal of `entries` in the order in which they were written. Total: unknown ids are kept. */
 export function replay(
   id: string,
@@ -172,9 +208,11 @@ export function replay(
     soundBytes,
   }: { readonly entries: readonly JournalEntry[]; readonly soundBytes: number },
 ): Journal {
-  const states = new Map<string, ActionState>(header.actions.map((one) => [one.id, "not-run"]));
-  const errors = new Map<string, ActionError>();
-  const withoutEffect = new Set<string>();
+  const ledger: OpenLedger = {
+    states: new Map(header.actions.map((action) => [action.id, "not-run"])),
+    errors: new Map(),
+    withoutEffect: new Set(),
+  };
   const consent = new Set(header.consent);
   const endings: { at: string; outcome: Outcome }[] = [];
   let outcome: Outcome | null = null;
@@ -194,20 +232,10 @@ export function replay(
     if (entry.entry === "resumed") {
       ({ pid } = entry);
       for (const word of entry.consent) consent.add(word);
-    } else if (entry.entry === "intent") {
-      for (const action of entry.actions) {
-        states.set(action, entry.direction === "do" ? "doing" : "undoing");
-        withoutEffect.delete(action);
-      }
     } else {
-      for (const { action, result, error, noEffect } of entry.results) {
-        states.set(action, result);
-        if (noEffect === true) withoutEffect.add(action);
-        if (error === undefined) errors.delete(action);
-        else errors.set(action, error);
-      }
+      enter(ledger, entry);
     }
   }
-  const found = { states, errors, withoutEffect, consent: [...consent] };
-  return { id, header, ...found, outcome, endings, direction, pid, window, soundBytes };
+  const found = { ...ledger, consent: [...consent], outcome, endings, direction };
+  return { id, header, ...found, pid, window, soundBytes };
 }

@@ -9,8 +9,8 @@ import type { Inventory } from "../model/inventory.ts";
 import { fullInventory, type Host } from "../host/host.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Consent } from "../model/plan.ts";
-import { consentWord } from "../plan/disruption.ts";
 import { notRestored, undoAll, type RunOptions } from "./apply.ts";
+import { wouldDisrupt } from "./census.ts";
 import { runForward } from "./forward.ts";
 import { endEntry } from "./confirm-window.ts";
 import { isArmed, isOpen, type Direction, type Journal } from "./journal.ts";
@@ -64,14 +64,7 @@ export async function settledInventory(
 }
 
 function refuse({ unnamed }: Way, verb: string): void {
-  const [first] = unnamed;
-  if (first === undefined) return;
-  const users = [...new Set(unnamed.map(consentWord))];
-  throw new SriovError("would-disrupt", `Cannot ${verb}: it would disrupt ${users.join(", ")}`, {
-    operation: verb,
-    target: first.target,
-    hint: `To do it anyway: ${users.map((user) => `--allow-disruption ${user}`).join(" ")}`,
-  });
+  if (unnamed.length > 0) throw wouldDisrupt(verb, verb, unnamed);
 }
 
 type Resumption = RunOptions & {
@@ -146,10 +139,9 @@ export async function resume(session: Session, resumption: Resumption): Promise<
   try {
     const at = session.now();
     await writer.write({ entry: "resumed", at, command, pid: process.pid, direction, consent });
-    const { states, errors, withoutEffect } = journal;
     const agreed = [...journal.consent, ...consent];
     const options = { keepGoing, signal, onProgress, actions, consent: agreed };
-    const run = new Run({ host, lockFd, writer, ...options, states, errors, withoutEffect });
+    const run = new Run({ host, lockFd, writer, ledger: journal, ...options });
     const ending = await runResumed(session, run, resumption);
     const isUndone = ending.outcome === "undone";
     const isWhole = isUndone || ending.outcome === "done";

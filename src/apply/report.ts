@@ -36,7 +36,7 @@ export const actionReports = (run: Run): ActionReport[] =>
   run.setup.actions.map((action) => ({
     action,
     result: reported(run.stateOf(action)),
-    error: run.errors.get(action.id) ?? null,
+    error: run.ledger.errors.get(action.id) ?? null,
   }));
 
 /** How a forward run ended, before anything is undone for it. */

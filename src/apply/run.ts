@@ -6,12 +6,17 @@ import type { Host } from "../host/host.ts";
 import { isOnVf, type Action, type Change } from "../model/action.ts";
 import { vfTarget, type Address } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
-import type {
-  ActionError,
-  ActionResult,
-  ActionState,
-  Direction,
-  RecordedResult,
+import {
+  enter,
+  ledgerOf,
+  type ActionError,
+  type ActionResult,
+  type ActionState,
+  type Direction,
+  type Ledger,
+  type OpenLedger,
+  type RecordedResult,
+  type StepEntry,
 } from "./journal.ts";
 import type { JournalWriter } from "./journal-writer.ts";
 import type { Performer } from "./perform.ts";
@@ -38,9 +43,8 @@ type RunSetup = {
   readonly actions: readonly Action[];
   readonly consent: Iterable<string>;
   readonly keepGoing: boolean;
-  readonly states: ReadonlyMap<string, ActionState>;
-  readonly errors: ReadonlyMap<string, ActionError>;
-  readonly withoutEffect: ReadonlySet<string>;
+  /** Where it begins: nothing for a new journal. */
+  readonly ledger: Ledger;
   readonly signal: AbortSignal | null;
   readonly onProgress: (progress: Progress) => void;
 };
@@ -48,18 +52,14 @@ type RunSetup = {
 export class Run {
   readonly setup: RunSetup;
   readonly consent: Set<string>;
-  readonly withoutEffect: Set<string>;
-  readonly states: Map<string, ActionState>;
-  readonly errors: Map<string, ActionError>;
+  readonly ledger: OpenLedger;
   readonly warnings: Problem[] = [];
   #stop: StopReason | null = null;
 
   constructor(setup: RunSetup) {
     this.setup = setup;
     this.consent = new Set(setup.consent);
-    this.states = new Map(setup.states);
-    this.errors = new Map(setup.errors);
-    this.withoutEffect = new Set(setup.withoutEffect);
+    this.ledger = ledgerOf(setup.ledger);
   }
 
   /** Actions of the whole host first, then the PFs' own, each in plan order. */
@@ -71,7 +71,7 @@ export class Run {
   }
 
   stateOf({ id }: Action): ActionState {
-    return this.states.get(id) ?? "not-run";
+    return this.ledger.states.get(id) ?? "not-run";
   }
 
   get stopReason(): StopReason | null {
@@ -89,22 +89,17 @@ export class Run {
   }
 
   async intend(direction: Direction, actions: readonly Action[]): Promise<void> {
-    const ids = actions.map(({ id }) => id);
-    await this.setup.writer.write({ entry: "intent", direction, actions: ids });
-    for (const id of ids) {
-      this.states.set(id, direction === "do" ? "doing" : "undoing");
-      this.withoutEffect.delete(id);
-    }
+    await this.#write({ entry: "intent", direction, actions: actions.map(({ id }) => id) });
   }
 
   async record(direction: Direction, results: readonly RecordedResult[]): Promise<void> {
-    await this.setup.writer.write({ entry: "result", direction, results });
-    for (const { action, result, error, noEffect } of results) {
-      this.states.set(action, result);
-      if (noEffect === true) this.withoutEffect.add(action);
-      if (error === undefined) this.errors.delete(action);
-      else this.errors.set(action, error);
-    }
+    await this.#write({ entry: "result", direction, results });
+  }
+
+  /** Durable first: memory never knows more than a recovery would. */
+  async #write(step: StepEntry): Promise<void> {
+    await this.setup.writer.write(step);
+    enter(this.ledger, step);
   }
 
   start(direction: Direction, action: Action): void {
