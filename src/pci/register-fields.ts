@@ -2,7 +2,7 @@
 // a range as [high, low]; decoding gives a boolean per bit and a number per range, encoding packs
 // them again. Each capability file is then a list that reads like the specification's table.
 
-type FieldTable = Readonly<Record<string, number | readonly [high: number, low: number]>>;
+export type FieldTable = Readonly<Record<string, number | readonly [high: number, low: number]>>;
 
 export type Fields<T extends FieldTable> = {
   readonly [Name in keyof T]: T[Name] extends number ? boolean : number;
