@@ -1,5 +1,5 @@
 // Applying on the emulated host, end to end: what the host is like afterwards, what the report
-// says, and that planning again is empty. One table row a story.
+// says, and that planning again is empty. One table row a story. Long because it is that table.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,6 +8,7 @@ import { refused } from "../../test/sim/refused.ts";
 import type { MachinePlan } from "../../test/sim/machines.ts";
 import { specOf } from "../../test/sim/specs.ts";
 import type { Fault } from "../host/emulated/faults.ts";
+import type { HostRequest } from "../host/host.ts";
 import { unfinished } from "./history.ts";
 import type { Outcome } from "./journal.ts";
 import type { Progress } from "./run.ts";
@@ -27,10 +28,14 @@ const pf0 = "0000:10:00.0";
 const pf1 = "0000:20:00.0";
 const vf1 = "0000:10:10.2";
 
+const patience = { deadlineMs: 1e6, lockFd: null };
+
 type Story = {
   readonly name: string;
   readonly machine: MachinePlan;
   readonly spec: Parameters<typeof specOf>[0];
+  /** What somebody did before. */
+  readonly past?: readonly HostRequest[];
   readonly faults?: readonly Fault[];
   readonly keepGoing?: boolean;
   readonly outcome: Outcome;
@@ -112,6 +117,85 @@ const stories: readonly Story[] = [
     state: [`${pf0} 3`, "  0 vfio-pci vlan 5", "  1 none", "  2 vfio-pci vlan 5"],
   },
   {
+    name: "goes on after a step that only VFs were to have that failed before",
+    machine: igb,
+    spec: {
+      pfs: [
+        { numVfs: 3, vfs: { "0-1": { driver: "vfio-pci" }, "2": { driver: "kernel", vlan: 5 } } },
+      ],
+    },
+    faults: [{ on: { verb: "setVf", vfIndex: 2 }, effect: { kind: "refuse", errno: "EINVAL" } }],
+    outcome: "partial",
+    notDone: [`${pf0}/vf2 set-vf: failed`, `${pf0}/vf2 bind-driver: not-run`],
+    state: [`${pf0} 3`, "  0 vfio-pci", "  1 vfio-pci", "  2 none"],
+  },
+  {
+    name: "believes no write of the PF that it does not see",
+    machine: igb,
+    spec: { pfs: [{ mtu: 9000, numVfs: 1 }] },
+    faults: [{ on: { verb: "setMtu" }, effect: { kind: "ignore" } }],
+    outcome: "undone",
+    notDone: [`${pf0} set-mtu: undone`, `${pf0} create-vfs: not-run`],
+    state: [`${pf0} 0`],
+  },
+  {
+    name: "believes no MSI-X count that it does not see",
+    machine: {
+      pfs: [{ card: "mellanox-connectx6", numVfs: 1, vfDrivers: { 0: "vfio-pci" } }],
+      isVfioLoaded: true,
+    },
+    spec: { pfs: [{ numVfs: 1, vfs: { "0": { driver: "vfio-pci", msix: 4 } } }] },
+    faults: [{ on: { verb: "setMsixCount" }, effect: { kind: "ignore" } }],
+    outcome: "partial",
+    notDone: [`${pf0}/vf0 set-msix-count: failed`, `${pf0}/vf0 bind-driver: not-run`],
+    state: [`${pf0} 1`, "  0 none"],
+  },
+  {
+    name: "gives a VF its MSI-X default back, and is content with it",
+    machine: { pfs: [{ card: "mellanox-connectx6", numVfs: 3 }] },
+    past: [{ verb: "setMsixCount", address: "0000:10:18.1", msixCount: 4 }],
+    spec: { pfs: [{ numVfs: 3, vfs: { "0-2": { driver: "none", msix: "default" } } }] },
+    outcome: "done",
+    state: [`${pf0} 3`, "  0 none", "  1 none", "  2 none"],
+  },
+  {
+    name: "calls any write of the PF stuck that never ends",
+    machine: igb,
+    spec: { pfs: [{ mtu: 9000, numVfs: 1 }] },
+    faults: [{ on: { verb: "setMtu" }, effect: { kind: "hang" } }],
+    outcome: "stuck",
+    notDone: [`${pf0} set-mtu: stuck`, `${pf0} create-vfs: not-run`],
+    state: [`${pf0} 0`],
+  },
+  {
+    name: "calls a probe stuck that never ends",
+    machine: { pfs: [{ card: "intel-82576", numVfs: 1, vfDrivers: { 0: "igbvf" } }] },
+    spec: { pfs: [{ numVfs: 1, vfs: { "0": { driver: "vfio-pci" } } }] },
+    faults: [{ on: { verb: "probe" }, effect: { kind: "hang" } }],
+    outcome: "stuck",
+    notDone: [`${pf0}/vf0 bind-driver: stuck`],
+    state: [`${pf0} 1`, "  0 none"],
+  },
+  {
+    name: "leaves autoprobe alone that it has not come to",
+    machine: { ...resized, pfs: [...resized.pfs, ...igb.pfs] },
+    spec: { unassigned: "vfio-pci", pfs: [{ numVfs: 4 }, { numVfs: 1 }] },
+    faults: [
+      { on: { verb: "setNumVfs", target: pf0 }, effect: { kind: "refuse", errno: "EBUSY" } },
+    ],
+    keepGoing: true,
+    outcome: "partial",
+    notDone: [
+      `${pf0} remove-vfs: failed`,
+      `${pf0} set-autoprobe: not-run`,
+      `${pf0} create-vfs: not-run`,
+      `${pf0}/vf0 set-vf: not-run`,
+      ...[0, 1, 2, 3].map((vfIndex) => `${pf0}/vf${vfIndex} bind-driver: not-run`),
+      `${pf0} set-autoprobe: not-run`,
+    ],
+    state: [`${pf0} 2`, "  0 igbvf", "  1 vfio-pci", `${pf1} 1`, "  0 vfio-pci"],
+  },
+  {
     name: "undoes every PF when one fails",
     machine: twoPfs,
     spec: { unassigned: "kernel", pfs: [{ numVfs: 2 }, { numVfs: 2 }] },
@@ -161,8 +245,9 @@ const stories: readonly Story[] = [
 
 for (const story of stories) {
   test(`apply ${story.name}`, async () => {
-    const { machine, spec, faults = [], keepGoing = false } = story;
+    const { machine, spec, past = [], faults = [], keepGoing = false } = story;
     const bench = await openBench(machine, faults);
+    for (const request of past) await bench.host.perform(request, patience);
     const report = await applySpec(bench, specOf(spec), { keepGoing });
     const notDone = report.actions
       .filter(({ result }) => result !== "done")
@@ -204,8 +289,7 @@ test("apply refuses a plan that would disrupt somebody without consent", async (
 test("apply refuses a plan that the host has outrun", async () => {
   const bench = await openBench(resized);
   const plan = await planOn(bench, toFour);
-  const request = { deadlineMs: 1e6, lockFd: null };
-  await bench.host.perform({ verb: "setNumVfs", pf: pf0, numVfs: 0 }, request);
+  await bench.host.perform({ verb: "setNumVfs", pf: pf0, numVfs: 0 }, patience);
   await refused("plan-stale", applySpec(bench, toFour, { plan }));
 });
 

@@ -191,6 +191,10 @@ for (const [name, text, code, where] of damages) {
     if (decoded.kind !== "damaged") return;
     assert.equal(decoded.problem.code, code);
     assert.equal(decoded.problem.where, where);
+    const [, line = "1"] = where.split(":");
+    const numLines = text.split("\n").length - 1;
+    const words = line === "1" ? "" : `line ${line} of ${numLines} is damaged`;
+    assert.match(decoded.problem.message, new RegExp(words));
   });
 }
 

@@ -45,6 +45,24 @@ test("acquireLock() names the holder to whoever comes second, and lets go with i
   lock.release();
 });
 
+test("acquireLock() says no more of the holder than the file does", async () => {
+  const path = join(folder, "strange");
+  const lock = await acquireLock(path, wish("first"));
+  const strange = [
+    "",
+    "[]",
+    "null",
+    '{"pid":"1","command":"x","since":"y"}',
+    '{"pid":1,"since":"y"}',
+  ];
+  for (const text of strange) {
+    writeFileSync(path, text);
+    const { message } = await refused("locked", acquireLock(path, wish("second")));
+    assert.equal(message, `Cannot lock ${path}: another apply holds it`, text);
+  }
+  lock.release();
+});
+
 test("a child that inherited the lock keeps it when its parent is gone", async () => {
   const path = join(folder, "b");
   const lock = await acquireLock(path, {

@@ -156,6 +156,30 @@ test("a journal of another machine is no business of this one", async () => {
   );
 });
 
+test("the unfinished apply of another machine stays as it is", async () => {
+  const host = await openHost();
+  await applyOnce(host, "foreign", oneVf);
+  const [name = ""] = readdirSync(join(folder, "foreign"));
+  const path = join(folder, "foreign", name);
+  const lines = readFileSync(path, "utf8").replace(/"machineId":"[^"]*"/, '"machineId":"another"');
+  const open = `${lines.trimEnd().split("\n").slice(0, -1).join("\n")}\n`;
+  writeFileSync(path, open);
+  assert.equal((await applyOnce(host, "foreign", twoVfs)).outcome, "done");
+  assert.equal(readFileSync(path, "utf8"), open);
+});
+
+test("the tail of a journal is its last bytes", async () => {
+  const store = directoryStore(join(folder, "ends"));
+  const sink = await store.create("000001-a");
+  await sink.append(`${"x".repeat(400)}${"y".repeat(256)}`);
+  await sink.close();
+  assert.equal(Buffer.from(store.readTail("000001-a")).toString(), "y".repeat(256));
+  const short = await store.create("000002-b");
+  await short.append("z");
+  await short.close();
+  assert.equal(Buffer.from(store.readTail("000002-b")).toString(), "z");
+});
+
 test("nextId() grows whatever the clock did", () => {
   const ids = ["000009-20260101T000000Z", "000010-20250101T000000Z", "notes"];
   assert.equal(nextId(ids, "2024-05-06T07:08:09.123Z"), "000011-20240506T070809Z");

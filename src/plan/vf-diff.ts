@@ -104,7 +104,8 @@ function msixOf(wanted: VfWanted | null, { vf, former, usualMsix }: VfContext): 
     const count = former === null ? null : ownMsixCount(former, usualMsix);
     return count === null ? null : { count, because: carriedBecause };
   }
-  if (msix === "default" && vf === null) return null;
+  // Of a VF that has what most have, nobody can tell that it was given it.
+  if (msix === "default" && (vf === null || vf.msixCount === usualMsix)) return null;
   const count = msix === "default" ? 0 : msix;
   if (vf !== null && (vf.msixCount === count || vf.msixCount === null)) return null;
   return { count, because: `${count} MSI-X vectors wanted` };

@@ -36,6 +36,8 @@ export type FaultEffect =
   | { readonly kind: "refuse"; readonly errno: Errno }
   /** The PF's netlink VF list ends early. */
   | { readonly kind: "truncated-list"; readonly numVfs: number }
+  /** The kernel says yes and does nothing. */
+  | { readonly kind: "ignore" }
   /** Something else happens right before the request reaches the kernel. */
   | { readonly kind: "event"; readonly event: MachineEvent };
 

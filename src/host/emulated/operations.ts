@@ -10,7 +10,7 @@ import { effectOf } from "./faults.ts";
 import { findVf, type Machine } from "./machine.ts";
 import type { Operation } from "./state.ts";
 import type { StepResult } from "./step.ts";
-import { refused } from "./step.ts";
+import { done, refused } from "./step.ts";
 import { verbOf } from "./verbs/verbs.ts";
 
 export function startOperation(
@@ -41,6 +41,7 @@ export function startOperation(
   core.operations.push(operation);
   if (refusal !== null) finish(machine, operation, refused(refusal.errno, "fault plan"));
   else if (early !== null) finish(machine, operation, early);
+  else if (effectOf(faults, "ignore") !== null) finish(machine, operation, done);
   else {
     operation.locks = [...verbOf(request.verb).locks(machine, request)];
     proceed(machine, operation);
