@@ -17,7 +17,13 @@ const description: FunctionDescription = {
   deviceId: 0x1592,
   revision: 2,
   classCode: 0x020000,
-  header: { kind: "endpoint", bars: [], subsystemVendorId: 0x8086, subsystemDeviceId: 1 },
+  header: {
+    kind: "endpoint",
+    bars: [],
+    subsystemVendorId: 0x8086,
+    subsystemDeviceId: 1,
+    interruptPin: 1,
+  },
   capabilities: [
     { kind: "powerManagement", offset: 0x40 },
     {

@@ -93,6 +93,7 @@ const nic: FunctionDescription = {
     bars: [{ index: 0, kind: "memory", width: 64, prefetchable: true, sizeBytes: 2 ** 33 }],
     subsystemVendorId: 0x8086,
     subsystemDeviceId: 1,
+    interruptPin: 1,
   },
   capabilities: [{ kind: "pcie", portType: 0 }],
   extendedCapabilities: [

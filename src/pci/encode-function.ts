@@ -162,7 +162,7 @@ function encodeHeader(space: ConfigSpace, description: FunctionDescription): voi
   writer.u16(0x2e, header.subsystemDeviceId);
   if (header.kind === "vf") return;
   for (const bar of header.bars) encodeBaseAddress(writer, 0x10, bar);
-  writer.u8(0x3d, header.interruptPin ?? 0);
+  writer.u8(0x3d, header.interruptPin);
 }
 
 /** 4096 bytes with their masks. Asserts that offsets fit; the values are taken as they are. */

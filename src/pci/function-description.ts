@@ -34,7 +34,7 @@ type EndpointHeader = {
   readonly subsystemVendorId: number;
   readonly subsystemDeviceId: number;
   /** INTx pin 1 to 4 for A to D; 0: none. */
-  readonly interruptPin?: number;
+  readonly interruptPin: number;
 };
 
 /** First and last byte that a bridge forwards; null: the window is closed. */

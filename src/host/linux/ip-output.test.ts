@@ -47,6 +47,7 @@ test("parseIpLinks() reads the keys of older and newer versions", () => {
   const vfs = [
     { vf: 0, mac: "02:00:00:00:00:01", vlan: 5, qos: 1, spoofchk: "on", link_state: "disable" },
     { vf: 1, address: "02:00:00:00:00:02", vlan_list: [{ vlan: 7, protocol: "802.1ad" }] },
+    { vf: 2, vlan_list: [{}] },
     { address: "02:00:00:00:00:03" },
   ];
   const row = { ifindex: 3, ifname: "p0", flags: ["UP"], master: "br0", vfinfo_list: vfs };
@@ -74,6 +75,7 @@ test("parseIpLinks() reads the keys of older and newer versions", () => {
           vlan: { id: 7, qos: 0, protocol: "802.1ad" },
         },
       },
+      { vfIndex: 2, policy: { ...noPolicy, vlan: { id: 0, qos: 0, protocol: "802.1q" } } },
     ],
   );
 });

@@ -13,7 +13,7 @@ import { msi } from "./interrupts.ts";
 import { l1PmSubstates, latencyToleranceReporting } from "./link-power.ts";
 import { pcie } from "./pcie.ts";
 import { resizableBar, vfResizableBar } from "./resizable-bar.ts";
-import { designatedVendorSpecific } from "./vendor-specific.ts";
+import { designatedVendorSpecific, vendorSpecific } from "./vendor-specific.ts";
 import { vitalProductData } from "./vital-product-data.ts";
 
 const endpoint: CapabilityContext = { headerType: 0, portType: 0 };
@@ -120,6 +120,23 @@ test("ATS queue depth 0 means 32, and its unit is a power of two pages", () => {
     enable: true,
     smallestTranslationUnitBytes: 32_768,
   });
+});
+
+test("the three flags of ATS are three bits", () => {
+  const flags = (bits: number): readonly boolean[] => {
+    const { body } = decode(addressTranslationServices, [0x0001_000f, bits]);
+    return [body.pageAlignedRequest, body.globalInvalidate, body.relaxedOrdering];
+  };
+  assert.deepEqual(flags(0x20), [true, false, false]);
+  assert.deepEqual(flags(0x40), [false, true, false]);
+  assert.deepEqual(flags(0x80), [false, false, true]);
+});
+
+test("a vendor-specific capability is as long as it says, and at least its header", () => {
+  const { length, body, problems } = decode(vendorSpecific, [0xaa05_0009, 0xcc_bb]);
+  assert.deepEqual([length, [...body.content], problems], [5, [0xaa, 0xbb], []]);
+  const short = decode(vendorSpecific, [0x0002_0009]);
+  assert.deepEqual([short.length, short.problems], [3, ["vendor-length"]]);
 });
 
 test("a PASID wider than 20 bits is a problem", () => {
