@@ -4,6 +4,7 @@
 
 import {
   closeSync,
+  constants,
   fstatSync,
   mkdirSync,
   openSync,
@@ -27,7 +28,7 @@ export interface JournalSink {
 }
 
 export interface JournalStore {
-  /** In the order in which the applies began. */
+  /** In the order in which the applies began. Throws `file-unreadable`. */
   ids(): readonly string[];
   read(id: string): Uint8Array;
   /** The last bytes, enough for an `end` line. */
@@ -76,14 +77,35 @@ const sinkOf = (handle: FileHandle, path: string): JournalSink => ({
 
 const tailBytes = 256;
 
-function readLast(path: string, numBytes: number): Uint8Array {
-  const fd = openSync(path, "r");
+/** A FIFO or a device under a journal's name must not keep us waiting. */
+function withFile<Result>(path: string, read: (fd: number, size: number) => Result): Result {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const bytes = Buffer.alloc(numBytes);
-    const from = Math.max(0, fstatSync(fd).size - numBytes);
-    return bytes.subarray(0, readSync(fd, bytes, 0, numBytes, from));
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new Error("it is no regular file");
+    return read(fd, stat.size);
   } finally {
     closeSync(fd);
+  }
+}
+
+const readLast = (path: string, numBytes: number): Uint8Array =>
+  withFile(path, (fd, size) => {
+    const bytes = Buffer.alloc(numBytes);
+    const from = Math.max(0, size - numBytes);
+    return bytes.subarray(0, readSync(fd, bytes, 0, numBytes, from));
+  });
+
+function idsIn(directory: string): readonly string[] {
+  try {
+    const names = readdirSync(directory).filter((name) => name.endsWith(extension));
+    return names.map((name) => name.slice(0, -extension.length)).toSorted();
+  } catch (cause) {
+    // A host that never had an apply has no directory.
+    if (isMissing(cause)) return [];
+    const message = `Cannot read the journals in ${directory}: ${readErrorOf(cause)}`;
+    const detail = { operation: "read journals", target: directory, errno: errnoOf(cause), cause };
+    throw new SriovError("file-unreadable", message, detail);
   }
 }
 
@@ -91,17 +113,8 @@ export function directoryStore(directory: string): JournalStore {
   const pathOf = (id: string): string => join(directory, `${id}${extension}`);
   return {
     pathOf,
-    ids: () => {
-      try {
-        const names = readdirSync(directory).filter((name) => name.endsWith(extension));
-        return names.map((name) => name.slice(0, -extension.length)).toSorted();
-      } catch (error) {
-        // A host that never had an apply has no directory.
-        if (isMissing(error)) return [];
-        throw error;
-      }
-    },
-    read: (id) => readFileSync(pathOf(id)),
+    ids: () => idsIn(directory),
+    read: (id) => withFile(pathOf(id), (fd) => readFileSync(fd)),
     readTail: (id) => readLast(pathOf(id), tailBytes),
     create: async (id) => {
       const path = pathOf(id);

@@ -1,8 +1,9 @@
 // What the commands say of files that are damaged or cannot be written: always which file it is.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
 
@@ -75,6 +76,32 @@ for (const [words, numBytes] of cuts) {
     assert.deepEqual(readdirSync(journals).length, 2);
   });
 }
+
+test("a folder of journals that is none is said; whoever only looks goes on", async (context) => {
+  const { run, journals } = machine(context);
+  mkdirSync(dirname(journals), { recursive: true });
+  writeFileSync(journals, "");
+  const sentence = `Cannot read the journals in ${journals}: a part of the path is no folder\n`;
+  const list = await run("list");
+  assert.equal(list.exitCode, 0);
+  assert.ok(list.stderr.startsWith(`warning: ${sentence}`), list.stderr);
+  for (const argv of [["history"], ["recover"], ["apply", "-f", spec, "--yes"]] as const) {
+    const { exitCode, stderr } = await run(...argv);
+    assert.equal(exitCode, 2);
+    assert.ok(stderr.includes(`error: ${sentence}`), stderr);
+  }
+});
+
+test("what is no file under a journal's name keeps nobody waiting", async (context) => {
+  const { run, journals } = machine(context);
+  const path = join(journals, "000001.jsonl");
+  mkdirSync(path, { recursive: true });
+  const words = async (): Promise<string> => (await run("list")).stderr.split("\n")[0] ?? "";
+  assert.equal(await words(), `warning: ${path}: Cannot read journal: it is no regular file`);
+  rmdirSync(path);
+  if (spawnSync("mkfifo", [path]).status !== 0) return;
+  assert.equal(await words(), `warning: ${path}: Cannot read journal: it is no regular file`);
+});
 
 test("history warns of a damaged journal once", async (context) => {
   const { run, journals } = machine(context);

@@ -146,11 +146,11 @@ function noCapabilitiesLine(config: FunctionConfig): string[] {
   return header !== null && isEmpty && problems.length === 0 ? ["  no capabilities"] : [];
 }
 
-/** Files one after another; each is named where there are several. */
+/** Files one after another; each is named where there are several. A file without functions is an
+ * error, which is not text of what was decoded. */
 export function decodeText(files: readonly DecodedFile[], style: Style): string[] {
-  return files.flatMap(({ file, functions, problems }, index) => [
+  return files.flatMap(({ file, functions }, index) => [
     ...(files.length > 1 ? [...(index > 0 ? [""] : []), style("link", clean(file)), ""] : []),
-    ...problems.map(({ message }) => `${style("bad", "!")} ${clean(message)}`),
     ...functions.flatMap((each, at) => [...(at > 0 ? [""] : []), ...functionText(each, style)]),
   ]);
 }

@@ -119,11 +119,12 @@ test("64-bit addresses are JSON numbers with all their digits", async (context) 
 test("a file that is no dump is a problem and exit code 2; the others are decoded", async (context) => {
   const prose = join(temporaryDirectory(context), "prose");
   writeFileSync(prose, "no bytes here\n");
-  const { exitCode, stdout } = await runProgram(["decode", "/nonexistent", prose, machines, igb]);
+  const argv = ["decode", "/nonexistent", prose, machines, igb];
+  const { exitCode, stdout, stderr } = await runProgram(argv);
   assert.equal(exitCode, 2);
-  assert.match(stdout, /! Cannot read \/nonexistent: no such file/);
-  assert.match(stdout, /! Cannot read .*machines: it is a folder/);
-  assert.match(stdout, /! The file holds no config bytes/);
+  assert.match(stderr, /^error: Cannot read \/nonexistent: no such file$/m);
+  assert.match(stderr, /^error: Cannot read .*machines: it is a folder$/m);
+  assert.match(stderr, /^error: .*prose: The file holds no config bytes/m);
   assert.match(stdout, /7 of 8 VFs on/);
   const codes = (await decodeJson("/nonexistent", prose)).map(({ problems }) =>
     (problems as { code: string }[]).map(({ code }) => code),

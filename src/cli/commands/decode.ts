@@ -9,5 +9,11 @@ export const decode: RunCommand = async (context, args) => {
   const files = decodeFiles(args.operands);
   context.printJson(decodeJson(files));
   context.print(...decodeText(files, context.style));
+  for (const { file, problems } of files) {
+    for (const { code, message, hint } of problems) {
+      const isNamed = code === "file-unreadable";
+      context.log.error(isNamed ? message : `${file}: ${message}`, hint);
+    }
+  }
   return decodeExitCode(files);
 };

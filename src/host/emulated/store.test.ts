@@ -95,12 +95,14 @@ test(
   }),
 );
 
-const damages: readonly (readonly [string, (path: string) => void])[] = [
-  ["cut off", (path) => truncateSync(path, 6000)],
-  ["empty", (path) => truncateSync(path, 0)],
-  ["something else", (path) => writeFileSync(path, "no machine at all\n".repeat(1000))],
+type Damage = readonly [what: string, damage: (path: string) => void];
+
+const damages: readonly Damage[] = [
+  ["that is cut off", (path) => truncateSync(path, 6000)],
+  ["that is empty", (path) => truncateSync(path, 0)],
+  ["that is something else", (path) => writeFileSync(path, "no machine at all\n".repeat(1000))],
   [
-    "of a newer format",
+    "that is of a newer format",
     (path) => {
       const database = new DatabaseSync(path);
       database.exec(
@@ -109,11 +111,27 @@ const damages: readonly (readonly [string, (path: string) => void])[] = [
       database.close();
     },
   ],
+  ...(
+    [
+      ["whose core is no JSON", "core", "{"],
+      ["whose core is null", "core", "null"],
+      ["whose PFs are no PFs", "pf %", "{}"],
+      ["whose VFs are numbers", "vfs %", "[1,2]"],
+      ["whose VFs are no list", "vfs %", "null"],
+    ] as const
+  ).map(([what, key, text]): Damage => [
+    what,
+    (path) => {
+      const database = new DatabaseSync(path);
+      database.prepare("UPDATE rows SET text = ? WHERE key LIKE ?").run(text, key);
+      database.close();
+    },
+  ]),
 ];
 
 for (const [what, damage] of damages) {
   test(
-    `a state file that is ${what} is refused and left as it is`,
+    `a state file ${what} is refused and left as it is`,
     inFolder(async (path) => {
       const host = await openEmulatedHost({ name: "demo", statePath: path });
       await host.close();
@@ -121,6 +139,7 @@ for (const [what, damage] of damages) {
       const before = readFileSync(path);
       await assert.rejects(openEmulatedHost({ name: "demo", statePath: path }), {
         code: "file-format",
+        message: /^Cannot read emulated machine (?!.*(?:property|iterable))/,
       });
       assert.deepEqual(readFileSync(path), before);
     }),

@@ -11,8 +11,9 @@ import { SriovError } from "../../model/errors.ts";
 import { errnoOf, writeErrorOf } from "../../model/file-error.ts";
 import type { Machine } from "./machine.ts";
 import { machineOf } from "./machine.ts";
-import type { CoreState, MachineState, PfState, VfState } from "./state.ts";
+import type { PfState } from "./state.ts";
 import { stateFormat } from "./state.ts";
+import { pageVfs, stateOf, type PfRow } from "./state-rows.ts";
 
 export interface MachineStore {
   transact<Result>(change: (machine: Machine) => Result): Result;
@@ -30,8 +31,6 @@ export function memoryStore(machine: Machine): MachineStore {
   };
 }
 
-/** VFs to a row. */
-const pageVfs = 64;
 /** How long a transaction waits for another process. */
 const lockTimeoutMs = 10_000;
 
@@ -200,35 +199,10 @@ class FileStore implements MachineStore {
     for (const { key, text } of this.#database.prepare("SELECT key, text FROM rows").all()) {
       rows.set(String(key), String(text));
     }
-    const state = stateOf(rows, this.#path);
+    const state = stateOf(rows, (what) => failure(this.#path, what));
     this.#writer.remember(rows);
     return machineOf(state);
   }
-}
-
-type PfRow = Omit<PfState, "vfs"> & { readonly vfCount: number };
-
-function stateOf(rows: ReadonlyMap<string, string>, path: string): MachineState {
-  const text = rows.get("core");
-  if (text === undefined) throw failure(path, `there is no machine in it, wanted ${stateFormat}`);
-  const core = JSON.parse(text) as CoreState;
-  const { format } = core as { readonly format: unknown };
-  if (format !== stateFormat) {
-    throw failure(path, `its format is ${JSON.stringify(format)}, wanted ${stateFormat}`);
-  }
-  const pfs: PfState[] = [];
-  for (const [key, row] of rows) {
-    if (!key.startsWith("pf ")) continue;
-    const { vfCount, ...pf } = JSON.parse(row) as PfRow;
-    const vfs: (VfState | null)[] = [];
-    for (let page = 0; page * pageVfs < vfCount; page++) {
-      const vfRow = rows.get(`vfs ${pf.address} ${page}`);
-      if (vfRow === undefined) throw failure(path, `VFs of ${pf.address} are missing`);
-      vfs.push(...(JSON.parse(vfRow) as (VfState | null)[]));
-    }
-    pfs.push({ ...pf, vfs });
-  }
-  return { core, pfs };
 }
 
 /** Writes rows whose text has changed; VFs by the pages that hold changed ones. */
