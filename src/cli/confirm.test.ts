@@ -2,7 +2,7 @@
 // is started. That it survives what kills us is test/sim's.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,7 +26,8 @@ function machine(context: TestContext) {
     for (let waits = 0; existsSync(presence) && waits < 300; waits++) await sleep(50);
     return readFileSync(log, "utf8");
   };
-  return { run, watchdogEnds };
+  const journals = join(directory, "state", "emulated", "demo", "journal");
+  return { run, watchdogEnds, journals };
 }
 
 test("a change of a protected PF is on trial unless told otherwise, and confirm keeps it", async (context) => {
@@ -57,6 +58,13 @@ test("on a terminal the answer decides: n goes back at once", async (context) =>
   assert.match(stderr, /^error: Not confirmed: taken back/m);
   assert.match((await run(["history"])).stdout, / undone +sriovctl/);
   assert.match(await watchdogEnds(), /over: reverted\n$/);
+});
+
+test("the watchdog ends when its journal is gone", async (context) => {
+  const { run, watchdogEnds, journals } = machine(context);
+  assert.equal((await run(["apply", "-f", spec, "--yes"])).exitCode, 0);
+  rmSync(journals, { recursive: true });
+  assert.match(await watchdogEnds(), /over: its journal is gone\n$/);
 });
 
 test("confirm has nothing to do where nothing waits, and says so", async (context) => {

@@ -70,7 +70,8 @@ function windowReader({ hostPaths: { journalDir }, journal: id }: Watch) {
   let size = -1;
   let window: ConfirmWindow | null = null;
   return (): ConfirmWindow | null => {
-    const now = statSync(store.pathOf(id), { throwIfNoEntry: false })?.size ?? 0;
+    const now = statSync(store.pathOf(id), { throwIfNoEntry: false })?.size;
+    if (now === undefined) return null;
     if (now === size) return window;
     size = now;
     const decoded = readJournal(store, id);
@@ -97,7 +98,11 @@ async function watchUntilOver(watch: Watch): Promise<void> {
       continue;
     }
     const failure = await tryRevert(watch);
-    if (failure === null) continue;
+    if (failure === "over" && readWindow()?.state === "armed") {
+      watch.say("over: another apply came after it");
+      return;
+    }
+    if (failure === null || failure === "over") continue;
     watch.say(failure.message);
     // Whoever holds the lock may hold it for long, and lets go of it at last.
     if (failure.code === "locked") continue;
@@ -132,8 +137,8 @@ const reportSentence = ({ outcome, actions }: Report): string =>
     ),
   ].join("; ");
 
-/** null: done, over, or too early. */
-async function tryRevert(watch: Watch): Promise<SriovError | null> {
+/** null: done, or too early; what the journal says then decides. */
+async function tryRevert(watch: Watch): Promise<SriovError | "over" | null> {
   const { journal, say } = watch;
   const command = "sriovctl watchdog";
   const options = { keepGoing: false, onInterrupt: "leave", signal: null } as const;
@@ -145,7 +150,7 @@ async function tryRevert(watch: Watch): Promise<SriovError | null> {
     if (revert.kind === "reverted") say(reportSentence(revert.report));
     const isStuck = revert.kind === "reverted" && revert.report.outcome === "stuck";
     if (isStuck) await sleep(retryMs);
-    return null;
+    return revert.kind === "over" ? "over" : null;
   } catch (error) {
     if (error instanceof SriovError) return error;
     const message = `Cannot take back ${journal}: ${String(error)}`;
