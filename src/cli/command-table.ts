@@ -121,6 +121,18 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/apply.ts")).applyCommand,
   },
   {
+    name: "status",
+    summary: "One screen: wanted, there, drift, what waits, and the next boot; exit 4 to look",
+    operands: [],
+    options: [{ ...specOption, summary: "this spec instead of the configuration folder's" }],
+    examples: [
+      ["sriovctl status", "by the specs in /etc/sriovctl"],
+      ["sriovctl status --json | jq .needsAttention", "in a monitor"],
+    ],
+    saysUnfinished: true,
+    load: async () => (await import("./commands/status.ts")).status,
+  },
+  {
     name: "confirm",
     summary: "Keep the change of an apply that waits for it (--confirm-within)",
     operands: [],

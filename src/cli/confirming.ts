@@ -81,7 +81,7 @@ export const trialJson = (trial: Trial | null, end: TrialEnd | null) =>
         notRestorable: [...trial.notRestorable],
       };
 
-const timeWords = (time: Date): string => time.toTimeString().slice(0, 8);
+export const timeWords = (time: Date): string => time.toTimeString().slice(0, 8);
 
 type Waiting = {
   readonly context: Context;

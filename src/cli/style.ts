@@ -61,3 +61,17 @@ const ownColors = new RegExp(`(${String.fromCodePoint(27)}\\[[0-9;]*m)`);
 
 /** Columns that a text takes on a terminal, colours not counted. */
 export const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;
+
+/** The text in at most so many columns; its colours end where it is cut. */
+export function cut(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  let result = "";
+  let left = Math.max(0, columns - 1);
+  text.split(ownColors).forEach((piece, at) => {
+    const isColor = at % 2 === 1;
+    // What ends a colour must not be cut off, and what begins one is ended by it.
+    result += isColor ? piece : [...piece].slice(0, left).join("");
+    if (!isColor) left = Math.max(0, left - [...piece].length);
+  });
+  return `${result}…`;
+}
