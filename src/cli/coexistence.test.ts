@@ -1,7 +1,7 @@
 // Other managers on an emulated machine, as people meet them: a refused plan, and taking over.
 
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
@@ -73,4 +73,41 @@ test("import says what it cannot take", async (context) => {
     assert.equal(run.exitCode, exitCode, run.stderr);
     assert.match(run.stderr, message);
   }
+});
+
+test("what export writes for a manager, import --from takes back", async (context) => {
+  const { directory, setting } = machineWith(context, {});
+  const out = join(directory, "files");
+  const argv = [...host, "export", "-f", "examples/demo.yaml"];
+  const written = await runProgram([...argv, "--to", "networkmanager", "--out", out], setting);
+  assert.equal(written.exitCode, 0, written.stderr);
+  assert.match(written.stderr, /warning: nvme: networkmanager only knows PFs with a netdev/);
+  assert.equal(statSync(join(out, "sriov-p0.nmconnection")).mode & 0o777, 0o600);
+  const taken = [...host, "import", "--json", "--from", "networkmanager", out];
+  const { spec } = JSON.parse((await runProgram(taken, setting)).stdout);
+  assert.deepEqual(
+    spec.adapters.flatMap((card: { physicalFunctions: { match: object; numVfs: number }[] }) =>
+      card.physicalFunctions.map(({ match, numVfs }) => [match, numVfs]),
+    ),
+    [
+      [{ permanentMac: "b4:96:91:00:00:10" }, 16],
+      [{ permanentMac: "b4:96:91:00:00:11" }, 8],
+      [{ permanentMac: "b8:59:9f:00:00:20" }, 4],
+    ],
+  );
+  const again = await runProgram([...argv, "--to", "networkmanager", "--out", out], setting);
+  assert.equal(again.exitCode, 2);
+  assert.match(again.stderr, /it exists already/);
+});
+
+test("export without a spec is what the host has, and JSON lists what is lost", async (context) => {
+  const { setting } = machineWith(context, {});
+  const run = await runProgram([...host, "export", "--json", "--to", "netplan"], setting);
+  const { format, to, files, lacks } = JSON.parse(run.stdout);
+  assert.deepEqual([format, to, files.length], ["sriovctl-export/1", "netplan", 1]);
+  assert.match(files[0].text, /virtual-function-count: 4/);
+  assert.ok(lacks.length > 0);
+  const nobody = await runProgram([...host, "export"], setting);
+  assert.equal(nobody.exitCode, 2);
+  assert.match(nobody.stderr, /Cannot export to nobody: wanted --to networkd/);
 });

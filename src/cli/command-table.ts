@@ -200,6 +200,35 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/import.ts")).importCommand,
   },
   {
+    name: "export",
+    summary: "Write a spec, or what the host has, as another manager's files",
+    operands: [],
+    options: [
+      {
+        flags: "--to <manager>",
+        summary:
+          "networkd, networkmanager, netplan, nmstate, udev, libvirt-network, proxmox or nova",
+        values: [
+          "networkd",
+          "networkmanager",
+          "netplan",
+          "nmstate",
+          "udev",
+          "libvirt-network",
+          "proxmox",
+          "nova",
+        ],
+      },
+      specOption,
+      { flags: "-o, --out <folder>", summary: "write the files there instead of printing them" },
+    ],
+    examples: [
+      ["sriovctl export --to networkd -f host.yaml --out files", "to leave, or to compare"],
+      ["sriovctl export --to libvirt-network | virsh net-define /dev/stdin", "a pool for libvirt"],
+    ],
+    load: async () => (await import("./commands/export.ts")).exportCommand,
+  },
+  {
     name: "decode",
     summary: "Explain PCI config space: lspci -xxxx text or a binary config file",
     operands: [["<file...>", "dumps or config files; - reads standard input"]],

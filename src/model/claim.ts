@@ -130,7 +130,8 @@ function judgeSelector(selector: PfSelector, pf: Pf): Judgement {
   const permanentMacs = [permanentMac, ...netdevs.map((netdev) => netdev.permanentMac)];
   const values: Readonly<Record<string, readonly (string | null)[]>> = {
     names: netdevs.map(({ name }) => name),
-    macs: netdevs.map(({ mac }) => mac),
+    // When the netdev appears, and a bond has not given it another one, it has its permanent MAC.
+    macs: [...netdevs.map(({ mac }) => mac), ...permanentMacs],
     permanentMacs,
     addresses: [pf.address],
     paths: [`pci-${pf.address}`],

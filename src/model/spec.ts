@@ -17,7 +17,7 @@ export type DriverChoice = "none" | "kernel" | "vfio-pci" | { readonly name: str
  * profile point into the profile. */
 export type Places = Readonly<Record<string, SourcePlace>>;
 
-type WantedRate = { readonly minMbps?: number; readonly maxMbps?: number };
+export type WantedRate = { readonly minMbps?: number; readonly maxMbps?: number };
 
 export type PolicySpec = {
   /** `auto`: locally administered, stable, derived from the consumer or the PF and index. */

@@ -43,7 +43,7 @@ export type VfDiff = {
 const carriedBecause = "carried over from before the resize";
 
 /** The MAC that `auto` means: the consumer's where there is one, else the PF's and the index. */
-function autoMacOf(pf: Pf, { consumer, vfIndex }: VfWanted): string | null {
+export function autoMacOf(pf: Pf, { consumer, vfIndex }: VfWanted): string | null {
   if (consumer !== null) return autoMacOfConsumer(consumer);
   return pf.permanentMac === null ? null : autoMacOfVf(pf.permanentMac, vfIndex);
 }

@@ -48,9 +48,9 @@ export const importCommand: RunCommand = async (context, args) => {
 };
 
 /** Refuses to overwrite: a spec is somebody's work. */
-export function writeNew(path: string, text: string): void {
+export function writeNew(path: string, text: string, mode = 0o666): void {
   try {
-    const descriptor = openSync(path, "wx");
+    const descriptor = openSync(path, "wx", mode);
     try {
       writeFileSync(descriptor, text);
     } catch (error) {
