@@ -22,6 +22,7 @@ const suites: Readonly<Record<string, Suite>> = {
     concurrency: 2,
   },
   sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
+  peers: { files: ["test/peers/*.peers.test.ts"], concurrency: 1 },
   kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1 },
 };
 

@@ -112,6 +112,30 @@ suite("main job", { skip: labSkipReason() }, () => {
     assert.equal((await vfsByIp(left))[0].address, "52:54:00:bb:00:01");
   });
 
+  test("igb: new_id and libvirt's way bind the VFs that we made, and give them back", async () => {
+    const spec = lab.spec("left4-others.yaml", leftSpec(4));
+    await lab.sriovctl(0, `apply --yes -f ${spec}`);
+    const vfio = "/sys/bus/pci/drivers/vfio-pci";
+    const vf = (index: number): string => `0000:01:10.${index * 2}`;
+    const text = await lab.lab.check(`cd ${devices}; cat ${left}/sriov_drivers_autoprobe
+      for i in 0 1 2 3; do cat ${left}/virtfn$i/driver_override; done`);
+    assert.deepEqual(text.trim().split("\n"), ["1", "vfio-pci", "(null)", "(null)", "(null)"]);
+    // Proxmox VE.
+    await lab.lab.check(`echo 8086 10ca > ${vfio}/new_id`);
+    assert.deepEqual(await driversBySysfs(left), ["vfio-pci", "igbvf", "vfio-pci", "vfio-pci"]);
+    await lab.lab.check(`echo 8086 10ca > ${vfio}/remove_id
+      echo ${vf(2)} > ${vfio}/unbind; echo ${vf(3)} > ${vfio}/unbind`);
+    // libvirt: virPCIDeviceBindToStub() and back.
+    const rebind = (override: string): Promise<string> =>
+      lab.lab.check(`cd ${devices}/${vf(1)}; echo ${override} > driver_override
+        echo ${vf(1)} > driver/unbind; echo ${vf(1)} > /sys/bus/pci/drivers_probe`);
+    await rebind("vfio-pci");
+    assert.deepEqual(await driversBySysfs(left), ["vfio-pci", "vfio-pci", "", ""]);
+    await rebind("");
+    assert.deepEqual(await driversBySysfs(left), ["vfio-pci", "igbvf", "", ""]);
+    await lab.sriovctl(0, `drift -f ${spec}`);
+  });
+
   test("igb: a resize waits for the user's consent, and rollback takes it back", async () => {
     const spec = lab.spec("left6.yaml", leftSpec(6));
     const release = await hold("0000:01:10.0");
