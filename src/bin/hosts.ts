@@ -61,7 +61,9 @@ const setUpMachine: Wiring["setUpMachine"] = async (name, paths, change) => {
 
 /** A checkout is started by its shim, a bundle by itself. */
 function ownCommand(): readonly string[] {
-  const { dirname, filename } = import.meta;
+  // By their whole names: the bundle's build puts its own in their place.
+  const filename = import.meta.filename;
+  const dirname = import.meta.dirname;
   const script = filename.endsWith(".ts")
     ? join(dirname, "..", "..", "bin", "sriovctl.js")
     : resolve(process.argv[1] ?? filename);
