@@ -1,6 +1,6 @@
 // A machine as the rows of its file: `core`, `pf ADDRESS`, and its VFs by pages in `vfs ADDRESS PAGE`.
-// The shape of rows is checked as far as a file of something else would differ; what a row says of
-// hardware is believed.
+// The shape of rows is checked as far as a file of something else, or of a draft of the format, would
+// differ; what a row says of hardware is believed.
 
 import type { CoreState, MachineState, PfState, VfState } from "./state.ts";
 import { stateFormat } from "./state.ts";
@@ -26,6 +26,40 @@ function parseRow(key: string, text: string, refuse: Refuse): unknown {
   }
 }
 
+const kindOf = (value: unknown): string => {
+  if (value === undefined) return "missing";
+  if (Array.isArray(value)) return "a list";
+  return isObject(value) ? "a mapping" : typeof value;
+};
+
+const coreKinds: {
+  readonly [Key in keyof CoreState]: "string" | "number" | "boolean" | "a list" | "a mapping";
+} = {
+  format: "string",
+  name: "string",
+  about: "string",
+  kernelRelease: "string",
+  machineId: "string",
+  bootId: "string",
+  lockModel: "string",
+  hasIommu: "boolean",
+  naming: "string",
+  loadedDrivers: "a list",
+  loadableModules: "a list",
+  dynamicIds: "a list",
+  clockMs: "number",
+  nextOperationId: "number",
+  nextIfindex: "number",
+  macSeed: "number",
+  ports: "a list",
+  guests: "a list",
+  operations: "a list",
+  locks: "a mapping",
+  faults: "a list",
+  log: "a list",
+  uevents: "a list",
+};
+
 function coreOf(rows: ReadonlyMap<string, string>, refuse: Refuse): CoreState {
   const text = rows.get("core");
   if (text === undefined) throw refuse(`there is no machine in it, wanted ${stateFormat}`);
@@ -33,6 +67,11 @@ function coreOf(rows: ReadonlyMap<string, string>, refuse: Refuse): CoreState {
   const format = isObject(core) ? core["format"] : undefined;
   if (format !== stateFormat) {
     throw refuse(`its format is ${JSON.stringify(format) ?? "not said"}, wanted ${stateFormat}`);
+  }
+  const values = new Map(Object.entries(core ?? {}));
+  for (const [key, kind] of Object.entries(coreKinds)) {
+    const found = kindOf(values.get(key));
+    if (found !== kind) throw refuse(`its ${key} is ${found}, wanted ${kind}`);
   }
   return core as CoreState;
 }

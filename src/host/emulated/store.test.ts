@@ -101,16 +101,20 @@ const damages: readonly Damage[] = [
   ["that is cut off", (path) => truncateSync(path, 6000)],
   ["that is empty", (path) => truncateSync(path, 0)],
   ["that is something else", (path) => writeFileSync(path, "no machine at all\n".repeat(1000))],
-  [
-    "that is of a newer format",
+  ...(
+    [
+      ["that is of a newer format", "sriovctl-emulated/1", "sriovctl-emulated/2"],
+      ["that is of a draft of the format", "dynamicIds", "newIds"],
+      ["whose name is a list", '"name":"demo"', '"name":[]'],
+    ] as const
+  ).map(([what, text, by]): Damage => [
+    what,
     (path) => {
       const database = new DatabaseSync(path);
-      database.exec(
-        `UPDATE rows SET text = replace(text, 'sriovctl-emulated/1', 'sriovctl-emulated/2')`,
-      );
+      database.prepare("UPDATE rows SET text = replace(text, ?, ?)").run(text, by);
       database.close();
     },
-  ],
+  ]),
   ...(
     [
       ["whose core is no JSON", "core", "{"],
