@@ -5,7 +5,12 @@
 import type { Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Inventory } from "../model/inventory.ts";
-import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
+import {
+  actionsWithoutProblems,
+  type Consent,
+  type Plan,
+  type PlanProblem,
+} from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
 import { plan } from "../plan/plan.ts";
 import { runBackward } from "./backward.ts";
@@ -65,14 +70,12 @@ function refusal(problems: readonly PlanProblem[], source: string): SriovError {
 
 /** The plan's actions without those of adapters with problems; throws where one stops all. */
 function runnableActions({ spec, plan: planned, onProblem }: ApplyRequest): readonly Action[] {
-  const { problems, actions } = planned;
-  if (problems.length === 0) return actions;
+  const { problems } = planned;
   const isGeneral = problems.some(({ adapter }) => adapter === null);
-  if (onProblem === "stop" || isGeneral) throw refusal(problems, spec.source);
-  const untouched = new Set(problems.map(({ adapter }) => adapter));
-  const left = actions.filter(({ adapter }) => !untouched.has(adapter));
-  // What the host itself needs (a module) is only for the sake of the PFs.
-  return left.some(({ adapter }) => adapter !== null) ? left : [];
+  if (isGeneral || (onProblem === "stop" && problems.length > 0)) {
+    throw refusal(problems, spec.source);
+  }
+  return actionsWithoutProblems(planned);
 }
 
 /** The plan is only as good as what it saw: under the lock it must still come out the same. */

@@ -3,7 +3,6 @@
 
 import { inventoryFor } from "../apply/verify.ts";
 import type { Host } from "../host/host.ts";
-import type { Action } from "../model/action.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Consent, Plan } from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
@@ -32,10 +31,3 @@ export function exitCodeOfPlan({ problems }: Plan): number {
 
 export const isEmptyPlan = ({ actions, problems }: Plan): boolean =>
   actions.length === 0 && problems.length === 0;
-
-/** What is left to do when adapters with a problem stay untouched. */
-export function actionsWithoutProblems({ actions, problems }: Plan): Action[] {
-  if (problems.some(({ adapter }) => adapter === null)) return [];
-  const stopped = new Set(problems.map(({ adapter }) => adapter));
-  return actions.filter(({ adapter }) => adapter === null || !stopped.has(adapter));
-}

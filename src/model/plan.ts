@@ -26,3 +26,12 @@ export type Plan = {
    * bring back, as sentences. */
   readonly losses: readonly { readonly target: string; readonly sentence: string }[];
 };
+
+/** What is left to do when adapters with a problem stay untouched. */
+export function actionsWithoutProblems({ actions, problems }: Plan): readonly Action[] {
+  if (problems.some(({ adapter }) => adapter === null)) return [];
+  const untouched = new Set(problems.map(({ adapter }) => adapter));
+  const left = actions.filter(({ adapter }) => !untouched.has(adapter));
+  // What the host itself needs (a module) is only for the sake of the PFs.
+  return left.some(({ adapter }) => adapter !== null) ? left : [];
+}

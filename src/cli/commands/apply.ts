@@ -6,7 +6,7 @@ import type { Report } from "../../apply/report.ts";
 import type { Session } from "../../apply/session.ts";
 import type { Host } from "../../host/host.ts";
 import { SriovError } from "../../model/errors.ts";
-import type { Consent } from "../../model/plan.ts";
+import { actionsWithoutProblems, type Consent } from "../../model/plan.ts";
 import type { Spec } from "../../model/spec.ts";
 import { exitCodeOfReport, printReport, refusedJson, reportJson } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
@@ -16,7 +16,7 @@ import { withHost, type Arguments, type Context, type RunCommand } from "../cont
 import { summaryOf } from "../../plan/plan-text.ts";
 import { plural } from "../list-text.ts";
 import { planLines } from "../plan-report.ts";
-import { actionsWithoutProblems, exitCodeOfPlan, planOn, type Planned } from "../planning.ts";
+import { exitCodeOfPlan, planOn, type Planned } from "../planning.ts";
 import { readText } from "../read-file.ts";
 import { maxPlanBytes, parseSavedPlan, stalenessOf, type SavedPlan } from "../saved-plan.ts";
 import { SpecProblems } from "../spec-problems.ts";
