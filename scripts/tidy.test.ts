@@ -119,3 +119,12 @@ for (const [name, path, text, expected] of rows) {
     assert.deepEqual(messages, expected === "" ? [] : [expected]);
   });
 }
+
+test("tidy: a finding names its line", () => {
+  const text = `${header}\n${"x".repeat(101)}\nexport * from "./b.ts";\n// TODO: later\n`;
+  const findings = checkSource({ path: "src/model/a.ts", text });
+  assert.deepEqual(
+    findings.map(({ line }) => line),
+    [3, 4, 5],
+  );
+});

@@ -120,6 +120,36 @@ test("a VF that a guest has open blocks a disable until the guest closes it", as
   assert.doesNotMatch(host.print(), /in flight/);
 });
 
+test("a VF that a guest has open is not taken from vfio-pci until the guest closes it", async () => {
+  const host = await open("demo");
+  const { address } = await vfOf(host, crossing, 0);
+  const outcome = await perform(host, { verb: "unbind", address }, 5000);
+  assert.deepEqual(outcome, { status: "stuck", pid: null });
+  assert.equal((await vfOf(host, crossing, 0)).driver, "vfio-pci");
+  host.happen({ event: "guest-closes", guest: "web1", vf: address });
+  await host.sleep(60_000);
+  assert.equal((await vfOf(host, crossing, 0)).driver, null);
+});
+
+test("a VF's netdev has the MAC that was set, and else one that nobody set", async () => {
+  const host = await open("demo");
+  await perform(host, { verb: "setDriversAutoprobe", pf: port0, isOn: false });
+  await perform(host, setNumVfs(port0, 2));
+  const mac = "02:00:5e:10:00:07";
+  const attribute = { name: "mac", mac } as const;
+  await perform(host, { verb: "setVf", pf: port0, vfIndex: 0, attribute });
+  await perform(host, { verb: "setDriversAutoprobe", pf: port0, isOn: true });
+  const macs: (string | null | undefined)[] = [];
+  for (const vfIndex of [0, 1]) {
+    const { address } = await vfOf(host, port0, vfIndex);
+    await perform(host, { verb: "probe", address });
+    macs.push((await vfOf(host, port0, vfIndex)).netdevs[0]?.mac);
+  }
+  assert.equal(macs[0], mac);
+  assert.match(macs[1] ?? "", /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
+  assert.ok(macs[1] !== mac && macs[1] !== "00:00:00:00:00:00", macs[1] ?? "none");
+});
+
 test("an operation whose manager was killed goes on for the next one", async () => {
   const host = await open("demo");
   void perform(host, setNumVfs(port0, 4));
