@@ -35,7 +35,8 @@ const results = names.map((name) => ({ name, rows: run(name) }));
 const machine = [
   `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}`,
   `${Math.round(totalmem() / 2 ** 30)} GiB`,
-  `Linux ${release()}`,
+  // Without what a distribution or its owner appends.
+  `Linux ${release().replace(/-.*/, "")}`,
   `Node ${process.versions.node}`,
 ].join(", ");
 
