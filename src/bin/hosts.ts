@@ -1,7 +1,7 @@
 // Which host a name means: the only place, besides tests, that chooses an implementation of Host.
 // Each is imported when it is named, so that `--host linux` never loads the emulated machines.
 
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Host } from "../host/host.ts";
 import type { HostWish, Wiring } from "../cli/context.ts";
@@ -21,10 +21,11 @@ async function openEmulated(machine: string, { paths, speed }: HostWish): Promis
   const { profileOf } = await import("../host/emulated/machine-list.ts");
   // A name that is no machine must not become a file.
   profileOf(machine);
+  const configRoot = configRootOf(machine, paths);
   return openEmulatedHost({
     name: machine,
     statePath: stateFileOf(machine, paths),
-    configRoot: configRootOf(machine, paths),
+    ...(existsSync(configRoot) ? { configRoot } : {}),
     ...(speed === null ? {} : { speed }),
   });
 }

@@ -1,5 +1,5 @@
 // What each manager's files become, one row a habit of theirs. Forms are those of the managers'
-// manual pages.
+// manual pages. Long because it is a table of them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -148,6 +148,20 @@ test("NetworkManager: one UUID is one profile, and [device] sections may have co
   );
 });
 
+test("NetworkManager: ifcfg files of Red Hat's systems", () => {
+  check(
+    {
+      "/etc/sysconfig/network-scripts/ifcfg-ens1f0":
+        'DEVICE=ens1f0\nONBOOT=yes\nSRIOV_TOTAL_VFS=4\nSRIOV_VF0="mac=02:00:00:00:00:01 vlans=5"\nSRIOV_X=1\n',
+      "/etc/sysconfig/network-scripts/ifcfg-lo": "DEVICE=lo\n",
+    },
+    [
+      'networkmanager [names=ens1f0] 3 num-vfs 4; 4 vf 0 {"mac":"02:00:00:00:00:01","vlan":{"id":5,"qos":0,"protocol":"802.1q"}}',
+    ],
+    ['/etc/sysconfig/network-scripts/ifcfg-ens1f0:5: Cannot use "SRIOV_X=1"'],
+  );
+});
+
 test("netplan: files merge key by key, VFs are counted, and VLANs in hardware are theirs", () => {
   check(
     {
@@ -260,6 +274,7 @@ test("modprobe, the Kubernetes operator and Unraid", () => {
     {
       "/etc/modprobe.d/a.conf":
         "options ixgbe max_vfs=8,8 allow_unsupported_sfp=1\noptions igb max_vfs=0\n",
+      "/proc/cmdline": "quiet igb.max_vfs=2 ixgbe.max_vfs=0 intel_iommu=on\n",
       "/etc/sriov-operator/pci/0000:3b:00.0": '{"name":"ens1f0","numVfs":6,"eSwitchMode":"legacy"}',
       "/etc/sriov-operator/pci/0000:3b:00.1": '{"numVfs":6,"externallyManaged":true}',
       "/boot/config/sriov.cfg": "VFS=0000:04:00.1|8086:1521|3 0000:04:00.0|8086:1521|2",
@@ -267,6 +282,7 @@ test("modprobe, the Kubernetes operator and Unraid", () => {
     },
     [
       "modprobe [drivers=ixgbe] 1 other max_vfs=8,8",
+      "modprobe [drivers=igb] 1 other max_vfs=2",
       "sriov-operator [addresses=0000:3b:00.0] 1 num-vfs 6; 1 eswitch-mode legacy",
       "unraid [addresses=0000:04:00.1] 1 num-vfs 3",
       "unraid [addresses=0000:04:00.0] 1 num-vfs 2",

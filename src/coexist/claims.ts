@@ -10,9 +10,10 @@ import {
   folderOf,
   type ReadClaims,
 } from "./config-file.ts";
-import { modprobeFolders, readModprobe } from "./modprobe.ts";
+import { commandLineFile, modprobeFolders, readModprobe } from "./modprobe.ts";
 import { netplanFolders, readNetplan } from "./netplan.ts";
 import { networkdFolders, readNetworkd } from "./networkd.ts";
+import { ifcfgFolders } from "./ifcfg.ts";
 import { profileFolders, readNetworkManager, settingsFolders } from "./networkmanager.ts";
 import { nmstateFolders, readNmstate } from "./nmstate.ts";
 import { proxmoxFiles, proxmoxFolders, readProxmox } from "./proxmox.ts";
@@ -59,15 +60,20 @@ const managers: Readonly<Record<ManagerName, ManagerPlaces>> = {
   "networkd": places(networkdFolders, /\.(?:link|network|conf)$/, readNetworkd, {
     dropIns: /\.(?:link|network)\.d$/,
   }),
-  "networkmanager": places([...profileFolders, ...settingsFolders], /./, readNetworkManager, {
-    files: ["/etc/NetworkManager/NetworkManager.conf"],
-  }),
+  "networkmanager": places(
+    [...profileFolders, ...settingsFolders, ...ifcfgFolders],
+    /./,
+    readNetworkManager,
+    {
+      files: ["/etc/NetworkManager/NetworkManager.conf"],
+    },
+  ),
   "netplan": places(netplanFolders, /\.yaml$/, readNetplan),
   "nmstate": places(nmstateFolders, /\.ya?ml$/, readNmstate),
   "sysfs": places(sysfsFolders, conf, readSysfs, { files: sysfsFiles }),
   "udev": places(udevFolders, /\.rules$/, readUdev),
   "tmpfiles": places(tmpfilesFolders, conf, readTmpfiles),
-  "modprobe": places(modprobeFolders, conf, readModprobe),
+  "modprobe": places(modprobeFolders, conf, readModprobe, { files: [commandLineFile] }),
   "script": places(scriptFolders, /./, readScripts, {
     files: scriptFiles,
     dropIns: /\.service\.d$/,

@@ -10,6 +10,7 @@ const paths = [
   "/etc/systemd/network/a.network",
   "/etc/NetworkManager/system-connections/a.nmconnection",
   "/etc/NetworkManager/conf.d/a.conf",
+  "/etc/sysconfig/network-scripts/ifcfg-a",
   "/etc/netplan/a.yaml",
   "/etc/nmstate/a.yml",
   "/etc/sysfs.conf",
@@ -31,7 +32,7 @@ const words = [
   ..."sriov-num-vfs= Name= VLANId= vlans= = \" ' \\ : , - { } [ ] &a *a $x %k 0 8 65536 -1".split(
     " ",
   ),
-  ..."max_vfs=8,8 hostpci0: path= VFS= 4095 0000:3b:00.0 02:00:00:00:00:01 ens1 \0 \u2028".split(
+  ..."SRIOV_VF0= SRIOV_TOTAL_VFS= max_vfs=8,8 hostpci0: path= VFS= 4095 0000:3b:00.0 02:00:00:00:00:01 ens1 \0 \u2028".split(
     " ",
   ),
   "network:\n  ethernets:\n    a:\n      virtual-function-count: ",

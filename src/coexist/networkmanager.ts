@@ -3,7 +3,6 @@
 // section of its configuration may have a count too (NetworkManager.conf(5)).
 
 import type { Claim, ClaimSetting, PfSelector } from "../model/claim.ts";
-import type { PolicySpec } from "../model/spec.ts";
 import {
   type ClaimReading,
   Complaints,
@@ -15,6 +14,8 @@ import {
   shown,
   withoutShadowed,
 } from "./config-file.ts";
+import { parseVfAttributes } from "./vf-attributes.ts";
+import { claimsOfIfcfg, isIfcfg } from "./ifcfg.ts";
 import { type IniEntry, type IniSection, keyfileDialect, lastOf, parseIni } from "./ini-text.ts";
 
 /** Of profiles with one UUID the first one holds. */
@@ -34,54 +35,6 @@ const maxVfs = 65_535;
 
 const listOf = (text: string | undefined): string[] =>
   (text ?? "").split(/[;,]/).flatMap((word) => (word.trim() === "" ? [] : [word.trim()]));
-
-/** GLib's escapes of values: `\s` is a blank. */
-const plainValue = (value: string): string => value.replaceAll("\\s", " ").trim();
-
-type Place = { readonly where: string; readonly complaints: Complaints };
-
-/** `ID[.PRIORITY[.PROTO]]`, of which the kernel takes one. */
-function vlanOf(text: string, { where, complaints }: Place): Pick<PolicySpec, "vlan"> {
-  const [first = "", ...more] = text.split(";").filter((piece) => piece !== "");
-  const match = /^(\d{1,4})(?:\.(\d)(?:\.(q|ad))?)?$/.exec(first);
-  const id = parseCount(match?.[1] ?? "", 4095);
-  const qos = parseCount(match?.[2] ?? "0", 7);
-  if (id === null || qos === null) {
-    complaints.add(where, `Cannot use vlans=${shown(text)}: wanted ID[.PRIORITY[.q|.ad]]`);
-    return {};
-  }
-  if (more.length > 0) complaints.add(where, `Cannot use all of vlans=${shown(text)}: wanted one`);
-  if (id === 0 && qos === 0) return { vlan: "none" };
-  return { vlan: { id, qos, protocol: match?.[3] === "ad" ? "802.1ad" : "802.1q" } };
-}
-
-function attributeOf(name: string, value: string, place: Place): PolicySpec {
-  const isOn = parseSwitch(value);
-  const mbps = parseCount(value, 999_999_999);
-  const mac = parseAnyMac(value);
-  if (name === "vlans") return vlanOf(value, place);
-  if (name === "mac" && mac !== null) return { mac };
-  if (name === "spoof-check" && isOn !== null) return { spoofCheck: isOn };
-  if (name === "trust" && isOn !== null) return { trust: isOn };
-  if (name === "min-tx-rate" && mbps !== null) return { rate: { minMbps: mbps } };
-  if (name === "max-tx-rate" && mbps !== null) return { rate: { maxMbps: mbps } };
-  place.complaints.add(place.where, `Cannot use ${shown(`${name}=${value}`)} of a VF`);
-  return {};
-}
-
-/** Attributes of one VF as keyfiles and nmcli write them: `mac=... spoof-check=true`. */
-function parseVfAttributes(text: string, place: Place): PolicySpec {
-  let policy: PolicySpec = {};
-  for (const piece of plainValue(text).split(/\s+/)) {
-    if (piece === "") continue;
-    const equals = piece.indexOf("=");
-    const next = attributeOf(piece.slice(0, Math.max(equals, 0)), piece.slice(equals + 1), place);
-    const rates = [policy.rate, next.rate].filter((rate) => typeof rate === "object");
-    const rate = rates.length === 0 ? {} : { rate: Object.assign({}, ...rates) };
-    policy = { ...policy, ...next, ...rate };
-  }
-  return policy;
-}
 
 function settingOf({ key, value, where }: IniEntry, complaints: Complaints): ClaimSetting[] {
   const vf = /^vf\.(\d{1,5})$/.exec(key)?.[1];
@@ -197,8 +150,9 @@ function claimsOfSettings(sections: readonly IniSection[], complaints: Complaint
   });
 }
 
-export function readNetworkManager(files: readonly ConfigFile[]): ClaimReading {
+export function readNetworkManager(all: readonly ConfigFile[]): ClaimReading {
   const complaints = new Complaints();
+  const files = all.filter((file) => !isIfcfg(file));
   const isSettings = ({ path }: ConfigFile): boolean => path.endsWith(".conf");
   const rank = ({ path }: ConfigFile): number => {
     const at = profileFolders.indexOf(folderOf(path));
@@ -224,5 +178,7 @@ export function readNetworkManager(files: readonly ConfigFile[]): ClaimReading {
       if (!file.text.includes("sriov-num-vfs")) return [];
       return claimsOfSettings(parseIni(file, keyfileDialect, complaints), complaints);
     });
-  return { claims: [...ofProfiles, ...ofSettings], problems: complaints.problems };
+  const ofIfcfg = all.filter(isIfcfg).flatMap((file) => claimsOfIfcfg(file, complaints));
+  const claims = [...ofProfiles, ...ofIfcfg, ...ofSettings];
+  return { claims, problems: complaints.problems };
 }
