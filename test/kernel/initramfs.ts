@@ -8,7 +8,15 @@ import { basename } from "node:path";
 import { type LabKernel, run } from "./kernel-cache.ts";
 import { commandPath } from "./lab-commands.ts";
 
-const bootModules = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
+/** Where the lab's root comes from: this machine's own, over 9p, or a disk of the lab's. */
+type LabRoot = "shared" | "disk";
+
+const commonModules = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p"];
+const bootModules: Readonly<Record<LabRoot, readonly string[]>> = {
+  shared: [...commonModules, "overlay"],
+  disk: [...commonModules, "virtio_blk", "ext4"],
+};
+const initScripts: Readonly<Record<LabRoot, string>> = { shared: "init", disk: "init-disk" };
 
 const busyboxApplets = ["sh", "mount", "insmod", "mkdir", "cat", "cp", "echo", "switch_root"];
 
@@ -36,8 +44,8 @@ function encodeArchive(entries: readonly Entry[]): Buffer {
 }
 
 /** Paths of the modules to load, each after those it depends on; built-in ones need no file. */
-function moduleClosure(kernel: LabKernel): string[] {
-  const paths = bootModules.flatMap((name) =>
+function moduleClosure(kernel: LabKernel, root: LabRoot): string[] {
+  const paths = bootModules[root].flatMap((name) =>
     run("modprobe", ["-d", kernel.modulesRoot, "-S", kernel.release, "--show-depends", name])
       .split("\n")
       .filter((line) => line.startsWith("insmod "))
@@ -56,17 +64,18 @@ function readModule(path: string): Buffer {
 /** `variables` become shell variables of the scripts. */
 export function buildInitramfs(
   kernel: LabKernel,
+  root: LabRoot,
   variables: Readonly<Record<string, string>>,
 ): Buffer {
-  const modules = moduleClosure(kernel).map((path) => ({
+  const modules = moduleClosure(kernel, root).map((path) => ({
     name: `modules/${basename(path).replace(/\.(xz|zst)$/, "")}`,
     mode: regularFile | 0o644,
     content: readModule(path),
   }));
-  const guestFile = (name: string, mode: number): Entry => ({
+  const guestFile = (name: string, file = name): Entry => ({
     name,
-    mode: regularFile | mode,
-    content: readFileSync(new URL(`guest/${name}`, import.meta.url)),
+    mode: regularFile | 0o755,
+    content: readFileSync(new URL(`guest/${file}`, import.meta.url)),
   });
   const quoted = Object.entries(variables).map(
     ([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'\n`,
@@ -95,7 +104,8 @@ export function buildInitramfs(
     ...modules,
     text("modules/order", modules.map(({ name }) => `/${name}\n`).join("")),
     text("variables", quoted.join("")),
-    guestFile("init", 0o755),
-    guestFile("agent", 0o755),
+    guestFile("init", initScripts[root]),
+    guestFile("agent"),
+    guestFile("jobs"),
   ]);
 }

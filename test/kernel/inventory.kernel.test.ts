@@ -38,7 +38,7 @@ suite("inventory on a real kernel", { skip: labSkipReason() }, () => {
       cd ${devices}/${igb}
       echo 0 > sriov_drivers_autoprobe; echo 2 > sriov_numvfs
       echo vfio-pci > virtfn0/driver_override; echo 0000:01:10.0 > /sys/bus/pci/drivers_probe
-      node ${program("vfio-holder.ts")} 0000:01:10.0 > /tmp/holder & echo $! > /tmp/holder.pid
+      rm -f /tmp/holder; node ${program("vfio-holder.ts")} 0000:01:10.0 > /tmp/holder & echo $! > /tmp/holder.pid
       until grep -q holding /tmp/holder; do sleep 0.1; done`);
   }
 

@@ -4,7 +4,8 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Lab, attachLab, bootLab, labProcess, stopLab } from "./lab.ts";
+import { type Lab, attachLab, bootLab } from "./lab.ts";
+import { labProcess, stopLab } from "./lab-qemu.ts";
 import { labSkipReason } from "./lab-unavailable.ts";
 import { fullTopology, smallTopology } from "./topology.ts";
 
