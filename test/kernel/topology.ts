@@ -42,7 +42,9 @@ const igb = (last: string): LabFunction => ({ kind: "igb", mac: `52:54:00:aa:00:
 export const fullTopology: LabTopology = {
   // At 4G the VF BARs land above 4 GiB, where VF MMIO is dead in QEMU 10.0.
   memory: "2G",
-  processors: 2,
+  // With two, the second one's timer stops at times in software emulation ("Possible timer handling
+  // issue on cpu=1") and what runs there sleeps for ever. It is no slower on a host of two cores.
+  processors: 1,
   slots: [
     { at: "root-port", id: "port0", acs: true, holds: igb("00") },
     { at: "root-port", id: "port1", acs: true, holds: igb("10") },
