@@ -1,6 +1,7 @@
 // Where things are kept, for root, for others, and overridden.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { hostPaths, pathsFor } from "./paths.ts";
 
@@ -33,6 +34,22 @@ test("pathsFor() lets the environment override each folder", () => {
   const env = { SRIOVCTL_RUN_DIR: "/r", SRIOVCTL_STATE_DIR: "/s", SRIOVCTL_CONFIG_DIR: "/c" };
   const dirs = { runDir: "/r", stateDir: "/s", configDir: "/c", systemRunDir: "/r" };
   assert.deepEqual(pathsFor(env, true), dirs);
+});
+
+test("pathsFor() takes its own variables from where we stand, and ignores relative XDG folders", () => {
+  const env = { SRIOVCTL_RUN_DIR: "r", SRIOVCTL_STATE_DIR: "./s", SRIOVCTL_CONFIG_DIR: "../c" };
+  const found = pathsFor(env, false);
+  const wanted = { runDir: "r", stateDir: "s", configDir: "../c", systemRunDir: "r" };
+  for (const [name, path] of Object.entries(wanted)) {
+    assert.equal(found[name as keyof typeof wanted], join(process.cwd(), path), name);
+  }
+  const xdg = { HOME: "/h", XDG_STATE_HOME: "s", XDG_CONFIG_HOME: "c", XDG_RUNTIME_DIR: "r" };
+  assert.deepEqual(pathsFor(xdg, false), {
+    runDir: "/h/.local/state/sriovctl/run",
+    stateDir: "/h/.local/state/sriovctl",
+    configDir: "/h/.config/sriovctl",
+    systemRunDir: "/run/sriovctl",
+  });
 });
 
 const paths = pathsFor({ SRIOVCTL_RUN_DIR: "/r", SRIOVCTL_STATE_DIR: "/s" }, true);

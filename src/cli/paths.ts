@@ -3,7 +3,7 @@
 // Every host has its own folders, so that an emulated machine never shares a lock or a journal
 // with the real one.
 
-import { join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 
 export type Paths = {
   /** Locks; empty after a boot. */
@@ -20,14 +20,26 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** An empty variable counts as unset, as in the XDG Base Directory Specification. */
 const variable = (env: Environment, name: string): string | null => env[name] || null;
 
+/** A folder by its whole path: the watchdog does not start where we stand. */
+const folder = (env: Environment, name: string): string | null => {
+  const path = variable(env, name);
+  return path === null ? null : resolve(path);
+};
+
+/** The XDG specification has relative paths ignored. */
+function xdgFolder(env: Environment, name: string): string | null {
+  const path = variable(env, name);
+  return path !== null && isAbsolute(path) ? path : null;
+}
+
 export function pathsFor(env: Environment, isRoot: boolean): Paths {
   const standard = isRoot ? systemPaths : userPaths(env);
-  const runDir = variable(env, "SRIOVCTL_RUN_DIR");
+  const runDir = folder(env, "SRIOVCTL_RUN_DIR");
   return {
     runDir: runDir ?? standard.runDir,
     systemRunDir: runDir ?? systemPaths.runDir,
-    stateDir: variable(env, "SRIOVCTL_STATE_DIR") ?? standard.stateDir,
-    configDir: variable(env, "SRIOVCTL_CONFIG_DIR") ?? standard.configDir,
+    stateDir: folder(env, "SRIOVCTL_STATE_DIR") ?? standard.stateDir,
+    configDir: folder(env, "SRIOVCTL_CONFIG_DIR") ?? standard.configDir,
   };
 }
 
@@ -40,14 +52,14 @@ const systemPaths: Folders = {
 };
 
 function userPaths(env: Environment): Folders {
-  const home = variable(env, "HOME") ?? "/";
-  const state = join(variable(env, "XDG_STATE_HOME") ?? join(home, ".local/state"), "sriovctl");
-  const runtime = variable(env, "XDG_RUNTIME_DIR");
+  const home = resolve(variable(env, "HOME") ?? "/");
+  const state = join(xdgFolder(env, "XDG_STATE_HOME") ?? join(home, ".local/state"), "sriovctl");
+  const runtime = xdgFolder(env, "XDG_RUNTIME_DIR");
   return {
     // Without a session there is no runtime folder; then locks live beside the state.
     runDir: runtime === null ? join(state, "run") : join(runtime, "sriovctl"),
     stateDir: state,
-    configDir: join(variable(env, "XDG_CONFIG_HOME") ?? join(home, ".config"), "sriovctl"),
+    configDir: join(xdgFolder(env, "XDG_CONFIG_HOME") ?? join(home, ".config"), "sriovctl"),
   };
 }
 
@@ -66,12 +78,12 @@ export type HostPaths = {
 export function hostPaths(paths: Paths, hostName: string): HostPaths {
   const [kind = "", ...rest] = hostName.split(":");
   const name = encodeURIComponent(rest.join(":")).replace(/^\./, "%2E");
-  const folder = name === "" ? encodeURIComponent(kind) : join(encodeURIComponent(kind), name);
+  const inside = name === "" ? encodeURIComponent(kind) : join(encodeURIComponent(kind), name);
   return {
-    lockFile: join(paths.runDir, folder, "apply.lock"),
-    journalDir: join(paths.stateDir, folder, "journal"),
-    watchdogFile: join(paths.runDir, folder, "watchdog.json"),
-    watchdogLog: join(paths.stateDir, folder, "watchdog.log"),
+    lockFile: join(paths.runDir, inside, "apply.lock"),
+    journalDir: join(paths.stateDir, inside, "journal"),
+    watchdogFile: join(paths.runDir, inside, "watchdog.json"),
+    watchdogLog: join(paths.stateDir, inside, "watchdog.log"),
   };
 }
 
