@@ -8,6 +8,7 @@ import type { HostWish, Wiring } from "../cli/context.ts";
 import { machinesDir, type Paths } from "../cli/paths.ts";
 import { SpecProblems } from "../cli/spec-problems.ts";
 import { SriovError } from "../model/errors.ts";
+import { writeErrorOf } from "../model/file-error.ts";
 
 const stateFileOf = (machine: string, paths: Paths): string =>
   join(machinesDir(paths), `${encodeURIComponent(machine)}.sqlite`);
@@ -30,10 +31,21 @@ async function openEmulated(machine: string, { paths, speed }: HostWish): Promis
   });
 }
 
+/** Why a captured tree cannot be there; null where it can. */
+function noTreeReason(root: string): string | null {
+  try {
+    if (!statSync(root).isDirectory()) return "no such folder";
+  } catch (error) {
+    return writeErrorOf(error);
+  }
+  return existsSync(join(root, "sys")) ? null : "it has no sys/";
+}
+
 async function openLinux(root: string, { paths, writeDeadlineMs }: HostWish): Promise<Host> {
   const { LinuxHost } = await import("../host/linux/linux-host.ts");
-  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    const message = `Cannot open host linux:${root}: no such folder`;
+  const reason = root === "/" ? null : noTreeReason(root);
+  if (reason !== null) {
+    const message = `Cannot open host linux:${root}: ${reason}`;
     const hint = "Name the folder that holds the captured tree's sys/";
     throw new SriovError("host-unknown", message, { operation: "open host", target: root, hint });
   }

@@ -128,6 +128,11 @@ test("--host of no kind, no machine and at no speed is said", async (context) =>
       ["--host", "linux:package.json"],
       /^error: Cannot open host linux:package.json: no such folder/,
     ],
+    [["--host", "linux:src"], /^error: Cannot open host linux:src: it has no sys\/\n/],
+    [
+      ["--host", `linux:${"x".repeat(5000)}`],
+      /^error: Cannot open host .*: the name is too long\n/,
+    ],
     [["--host", "emulated", "--speed", "0"], /^error: Cannot run at speed 0: wanted a number/],
   ];
   for (const [argv, message] of messages) {

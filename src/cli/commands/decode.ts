@@ -12,7 +12,8 @@ export const decode: RunCommand = async (context, args) => {
   for (const { file, problems } of files) {
     for (const { code, message, hint } of problems) {
       const isNamed = code === "file-unreadable";
-      context.log.error(isNamed ? message : `${file}: ${message}`, hint);
+      const name = file === "-" ? "Standard input" : file;
+      context.log.error(isNamed ? message : `${name}: ${message}`, hint);
     }
   }
   return decodeExitCode(files);
