@@ -1,22 +1,28 @@
 // Installs what the slower suites need beyond `npm ci`: QEMU, busybox, a compiler, the tools that
-// serve as independent witnesses. Acts only as root on Debian or Ubuntu; otherwise it prints the
-// command, and the suites skip with a reason. With CI set, missing packages are a failure.
+// serve as independent witnesses, libraries of other managers' tools; no daemon starts by them. Acts
+// only as root on Debian or Ubuntu; otherwise it prints the command, and the suites skip with a
+// reason. With CI set, missing packages are a failure.
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { backportsSource, parseIndexTargets } from "./apt-sources.ts";
 
 const packages = [
-  "qemu-system-x86",
   "busybox-static",
+  "dbus-daemon",
   "ethtool",
   "gcc",
   "iproute2",
   "kmod",
   "libc6-dev",
+  "libnm0",
+  "libxml2-utils",
+  "libyaml-0-2",
   "make",
   "pciutils",
+  "qemu-system-x86",
   "strace",
+  "systemd",
   "xz-utils",
 ];
 

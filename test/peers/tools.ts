@@ -9,7 +9,9 @@ import { cached, downloadAndUnpack, run } from "../kernel/kernel-cache.ts";
 
 const packages = [
   "libndp0",
+  // Of these a release has one.
   "libnetplan0",
+  "libnetplan1",
   "libnm0",
   "libvirt0",
   "libxml2-utils",
@@ -37,9 +39,12 @@ type Outcome = {
 /** Downloads about 8 MB at the first use. Throws where apt cannot. */
 export function peerTools(): Tools {
   const policy = run("apt-cache", ["policy", ...packages]);
-  const versions = [...policy.matchAll(/^ {2}Candidate: (\S+)$/gm)].map(([, version]) => version);
-  const key = versions.join("_").replaceAll(/[^\w.~+-]/g, "-");
-  const root = cached(`peers-${key}`, (directory) => downloadAndUnpack(packages, directory));
+  const known = [...policy.matchAll(/^(\S+):\n.*\n {2}Candidate: (\d\S*)$/gm)];
+  const names = known.map(([, name = ""]) => name);
+  const versions = known.map(([, , version = ""]) => version.replaceAll(/[^\w.~+-]/g, "-"));
+  const root = cached(`peers-${versions.join("_")}`, (directory) =>
+    downloadAndUnpack(names, directory),
+  );
   return {
     nmcli: join(root, "usr/bin/nmcli"),
     netplanGenerate: join(root, "usr/libexec/netplan/generate"),
