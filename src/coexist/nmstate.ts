@@ -1,7 +1,7 @@
 // nmstate: states of interfaces with `ethernet.sr-iov`, which nmstate.service applies at boot from
 // /etc/nmstate and `nmstatectl` from anywhere.
 
-import type { Claim, ClaimSetting, PfSelector } from "../model/claim.ts";
+import { type Claim, type ClaimSetting, mergedPolicy, type PfSelector } from "../model/claim.ts";
 import type { PolicySpec } from "../model/spec.ts";
 import {
   type ClaimReading,
@@ -49,9 +49,7 @@ function vfSetting(vf: ConfigTree, complaints: Complaints): ClaimSetting[] {
   let policy: PolicySpec = {};
   const take = (part: PolicySpec | null, key: string, place: string): void => {
     if (part === null) complaints.add(place, `Cannot use ${key.slice(0, 60)} of VF ${vfIndex}`);
-    const rates = { ...(policy.rate as object), ...(part?.rate as object) };
-    const rate = Object.keys(rates).length === 0 ? {} : { rate: rates };
-    policy = { ...policy, ...part, ...rate };
+    policy = mergedPolicy(policy, part ?? {});
   };
   for (const { key, value } of fieldsOf(vf)) {
     if (key === "id" || vlanKeys.has(key)) continue;

@@ -1,5 +1,6 @@
 // One VF as NetworkManager writes it in keyfiles, ifcfg files and nmcli: `mac=... vlans=100.3.ad`.
 
+import { mergedPolicy } from "../model/claim.ts";
 import type { PolicySpec } from "../model/spec.ts";
 import { type Complaints, parseAnyMac, parseCount, parseSwitch, shown } from "./config-file.ts";
 
@@ -43,10 +44,8 @@ export function parseVfAttributes(text: string, place: Place): PolicySpec {
   for (const piece of plainValue(text).split(/\s+/)) {
     if (piece === "") continue;
     const equals = piece.indexOf("=");
-    const next = attributeOf(piece.slice(0, Math.max(equals, 0)), piece.slice(equals + 1), place);
-    const rates = [policy.rate, next.rate].filter((rate) => typeof rate === "object");
-    const rate = rates.length === 0 ? {} : { rate: Object.assign({}, ...rates) };
-    policy = { ...policy, ...next, ...rate };
+    const name = piece.slice(0, Math.max(equals, 0));
+    policy = mergedPolicy(policy, attributeOf(name, piece.slice(equals + 1), place));
   }
   return policy;
 }

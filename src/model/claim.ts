@@ -164,3 +164,10 @@ export function claimsOn(pf: Pf, claims: readonly Claim[]): PfClaim[] {
   }
   return found;
 }
+
+/** Both policies; where both say something the later one holds, of rates each on its own. */
+export function mergedPolicy(before: PolicySpec, next: PolicySpec): PolicySpec {
+  const rates = [before.rate, next.rate].filter((rate) => typeof rate === "object");
+  const rate = rates.length === 0 ? {} : { rate: Object.assign({}, ...rates) };
+  return { ...before, ...next, ...rate };
+}

@@ -54,7 +54,8 @@ function allWords(settings: readonly ClaimSetting[]): string {
   return [...new Set([...others, ...policy])].join(", ");
 }
 
-const fileOf = (where: string): string => where.replace(/:\d+(?::\d+)?$/, "");
+/** The file of `file:line` and `file:line:column`. */
+export const fileOf = (where: string): string => where.replace(/:\d+(?::\d+)?$/, "");
 
 const hintOf = (manager: ManagerName, label: string): string => {
   const leave = `or leave ${label} out of the spec`;

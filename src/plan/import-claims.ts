@@ -2,12 +2,13 @@
 // inventory, so that the spec names PFs by what survives a rename and a moved card. What a spec has
 // no word for, or nobody can tell whose it is, is left and said.
 
-import { type Claim, claimsOn, type ClaimSetting, fitsGlob } from "../model/claim.ts";
+import { type Claim, claimsOn, type ClaimSetting, fitsGlob, mergedPolicy } from "../model/claim.ts";
 import type { EswitchMode, Inventory, Pf } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
 import type { SpecComments, SpecDocument } from "../model/spec-format.ts";
 import type { PolicySpec } from "../model/spec.ts";
 import { rangesOf } from "../model/vf-range.ts";
+import { fileOf } from "./co-owned.ts";
 import { adapterEntry, isStationMac, type LabelledPf } from "./import.ts";
 
 type ClaimedSpec = {
@@ -27,8 +28,6 @@ type Draft = {
   readonly files: Set<string>;
 };
 
-const fileOf = (where: string): string => where.replace(/:\d+(?::\d+)?$/, "");
-
 class Leftovers {
   readonly problems: Problem[] = [];
 
@@ -36,12 +35,6 @@ class Leftovers {
     this.problems.push({ code: "not-imported", where, message });
   }
 }
-
-const mergedPolicy = (before: PolicySpec, next: PolicySpec): PolicySpec => {
-  const rates = [before.rate, next.rate].filter((rate) => typeof rate === "object");
-  const rate = rates.length === 0 ? {} : { rate: Object.assign({}, ...rates) };
-  return { ...before, ...next, ...rate };
-};
 
 function addSetting(draft: Draft, setting: ClaimSetting, left: Leftovers): void {
   const { where } = setting;
