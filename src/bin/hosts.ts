@@ -2,11 +2,12 @@
 // Each is imported when it is named, so that `--host linux` never loads the emulated machines.
 
 import { existsSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Host } from "../host/host.ts";
 import type { HostWish, Wiring } from "../cli/context.ts";
 import { machinesDir, type Paths } from "../cli/paths.ts";
 import { SpecProblems } from "../cli/spec-problems.ts";
+import { ownCommand } from "../host/linux/own-command.ts";
 import { SriovError } from "../model/errors.ts";
 import { writeErrorOf } from "../model/file-error.ts";
 
@@ -71,16 +72,5 @@ const setUpMachine: Wiring["setUpMachine"] = async (name, paths, change) => {
   const source = faultPlan === null || faultPlan === "none" ? "" : faultPlan.source;
   throw new SpecProblems(source, done.problems, "fault plan");
 };
-
-/** A checkout is started by its shim, a bundle by itself. */
-function ownCommand(): readonly string[] {
-  // By their whole names: the bundle's build puts its own in their place.
-  const filename = import.meta.filename;
-  const dirname = import.meta.dirname;
-  const script = filename.endsWith(".ts")
-    ? join(dirname, "..", "..", "bin", "sriovctl.js")
-    : resolve(process.argv[1] ?? filename);
-  return [process.execPath, script];
-}
 
 export const hosts: Wiring = { openHost, setUpMachine, ownCommand: ownCommand() };

@@ -25,10 +25,6 @@ test("every command's --help shows examples that begin with the program", async 
   }
 });
 
-test("--version is the package's", async () => {
-  assert.match((await runProgram(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
-});
-
 const usageRows: readonly (readonly [argv: readonly string[], message: RegExp])[] = [
   [[], /^error: Cannot run: no command was given\n {2}See sriovctl --help\n$/],
   [["lits"], /^error: Cannot run: unknown command 'lits'\n {2}Did you mean list\?\n$/],

@@ -13,7 +13,7 @@ import type { GlobalOptions, Request } from "./program.ts";
 import { SpecProblems } from "./spec-problems.ts";
 import { cleanLine, styleFor } from "./style.ts";
 import { hasJournals, warnOfUnfinished } from "./unfinished.ts";
-import { version } from "./version.ts";
+import { versionJson, versionText } from "./version.ts";
 
 export async function main(argv: readonly string[], io: Io, wiring: Wiring): Promise<number> {
   if (argv[0] === "complete" && argv[1] === "--") {
@@ -33,8 +33,19 @@ export async function main(argv: readonly string[], io: Io, wiring: Wiring): Pro
     ({ options } = parsed);
     return await runRequest(parsed.request, makeContext(options, io, wiring, output));
   } catch (error) {
+    if (isCommanderError(error) && error.code === "commander.version") {
+      return printVersion(options, io);
+    }
     return report(error, options, io, output);
   }
+}
+
+async function printVersion({ json }: GlobalOptions, io: Io): Promise<number> {
+  const { versionFacts } = await import("./build-facts.ts");
+  const facts = versionFacts();
+  if (json === true) writeJson(io, versionJson(facts));
+  else io.stdout.write(`${versionText(facts)}\n`);
+  return 0;
 }
 
 /** Before parsing succeeded the flags are known only by looking for them. */
@@ -52,7 +63,7 @@ type Parsed = { readonly options: GlobalOptions; readonly request: Request };
 async function parseWithCommander(argv: readonly string[], io: Io): Promise<Parsed | null> {
   const { makeProgram } = await import("./program.ts");
   const requests: Request[] = [];
-  const program = makeProgram(version, io, (request) => requests.push(request));
+  const program = makeProgram(io, (request) => requests.push(request));
   try {
     parseWords(program, argv);
   } catch (error) {
@@ -188,7 +199,7 @@ const writeJson = (io: Io, document: unknown): void =>
 
 /** Says what went wrong in one sentence and what to do about it; returns the exit code. */
 function report(error: unknown, options: GlobalOptions, io: Io, output: Output): number {
-  if (isCommanderError(error)) return error.exitCode; // --help, --version
+  if (isCommanderError(error)) return error.exitCode; // --help
   const { exitCode, ...failure } = wordingOf(error);
   const problems = error instanceof SpecProblems ? error.problems : [];
   const log = loggerOf(options, io);

@@ -20,7 +20,7 @@ const io = {
 
 function parseWithCommander(argv: readonly string[]) {
   const requests: Request[] = [];
-  const program = makeProgram("0", io, (request) => requests.push(request));
+  const program = makeProgram(io, (request) => requests.push(request));
   try {
     program.parse([...argv], { from: "user" });
   } catch {

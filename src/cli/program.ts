@@ -1,10 +1,11 @@
 // Turns the command table into commander's parser: flags, help with examples, and one handler
 // that notes which command was asked for. Parsing is all that happens here; main.ts runs it.
 
-import { Argument, Command, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { commandTable, globalOptions, type CommandRow, type OptionRow } from "./command-table.ts";
 import type { Arguments } from "./context.ts";
 import type { Io } from "./io.ts";
+import { description, exitCodes } from "./surroundings.ts";
 
 export type GlobalOptions = {
   readonly host: string;
@@ -21,12 +22,8 @@ export type Request = {
   readonly args: Arguments;
 };
 
-const description = `SR-IOV for Linux hosts, as one file.
-
-Say which PFs, how many VFs and which policy in a spec; see the plan and whom it hits; apply it.`;
-
 const exitCodesText = `
-Exit codes: 0 done, 1 failed, 2 usage or spec problem, 3 refused (would harm someone), 4 drift`;
+Exit codes: ${exitCodes.map(([code, meaning]) => `${code} ${meaning}`).join(", ")}`;
 
 const examplesText = (examples: CommandRow["examples"]): string => {
   const width = Math.max(...examples.map(([command]) => command.length));
@@ -74,14 +71,16 @@ function commandOf(row: CommandRow, onRequest: (request: Request) => void): Comm
   return command;
 }
 
-export function makeProgram(
-  version: string,
-  io: Io,
-  onRequest: (request: Request) => void,
-): Command {
+/** commander's own code for it: whoever catches it prints what there is to say. */
+const versionAsked = new CommanderError(0, "commander.version", "(outputVersion)");
+
+export function makeProgram(io: Io, onRequest: (request: Request) => void): Command {
   const program = new Command("sriovctl")
     .description(description)
-    .version(version, "-V, --version", "print the version")
+    .option("-V, --version", "print version, build, commit and Node")
+    .on("option:version", () => {
+      throw versionAsked;
+    })
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "Print help for a command")
     .addHelpText("after", exitCodesText)

@@ -2,22 +2,31 @@
 // so that it always starts from the same state and leaves nothing behind. Every step runs the
 // real command and shows what it prints. With options it sets up the user's own machine instead.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { isSingleExecutable } from "../../host/linux/own-command.ts";
 import type { Context, RunCommand } from "../context.ts";
 import { asksForSetUp, demoFormat, setUpEmulated } from "../emulated-set-up.ts";
 import type { Style } from "../style.ts";
 
-// In the published bundle they are beside the program, in a checkout at its root.
-const beside = join(import.meta.dirname, "examples");
-const examples = existsSync(beside)
-  ? beside
-  : join(import.meta.dirname, "..", "..", "..", "examples");
+const exampleNames = ["demo.yaml", "demo-resize.yaml"] as const;
+
+/** Beside the program in a package, at the root of a checkout; a single executable has them inside. */
+function findExamples(folder: string): string {
+  if (isSingleExecutable()) {
+    const { getAsset } = process.getBuiltinModule("node:sea");
+    for (const name of exampleNames) {
+      writeFileSync(join(folder, name), getAsset(`examples/${name}`, "utf8"));
+    }
+    return folder;
+  }
+  const beside = join(import.meta.dirname, "examples");
+  return existsSync(beside) ? beside : join(import.meta.dirname, "..", "..", "..", "examples");
+}
 
 /** As a person in this folder would name it. */
-function pathOf(example: string): string {
-  const path = join(examples, example);
+function pathFromHere(path: string): string {
   const fromHere = relative(process.cwd(), path);
   return fromHere.startsWith("..") ? path : fromHere;
 }
@@ -29,10 +38,7 @@ type Step = {
   readonly exitCode: number;
 };
 
-const spec = pathOf("demo.yaml");
-const resizedSpec = pathOf("demo-resize.yaml");
-
-const steps: readonly Step[] = [
+const stepsWith = (spec: string, resizedSpec: string): readonly Step[] => [
   {
     title: "Inspect",
     words: [
@@ -97,8 +103,11 @@ export const demo: RunCommand = async (context, args) => {
   if (asksForSetUp(args)) return setUpEmulated(context, args);
   const folder = mkdtempSync(join(tmpdir(), "sriovctl-demo-"));
   const exitCodes: number[] = [];
+  const examples = findExamples(folder);
+  const spec = pathFromHere(join(examples, exampleNames[0]));
+  const steps = stepsWith(spec, pathFromHere(join(examples, exampleNames[1])));
   try {
-    context.print(...introduction(context.style));
+    context.print(...introduction(spec, context.style));
     for (const [index, step] of steps.entries()) {
       context.print(...heading(step, index, context.style));
       exitCodes.push(await runStep(step, context, folder));
@@ -117,13 +126,13 @@ export const demo: RunCommand = async (context, args) => {
   return isGood ? 0 : 1;
 };
 
-function introduction(style: Style): string[] {
+function introduction(spec: string, style: Style): string[] {
   return [
     style("strong", "sriovctl on an emulated machine"),
     "Its kernel, cards and drivers refuse what real ones refuse. Nothing of this computer is touched.",
     "",
     `${style("strong", "The spec")}  ${style("dim", spec)}`,
-    ...readFileSync(join(examples, "demo.yaml"), "utf8")
+    ...readFileSync(spec, "utf8")
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#"))
       .map((line) => `  ${line}`),

@@ -24,6 +24,7 @@ import { wordsOf } from "./kernel-refusal.ts";
 import type { LinkName, Links } from "./links.ts";
 import { loadModule } from "./load-module.ts";
 import { readNetdevNames } from "./netdevs.ts";
+import { ownCommand } from "./own-command.ts";
 import { functionFile, type LinuxPaths, linuxPaths } from "./paths.ts";
 import { iommuGroupOf, readFunction } from "./pci-function.ts";
 import { TreeReader } from "./tree-reader.ts";
@@ -42,10 +43,10 @@ type LinuxHostOptions = {
 /** A checkout starts the child's own small program, a bundle starts itself. */
 function writerCommand(root: string, runDirectory: string): WriterCommand {
   const isCheckout = import.meta.filename.endsWith(".ts");
-  const script = isCheckout
-    ? join(import.meta.dirname, "writer-main.ts")
-    : (process.argv[1] ?? import.meta.filename);
-  return [process.execPath, script, writerArgument, root, runDirectory];
+  const command: WriterCommand = isCheckout
+    ? [process.execPath, join(import.meta.dirname, "writer-main.ts")]
+    : ownCommand();
+  return [...command, writerArgument, root, runDirectory];
 }
 
 function readIdentity(paths: LinuxPaths, root: string): HostIdentity {
