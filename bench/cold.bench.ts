@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { buildDist } from "../scripts/build.ts";
+import { buildPackage } from "../scripts/build.ts";
 import { nicHost, writeFakeSysfs } from "../test/fake-sysfs.ts";
 import { printRows, type BenchRow } from "./row.ts";
 
@@ -47,7 +47,7 @@ function row(what: string, peer: string, limit: number, pair: readonly [number, 
   return { what, measured, goal: `<= ${limit.toFixed(1)} x ${peer}`, isMet: ratio <= limit };
 }
 
-const cli = await buildDist();
+const cli = await buildPackage();
 const folder = mkdtempSync("/dev/shm/sriovctl-bench-");
 try {
   const [large, small] = [join(folder, "large"), join(folder, "small")];

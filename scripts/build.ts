@@ -1,25 +1,26 @@
-// Builds what is published into dist/: one JavaScript file (Node strips no types inside
-// node_modules), the code that V8 compiled from it, and a manifest. A cold start is most of what a
-// short command costs, so it reads two files and compiles nothing. The compiled code is shipped
-// rather than cached at run time: a root tool must not run code from a directory that others write.
+// Bundles the program: one JavaScript file (Node strips no types inside node_modules) and the code
+// that V8 compiled from it. A cold start is most of what a short command costs, so it reads two
+// files and compiles nothing. The compiled code is shipped rather than cached at run time: a root
+// tool must not run code from a directory that others write.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { factsOfCheckout } from "../src/cli/build-facts.ts";
+import { nicHost, writeFakeSysfs } from "../test/fake-sysfs.ts";
 
 const root = join(import.meta.dirname, "..");
-const dist = join(root, "dist");
+const packageFolder = join(root, "dist", "package");
 
 type Manifest = {
   readonly version: string;
   readonly description: string;
   readonly license: string;
-  readonly dependencies: Readonly<Record<string, string>>;
 };
 
-// Everything else is in the bundle; koffi finds its shared library beside itself.
-const shipped = ["koffi"];
+const readManifest = (): Manifest => JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** As src/bin/sriovctl.ts, which may await at the top; a CommonJS file may not. */
 const bundleEntry = `
@@ -38,9 +39,17 @@ else {
 }
 `;
 
+/** The parameters of a CommonJS module; the bundle ends with a line end. */
+const moduleStart = "(function (exports, require, module, __filename, __dirname) {";
+const moduleEnd = "})";
+
 /** V8 takes its compiled code back only for the same source and version, and says so. */
 const starter = `#!/usr/bin/env node
 "use strict";
+if (Number.parseInt(process.versions.node, 10) < 26) {
+  console.error("sriovctl: Cannot start: this is Node " + process.versions.node + ", wanted 26 or newer");
+  process.exit(2);
+}
 const { readFileSync, writeFileSync } = require("node:fs");
 const { Script } = require("node:vm");
 const bundle = __dirname + "/sriovctl.cjs";
@@ -52,9 +61,7 @@ try {
 } catch {
   // Slower, but the same program.
 }
-const parameters = "(function (exports, require, module, __filename, __dirname) {";
-// The bundle ends with a line end.
-const source = parameters + readFileSync(bundle, "latin1") + "})";
+const source = "${moduleStart}" + readFileSync(bundle, "latin1") + "${moduleEnd}";
 const script = new Script(source, { filename: bundle, cachedData });
 if (isBuilding) {
   process.on("exit", () => writeFileSync(compiled, script.createCachedData()));
@@ -62,9 +69,53 @@ if (isBuilding) {
 script.runInThisContext()(exports, require, module, bundle, __dirname);
 `;
 
+async function bundle(path: string): Promise<void> {
+  await build({
+    stdin: { contents: bundleEntry, resolveDir: root, loader: "ts" },
+    outfile: path,
+    bundle: true,
+    minify: true,
+    charset: "ascii",
+    format: "cjs",
+    platform: "node",
+    target: "node26",
+    // vm.Script has no import().
+    supported: { "dynamic-import": false },
+    define: {
+      "import.meta.dirname": "__dirname",
+      "import.meta.filename": "__filename",
+      "import.meta.url": "__filename",
+      "SRIOVCTL_BUILD": JSON.stringify(factsOfCheckout(root)),
+    },
+    logLevel: "warning",
+  });
+}
+
+/**
+ * One run of the commonest command, so that what it calls is among the compiled code. On a tree
+ * that is always the same, and in V8's predictable mode (one thread, fixed seeds): so the compiled
+ * code is the same in each build, and V8 takes it in its usual mode too.
+ */
+function compile(cli: string): void {
+  const folder = mkdtempSync(join(tmpdir(), "sriovctl-build-"));
+  try {
+    writeFakeSysfs(folder, nicHost(2, 16));
+    const env = {
+      PATH: process.env["PATH"],
+      SRIOVCTL_COMPILE: join(packageFolder, "sriovctl.cjs"),
+      SRIOVCTL_STATE_DIR: join(folder, "state"),
+      SRIOVCTL_RUN_DIR: join(folder, "run"),
+    };
+    const argv = ["--predictable", cli, "--host", `linux:${folder}`, "list", "--json"];
+    const { status, stderr } = spawnSync(process.execPath, argv, { env, encoding: "utf8" });
+    if (status !== 0) throw new Error(`Cannot run what was built: ${stderr}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 function writeManifest(): void {
-  const manifest: Manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const { version, description, license, dependencies } = manifest;
+  const { version, description, license } = readManifest();
   const published = {
     name: "sriovctl",
     version,
@@ -72,45 +123,24 @@ function writeManifest(): void {
     license,
     bin: { sriovctl: "cli.cjs" },
     engines: { node: ">=26" },
-    dependencies: Object.fromEntries(
-      Object.entries(dependencies).filter(([name]) => shipped.includes(name)),
-    ),
+    os: ["linux"],
   };
-  writeFileSync(join(dist, "package.json"), `${JSON.stringify(published, null, 2)}\n`);
+  writeFileSync(join(packageFolder, "package.json"), `${JSON.stringify(published, null, 2)}\n`);
 }
 
-/** Writes dist/ and returns the path of its command. */
-export async function buildDist(): Promise<string> {
-  rmSync(dist, { recursive: true, force: true });
-  mkdirSync(dist, { recursive: true });
-  await build({
-    stdin: { contents: bundleEntry, resolveDir: root, loader: "ts" },
-    outfile: join(dist, "sriovctl.cjs"),
-    bundle: true,
-    minify: true,
-    charset: "ascii",
-    format: "cjs",
-    platform: "node",
-    target: "node26",
-    external: shipped,
-    define: {
-      "import.meta.dirname": "__dirname",
-      "import.meta.filename": "__filename",
-      "import.meta.url": "__filename",
-    },
-    logLevel: "warning",
-  });
-  const cli = join(dist, "cli.cjs");
+/** Writes dist/package, the content of the npm package, and returns the path of its command. */
+export async function buildPackage(): Promise<string> {
+  rmSync(packageFolder, { recursive: true, force: true });
+  mkdirSync(packageFolder, { recursive: true });
+  await bundle(join(packageFolder, "sriovctl.cjs"));
+  const cli = join(packageFolder, "cli.cjs");
   writeFileSync(cli, starter, { mode: 0o755 });
   writeManifest();
-  cpSync(join(root, "LICENSE"), join(dist, "LICENSE"));
-  cpSync(join(root, "examples"), join(dist, "examples"), { recursive: true });
-  // One run of the commonest command, so that what it calls is among the compiled code.
-  const env = { ...process.env, SRIOVCTL_COMPILE: join(dist, "sriovctl.cjs") };
-  const argv = [cli, "list", "--json"];
-  const { status, stderr } = spawnSync(process.execPath, argv, { env, encoding: "utf8" });
-  if (status !== 0) throw new Error(`Cannot run what was built: ${stderr}`);
+  for (const name of ["LICENSE", "examples"]) {
+    cpSync(join(root, name), join(packageFolder, name), { recursive: true });
+  }
+  compile(cli);
   return cli;
 }
 
-if (import.meta.main) console.log(await buildDist());
+if (import.meta.main) console.log(await buildPackage());

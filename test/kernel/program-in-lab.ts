@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { buildDist } from "../../scripts/build.ts";
+import { buildPackage } from "../../scripts/build.ts";
 import { type Lab, bootLab } from "./lab.ts";
 import type { LabTopology } from "./topology.ts";
 
@@ -40,12 +40,12 @@ export async function bootProgramLab(
   modules: readonly string[],
   topology?: LabTopology,
 ): Promise<ProgramLab> {
-  const dist = dirname(await buildDist());
+  const dist = dirname(await buildPackage());
   // A copy: another build of this checkout must not take it away from a running suite.
   const command = "node /opt/sriovctl/cli.cjs";
   const lab = await bootLab(topology === undefined ? {} : { topology });
   await lab.check(
-    `mkdir -p /opt && cp -r ${dist} /opt/sriovctl && ln -s $PWD/node_modules /opt/sriovctl/ &&
+    `mkdir -p /opt && cp -r ${dist} /opt/sriovctl &&
     for m in ${modules.join(" ")}; do modprobe $m; done`,
     { timeoutMs },
   );
