@@ -20,7 +20,8 @@ type Manifest = {
   readonly license: string;
 };
 
-const readManifest = (): Manifest => JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+export const readManifest = (): Manifest =>
+  JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** As src/bin/sriovctl.ts, which may await at the top; a CommonJS file may not. */
 const bundleEntry = `
@@ -40,8 +41,8 @@ else {
 `;
 
 /** The parameters of a CommonJS module; the bundle ends with a line end. */
-const moduleStart = "(function (exports, require, module, __filename, __dirname) {";
-const moduleEnd = "})";
+export const moduleStart = "(function (exports, require, module, __filename, __dirname) {";
+export const moduleEnd = "})";
 
 /** V8 takes its compiled code back only for the same source and version, and says so. */
 const starter = `#!/usr/bin/env node

@@ -1,6 +1,6 @@
-// Runs the test suites: `fast` (beside the sources), `sim` (seeded simulation) and `kernel` (a
-// real kernel in QEMU); without a name, the checks of `npm run ok` and then all of them. Suites
-// are files by name, so a new test needs no registration.
+// Runs the test suites: `fast` (beside the sources), `dist` (what is released, installed), `sim`
+// (seeded simulation) and `kernel` (a real kernel in QEMU); without a name, the checks of
+// `npm run ok` and then all of them. Suites are files by name, so a new test needs no registration.
 
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -21,6 +21,7 @@ const suites: Readonly<Record<string, Suite>> = {
     except: /\.kernel\.test\.ts$/,
     concurrency: 2,
   },
+  dist: { files: ["test/release/*.dist.test.ts"], concurrency: 1 },
   sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
   peers: { files: ["test/peers/*.peers.test.ts"], concurrency: 1 },
   kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1 },

@@ -10,7 +10,7 @@ import type { Context, RunCommand } from "../context.ts";
 import { asksForSetUp, demoFormat, setUpEmulated } from "../emulated-set-up.ts";
 import type { Style } from "../style.ts";
 
-const exampleNames = ["demo.yaml", "demo-resize.yaml"] as const;
+export const exampleNames = ["demo.yaml", "demo-resize.yaml"] as const;
 
 /** Beside the program in a package, at the root of a checkout; a single executable has them inside. */
 function findExamples(folder: string): string {

@@ -1,0 +1,199 @@
+// `npm run dist`: everything that is released, into dist/: the single executable, a Debian package, a
+// tar archive, an npm package, a bill of materials and SHA-256 sums. It needs nothing but what
+// `npm ci` installed, and two runs on one commit give the same bytes: every time in them is the
+// commit's (or SOURCE_DATE_EPOCH).
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { installedFiles } from "../src/install/installation.ts";
+import { buildPackage, readManifest } from "./build.ts";
+import {
+  buildDebian,
+  debianArchitecture,
+  debianVersion,
+  type PackagedFile,
+} from "./dist-debian.ts";
+import { buildExecutable } from "./dist-executable.ts";
+import { sbomOf } from "./dist-sbom.ts";
+import { tarGzOf, type TarEntry } from "./dist-tar.ts";
+import { manualPage } from "./manual.ts";
+
+const root = join(import.meta.dirname, "..");
+const dist = join(root, "dist");
+const { version, description } = readManifest();
+const platform = `linux-${process.arch}`;
+
+/** Seconds since 1970: SOURCE_DATE_EPOCH, or the commit's. */
+function sourceTime(): number {
+  const given = process.env["SOURCE_DATE_EPOCH"];
+  const words = ["-C", root, "log", "-1", "--format=%ct"];
+  const text = given ?? spawnSync("git", words, { encoding: "utf8" }).stdout?.trim();
+  const timeS = Number(text);
+  if (text !== undefined && text !== "" && Number.isSafeInteger(timeS)) return timeS;
+  throw new Error("Cannot date the build: not in a git repository, wanted SOURCE_DATE_EPOCH");
+}
+
+type Named = { readonly path: string; readonly content: Uint8Array };
+
+function completions(cli: string): Record<"bash" | "zsh" | "fish", Uint8Array> {
+  const of = (shell: string): Uint8Array => {
+    const { status, stdout } = spawnSync(process.execPath, [cli, "completion", shell]);
+    if (status !== 0) throw new Error(`Cannot make the completion for ${shell}`);
+    return stdout;
+  };
+  return { bash: of("bash"), zsh: of("zsh"), fish: of("fish") };
+}
+
+const filesBelow = (folder: string): string[] =>
+  globSync("**", { cwd: folder })
+    .filter((path) => statSync(join(folder, path)).isFile())
+    .toSorted();
+
+const examples = (): Named[] =>
+  filesBelow(join(root, "examples")).map((name) => ({
+    path: `examples/${name}`,
+    content: readFileSync(join(root, "examples", name)),
+  }));
+
+type Parts = {
+  readonly executable: Uint8Array;
+  readonly manual: Uint8Array;
+  readonly sbom: Uint8Array;
+  readonly shells: ReturnType<typeof completions>;
+};
+
+/** Where Debian wants each part. */
+function debianFiles({ executable, manual, sbom, shells }: Parts): PackagedFile[] {
+  const documents = "/usr/share/doc/sriovctl";
+  const plain = (path: string, content: Uint8Array): PackagedFile => {
+    return { path, content, mode: 0o644 };
+  };
+  const packaging = (name: string): Uint8Array => readFileSync(join(root, "packaging", name));
+  const command = "/usr/bin/sriovctl";
+  const program = {
+    command: [command],
+    configDir: "/etc/sriovctl",
+    stateDir: "/var/lib/sriovctl",
+  };
+  return [
+    plain("/etc/sriovctl/host.yaml.example", packaging("host.yaml.example")),
+    { path: command, content: executable, mode: 0o755 },
+    ...installedFiles(program, "/run/sriovctl").map(({ packagedPath, text }) =>
+      plain(packagedPath, Buffer.from(text)),
+    ),
+    plain("/usr/share/bash-completion/completions/sriovctl", shells.bash),
+    plain("/usr/share/fish/vendor_completions.d/sriovctl.fish", shells.fish),
+    plain("/usr/share/zsh/vendor-completions/_sriovctl", shells.zsh),
+    plain("/usr/share/man/man1/sriovctl.1.gz", gzipSync(manual, { level: 9 })),
+    plain(`${documents}/copyright`, packaging("debian/copyright")),
+    plain(`${documents}/sriovctl.cdx.json`, sbom),
+    ...examples().map(({ path, content }) => plain(`${documents}/${path}`, content)),
+  ];
+}
+
+function tarFiles({ executable, manual, sbom, shells }: Parts): TarEntry[] {
+  const files: Named[] = [
+    { path: "LICENSE", content: readFileSync(join(root, "LICENSE")) },
+    { path: "completions/sriovctl.bash", content: shells.bash },
+    { path: "completions/sriovctl.fish", content: shells.fish },
+    { path: "completions/_sriovctl", content: shells.zsh },
+    { path: "man/sriovctl.1", content: manual },
+    { path: "sriovctl.cdx.json", content: sbom },
+    ...examples(),
+  ];
+  const folder = `sriovctl-${version}`;
+  return [
+    { path: `${folder}/sriovctl`, content: executable, mode: 0o755 },
+    ...files.map(({ path, content }) => ({ path: `${folder}/${path}`, content, mode: 0o644 })),
+  ];
+}
+
+/** As `npm pack` lays it out: everything below package/. */
+const npmFiles = (folder: string): TarEntry[] =>
+  filesBelow(folder).map((path) => ({
+    path: `package/${path}`,
+    content: readFileSync(join(folder, path)),
+    mode: path === "cli.cjs" ? 0o755 : 0o644,
+  }));
+
+function bill(timeS: number): Uint8Array {
+  const sbom = sbomOf({
+    lock: JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")),
+    nodePackage: `node-${platform}`,
+    nodeVersions: process.versions,
+    timestamp: new Date(timeS * 1000).toISOString(),
+  });
+  return Buffer.from(`${JSON.stringify(sbom, null, 2)}\n`);
+}
+
+function sumsOf(paths: readonly string[]): string {
+  return paths
+    .map((path) => {
+      const sum = createHash("sha256").update(readFileSync(path)).digest("hex");
+      return `${sum}  ${path.slice(dist.length + 1)}\n`;
+    })
+    .join("");
+}
+
+export type Release = {
+  readonly executable: string;
+  readonly archive: string;
+  readonly npmPackage: string;
+  /** null on a machine without dpkg-deb. */
+  readonly debian: string | null;
+  readonly sums: string;
+  readonly debianFiles: readonly PackagedFile[];
+  readonly timeS: number;
+};
+
+/** Builds all of it and returns where it is. */
+export async function buildRelease(): Promise<Release> {
+  process.umask(0o022);
+  const timeS = sourceTime();
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist, { recursive: true });
+  const cli = await buildPackage();
+  const named = (name: string): string => join(dist, name);
+  const executable = named(`sriovctl-${version}-${platform}`);
+  buildExecutable(dirname(cli), executable);
+  const date = new Date(timeS * 1000).toISOString().slice(0, 10);
+  const parts: Parts = {
+    executable: readFileSync(executable),
+    manual: Buffer.from(manualPage({ version, date })),
+    sbom: bill(timeS),
+    shells: completions(cli),
+  };
+  const archive = named(`sriovctl-${version}-${platform}.tar.gz`);
+  writeFileSync(archive, tarGzOf(tarFiles(parts), timeS));
+  const npmPackage = named(`sriovctl-${version}.tgz`);
+  writeFileSync(npmPackage, tarGzOf(npmFiles(dirname(cli)), timeS));
+  const sbom = named(`sriovctl-${version}.cdx.json`);
+  writeFileSync(sbom, parts.sbom);
+  const files = debianFiles(parts);
+  const architecture = debianArchitecture(process.arch);
+  const debian = named(`sriovctl_${debianVersion(version)}_${architecture}.deb`);
+  const facts = { version, description, arch: process.arch, timeS, files };
+  const hasDebian = buildDebian(facts, debian);
+  const outputs = [executable, archive, npmPackage, sbom, ...(hasDebian ? [debian] : [])];
+  const sums = named("SHA256SUMS");
+  writeFileSync(sums, sumsOf(outputs.toSorted()));
+  return {
+    executable,
+    archive,
+    npmPackage,
+    debian: hasDebian ? debian : null,
+    sums,
+    debianFiles: files,
+    timeS,
+  };
+}
+
+if (import.meta.main) {
+  const { debian, sums } = await buildRelease();
+  console.log(readFileSync(sums, "utf8").trimEnd());
+  if (debian === null) console.log("No Debian package: this machine has no dpkg-deb");
+  console.log(`For ${platform} only: the executable contains this machine's Node`);
+}
