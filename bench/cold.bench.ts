@@ -2,43 +2,12 @@
 // against one `lspci -Dnnk` of the same tree, and on 2 PFs of 16 VFs against an empty Node 26.
 // Interleaved rounds, CPU time of the child processes as the kernel accounts it.
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { buildPackage } from "../scripts/build.ts";
 import { nicHost, writeFakeSysfs } from "../test/fake-sysfs.ts";
+import { compareCpuMs } from "./child-cpu.ts";
 import { printRows, type BenchRow } from "./row.ts";
-
-const rounds = 6;
-/** Runs per sample: the kernel accounts in ticks of 10 ms. */
-const runs = 10;
-
-/** CPU time of children that were waited for; fields 16 and 17 of proc(5) stat, in ticks. */
-function childrenCpuMs(): number {
-  const fields = readFileSync("/proc/self/stat", "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[13]) + Number(fields[14])) * 10;
-}
-
-function cpuMsOfRun([command = "", ...args]: readonly string[]): number {
-  const before = childrenCpuMs();
-  for (let run = 0; run < runs; run++) {
-    const { status, stderr } = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
-    if (status !== 0) throw new Error(`Cannot run ${command}: ${String(stderr)}`);
-  }
-  return (childrenCpuMs() - before) / runs;
-}
-
-/** The least CPU time of each command over interleaved rounds, ms. */
-function compare(left: readonly string[], right: readonly string[]): readonly [number, number] {
-  const best: [number, number] = [Infinity, Infinity];
-  for (let round = 0; round < rounds; round++) {
-    best[0] = Math.min(best[0], cpuMsOfRun(left));
-    best[1] = Math.min(best[1], cpuMsOfRun(right));
-  }
-  return best;
-}
 
 function row(what: string, peer: string, limit: number, pair: readonly [number, number]): BenchRow {
   const [ours, theirs] = pair;
@@ -64,8 +33,8 @@ try {
   const lspci = ["lspci", "-O", `sysfs.path=${join(large, "sys/bus/pci")}`, "-Dnnk"];
   const empty = [process.execPath, "-e", "0"];
   printRows([
-    row("cold list, 8 PFs x 128 VFs", "lspci -Dnnk", 1, compare(list(large), lspci)),
-    row("cold list, 2 PFs x 16 VFs", "empty Node", 2, compare(list(small), empty)),
+    row("cold list, 8 PFs x 128 VFs", "lspci -Dnnk", 1, compareCpuMs(list(large), lspci)),
+    row("cold list, 2 PFs x 16 VFs", "empty Node", 2, compareCpuMs(list(small), empty)),
   ]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
