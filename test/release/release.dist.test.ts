@@ -113,6 +113,23 @@ test("the executable runs the demo from the specs inside of it", () => {
   assert.equal((JSON.parse(stdout) as { ok: boolean }).ok, true);
 });
 
+test("the executable's watchdog outlives it and takes back what nobody confirms", () => {
+  const state = join(work, "trial");
+  const env = { SRIOVCTL_STATE_DIR: state, SRIOVCTL_RUN_DIR: state };
+  mkdirSync(state);
+  spawnSync("chmod", ["a+rwx", state]);
+  const spec = join(work, "demo.yaml"); // where a user without rights may read it
+  copyFileSync(join(project, "examples/demo.yaml"), spec);
+  const onDemo = (...words: readonly string[]): Ran =>
+    runBare(["--host", "emulated:demo", ...words], env);
+  const applied = onDemo("apply", "--yes", "--confirm-within", "1s", "-f", spec);
+  assert.equal(applied.status, 0, applied.stderr);
+  const deadlineMs = performance.now() + 60_000;
+  const isUndone = (): boolean => onDemo("history", "--json").stdout.includes('"undone"');
+  while (!isUndone() && performance.now() < deadlineMs);
+  assert.ok(isUndone());
+});
+
 test("the archive holds the executable with its manual and completions", () => {
   const { status } = spawnSync("tar", ["-xzf", release.archive, "-C", work]);
   assert.equal(status, 0);
