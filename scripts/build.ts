@@ -63,7 +63,8 @@ try {
   // Slower, but the same program.
 }
 const source = "${moduleStart}" + readFileSync(bundle, "latin1") + "${moduleEnd}";
-const script = new Script(source, { filename: bundle, cachedData });
+// Not its path: the compiled code contains the name, and shall be the same in every folder.
+const script = new Script(source, { filename: "sriovctl.cjs", cachedData });
 if (isBuilding) {
   process.on("exit", () => writeFileSync(compiled, script.createCachedData()));
 }

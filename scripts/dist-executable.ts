@@ -59,7 +59,8 @@ export function buildExecutable(folder: string, output: string): void {
   const examples = exampleNames.map((name) => `examples/${name}`);
   const assets = ["sriovctl.cjs", "sriovctl.v8", ...examples];
   const config = {
-    main: join(work, "main.cjs"),
+    // Its path stands in the executable, which shall be the same wherever it is built.
+    main: "main.cjs",
     executable: node,
     output,
     disableExperimentalSEAWarning: true,
@@ -71,6 +72,7 @@ export function buildExecutable(folder: string, output: string): void {
   rmSync(output, { force: true });
   const { status, stderr } = spawnSync(process.execPath, ["--build-sea", join(work, "sea.json")], {
     encoding: "utf8",
+    cwd: work,
     env: { PATH: process.env["PATH"] },
   });
   if (status !== 0) throw new Error(`Cannot build the executable: ${stderr}`);

@@ -4,17 +4,10 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-} from "node:fs";
-import { rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { after, before, test } from "node:test";
 import { writerArgument } from "../../src/host/linux/writer-child.ts";
 import { Writers } from "../../src/host/linux/writers.ts";
@@ -42,16 +35,30 @@ function runBare(words: readonly string[], env: Readonly<Record<string, string>>
   });
 }
 
-test("a second build, elsewhere in time and with another umask, gives the same sums", () => {
-  const first = readFileSync(release.sums, "utf8");
+/** The checkout in another folder; git still tells of this one. */
+function copyCheckout(): { folder: string; env: NodeJS.ProcessEnv } {
+  const folder = join(work, "another-folder");
+  const isSource = (path: string): boolean =>
+    !/^(?:node_modules|dist|\.git|\.cache)$/.test(relative(project, path));
+  cpSync(project, folder, { recursive: true, filter: isSource });
+  symlinkSync(join(project, "node_modules"), join(folder, "node_modules"));
+  const words = ["-C", project, "rev-parse", "--absolute-git-dir"];
+  const { stdout } = spawnSync("git", words, { encoding: "utf8" });
+  const git = stdout === "" ? {} : { GIT_DIR: stdout.trim(), GIT_WORK_TREE: project };
+  return { folder, env: { ...process.env, ...git, TZ: "Asia/Tokyo", TMPDIR: work, LC_ALL: "C" } };
+}
+
+test("a build in another folder and time zone, with another umask, gives the same sums", () => {
+  const { folder, env } = copyCheckout();
   const script = `umask 077 && exec "$0" scripts/dist.ts`;
   const { status, stderr } = spawnSync("sh", ["-c", script, process.execPath], {
-    cwd: project,
+    cwd: folder,
     encoding: "utf8",
-    env: { ...process.env, TZ: "Asia/Tokyo", TMPDIR: work, LC_ALL: "C" },
+    env,
   });
   assert.equal(status, 0, stderr);
-  assert.equal(readFileSync(release.sums, "utf8"), first);
+  const sums = readFileSync(join(folder, "dist/SHA256SUMS"), "utf8");
+  assert.equal(sums, readFileSync(release.sums, "utf8"));
   const check = spawnSync("sha256sum", ["--check", "--strict", "SHA256SUMS"], {
     cwd: dirname(release.sums),
     encoding: "utf8",
