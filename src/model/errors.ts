@@ -7,52 +7,41 @@ export type ErrorCode = keyof typeof errorTable;
 type ErrorRow = {
   /** 1 failed, 2 usage or spec problem, 3 refused, 4 drift or findings. */
   readonly exitCode: 1 | 2 | 3 | 4;
-  readonly isRetryable: boolean;
   readonly hint: string;
 };
 
-const row = (exitCode: ErrorRow["exitCode"], isRetryable: boolean, hint: string): ErrorRow => ({
-  exitCode,
-  isRetryable,
-  hint,
-});
+const row = (exitCode: ErrorRow["exitCode"], hint: string): ErrorRow => ({ exitCode, hint });
 
 /** Every code a `SriovError` can carry. Extend it here and nowhere else. */
 const errorTable = {
-  "usage": row(2, false, "Run the command with --help to see its arguments"),
-  "spec-problems": row(2, false, "Correct the spec where the problems point"),
-  "file-unreadable": row(2, false, "Check the path and its permissions"),
-  "file-format": row(2, false, "Use the version of sriovctl that wrote the file, or make it anew"),
-  "host-read-only": row(2, false, "Only a live host or an emulated one can be changed"),
-  "host-unknown": row(2, false, "Name linux, linux:ROOT, emulated or emulated:NAME"),
-  "plan-stale": row(2, false, "Plan again: the host is no longer as the saved plan saw it"),
-  "would-disrupt": row(3, false, "Name each user with --allow-disruption KIND:NAME to consent"),
-  "not-confirmed": row(3, false, "Confirm on the terminal or pass --yes"),
-  "locked": row(3, true, "Wait until the other apply has ended, or end it"),
-  "unfinished-apply": row(3, false, "Run sriovctl recover to finish or undo it first"),
-  "unconfirmed-apply": row(3, true, "Keep it with sriovctl confirm, or take it back with rollback"),
-  "confirm-too-late": row(1, false, "Apply again, and confirm in time"),
-  "watchdog-failed": row(1, false, "Apply with --confirm-within off to go on without a way back"),
-  "lock-unusable": row(1, false, "Check the lock file's directory, and that flock(1) is installed"),
-  "journal-unwritable": row(
-    1,
-    false,
-    "Make room or permission for the state directory; then recover",
-  ),
+  "usage": row(2, "Run the command with --help to see its arguments"),
+  "spec-problems": row(2, "Correct the spec where the problems point"),
+  "file-unreadable": row(2, "Check the path and its permissions"),
+  "file-format": row(2, "Use the version of sriovctl that wrote the file, or make it anew"),
+  "host-read-only": row(2, "Only a live host or an emulated one can be changed"),
+  "host-unknown": row(2, "Name linux, linux:ROOT, emulated or emulated:NAME"),
+  "plan-stale": row(2, "Plan again: the host is no longer as the saved plan saw it"),
+  "would-disrupt": row(3, "Name each user with --allow-disruption KIND:NAME to consent"),
+  "not-confirmed": row(3, "Confirm on the terminal or pass --yes"),
+  "locked": row(3, "Wait until the other apply has ended, or end it"),
+  "unfinished-apply": row(3, "Run sriovctl recover to finish or undo it first"),
+  "unconfirmed-apply": row(3, "Keep it with sriovctl confirm, or take it back with rollback"),
+  "confirm-too-late": row(1, "Apply again, and confirm in time"),
+  "watchdog-failed": row(1, "Apply with --confirm-within off to go on without a way back"),
+  "lock-unusable": row(1, "Check the lock file's directory, and that flock(1) is installed"),
+  "journal-unwritable": row(1, "Make room or permission for the state directory; then recover"),
   "state-unwritable": row(
     1,
-    false,
     "Make room or permission for the state directory; then recover, if an apply was running",
   ),
-  "undo-impossible": row(1, false, "Write the value that it had into the spec and apply it"),
-  "kernel-refused": row(1, false, "See the kernel log (dmesg) for the driver's own words"),
-  "not-found": row(1, false, "List what is there with sriovctl list"),
-  "permission": row(1, false, "Run as root"),
-  "stuck": row(1, false, "A user still holds a VF; release it and run sriovctl recover"),
-  "short-count": row(1, false, "The driver enabled fewer VFs than asked; see the kernel log"),
-  "not-bound": row(1, false, "The driver did not take the function; see the kernel log"),
-  "verify-failed": row(1, false, "Run sriovctl drift to see what differs"),
-  "drift": row(4, false, "Run sriovctl apply to bring the host back to the spec"),
+  "undo-impossible": row(1, "Write the value that it had into the spec and apply it"),
+  "kernel-refused": row(1, "See the kernel log (dmesg) for the driver's own words"),
+  "not-found": row(1, "List what is there with sriovctl list"),
+  "permission": row(1, "Run as root"),
+  "stuck": row(1, "A user still holds a VF; release it and run sriovctl recover"),
+  "short-count": row(1, "The driver enabled fewer VFs than asked; see the kernel log"),
+  "not-bound": row(1, "The driver did not take the function; see the kernel log"),
+  "drift": row(4, "Run sriovctl apply to bring the host back to the spec"),
 } as const satisfies Record<string, ErrorRow>;
 
 type SriovErrorDetail = {
