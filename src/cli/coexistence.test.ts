@@ -35,6 +35,9 @@ test("a PF that networkd sets up is refused until its settings are taken over", 
   );
   const applied = await runProgram([...host, "apply", "--yes", "-f", spec], setting);
   assert.equal(applied.exitCode, 3, applied.stderr);
+  const drifted = await runProgram([...host, "drift", "-f", spec], setting);
+  assert.equal(drifted.exitCode, 3);
+  assert.match(drifted.stderr, /Somebody else has PFs of the spec: 1 problem\n {2}Take it over/);
   const json = await runProgram([...host, "plan", "--json", "-f", spec], setting);
   const [problem] = JSON.parse(json.stdout).problems;
   assert.deepEqual([problem.code, problem.where], ["co-owned", `${file}:4`]);

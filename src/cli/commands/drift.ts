@@ -6,7 +6,7 @@ import { plural } from "../list-text.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { planJson } from "../plan-json.ts";
 import { planLines } from "../plan-report.ts";
-import { isEmptyPlan, isRefusal, planOn } from "../planning.ts";
+import { exitCodeOfPlan, isEmptyPlan, isRefusal, planOn } from "../planning.ts";
 import { parseSource, readSpecSource } from "../spec-source.ts";
 
 const driftFormat = "sriovctl-drift/1";
@@ -30,8 +30,11 @@ export const drift: RunCommand = async (context, args) => {
   if (problems.length > 0) {
     const [first] = problems;
     const count = plural(problems.length, "problem");
-    context.log.error(`The spec does not fit the host: ${count}`, first?.hint ?? undefined);
-    return exitCodeOf("spec-problems");
+    const exitCode = exitCodeOfPlan(plan);
+    const what =
+      exitCode === 3 ? "Somebody else has PFs of the spec" : "The spec does not fit the host";
+    context.log.error(`${what}: ${count}`, first?.hint ?? undefined);
+    return exitCode;
   }
   context.log.error(
     "The host differs from the spec",
