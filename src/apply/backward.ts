@@ -33,8 +33,9 @@ function resultsOf(
   owners: readonly Action[],
   outcomes: readonly ChangeOutcome[],
 ): RecordedResult[] {
+  const byOwner = Map.groupBy(outcomes.keys(), (index) => owners[index]);
   return batch.map((action): RecordedResult => {
-    const own = outcomes.filter((_, index) => owners[index] === action);
+    const own = (byOwner.get(action) ?? []).flatMap((index) => outcomes[index] ?? []);
     const bad = own.find(({ status }) => status === "stuck") ?? own.find((one) => "error" in one);
     if (bad !== undefined && "error" in bad) {
       const result = bad.status === "stuck" ? "stuck" : "undo-failed";
@@ -57,14 +58,14 @@ async function undoBatch(run: Run, batch: readonly Action[]): Promise<RecordedRe
   );
   await run.intend("undo", batch);
   for (const action of batch) run.start("undo", action);
-  const performer = run.performer({
+  const performer = run.performer(pf, {
     // Undo is not interrupted, only a stuck write ends it.
     shouldStop: () => run.isStuck,
     onStart: () => {},
     onOutcome: () => {},
   });
   const changes = steps.map(({ change }) => change);
-  const outcomes = await performOnPf(changes, pf, performer);
+  const outcomes = await performOnPf(changes, performer);
   const owners = steps.map(({ action }) => action);
   return resultsOf(batch, owners, outcomes);
 }

@@ -21,13 +21,13 @@ async function performBatch(run: Run, batch: readonly Action[]): Promise<Recorde
   const pf = first === undefined ? null : pfOf(first.change);
   if (first === undefined || pf === null) return [];
   const at = (index: number): Action => batch[index] ?? first;
-  const performer = run.performer({
+  const performer = run.performer(pf, {
     shouldStop: () => run.stopReason !== null,
     onStart: (index) => run.start("do", at(index)),
     onOutcome: (index, outcome) => run.finish("do", at(index), resultOf(at(index), outcome)),
   });
   const changes = batch.map(({ change }) => change).filter(isPfChange);
-  const outcomes = await performOnPf(changes, pf, performer);
+  const outcomes = await performOnPf(changes, performer);
   return outcomes.map((outcome, index) => resultOf(at(index), outcome));
 }
 

@@ -11,7 +11,7 @@ import { settleBindings } from "./binding.ts";
 import { refuseUnnamedUsers } from "./census.ts";
 import { executeOnPf } from "./executors.ts";
 import { errorOf, type ActionError } from "./journal.ts";
-import { PfView } from "./pf-view.ts";
+import type { PfView } from "./pf-view.ts";
 import type { Bench, Executed, Of } from "./request.ts";
 
 type Bind = Of<"bind-driver">;
@@ -26,6 +26,7 @@ export type Performer = {
   readonly host: Host;
   readonly lockFd: number | null;
   readonly consent: ReadonlySet<string>;
+  readonly view: PfView;
   /** Asked before each change; true leaves the rest undone. */
   readonly shouldStop: () => boolean;
   readonly onStart: (index: number) => void;
@@ -68,10 +69,10 @@ class PfRun {
   readonly #pendingVfs = new Set<number>();
   readonly #written = new Set<string>();
 
-  constructor(changes: readonly PfChange[], pf: Address, performer: Performer) {
+  constructor(changes: readonly PfChange[], performer: Performer) {
     this.#changes = changes;
     this.#performer = performer;
-    this.#view = new PfView(performer.host, pf);
+    this.#view = performer.view;
     this.#outcomes = changes.map(() => notRun);
   }
 
@@ -87,7 +88,10 @@ class PfRun {
         break;
       }
     }
+    // The last look at bindings comes after every request; without one the view is out of date.
+    const isSeen = this.#pending.size > 0;
     await this.#settle();
+    if (!isSeen) this.#view.forget();
     return this.#outcomes;
   }
 
@@ -182,11 +186,10 @@ class PfRun {
   }
 }
 
-/** One outcome a change, in order. Rejects only for bugs and for a host that broke off. */
+/** Changes of the PF of the performer's view. One outcome a change, in order. Rejects only for bugs and for a host that broke off. */
 export async function performOnPf(
   changes: readonly PfChange[],
-  pf: Address,
   performer: Performer,
 ): Promise<readonly ChangeOutcome[]> {
-  return await new PfRun(changes, pf, performer).run();
+  return await new PfRun(changes, performer).run();
 }

@@ -20,6 +20,7 @@ import {
 } from "./journal.ts";
 import type { JournalWriter } from "./journal-writer.ts";
 import type { Performer } from "./perform.ts";
+import { PfView } from "./pf-view.ts";
 import { lanesOf } from "./request.ts";
 
 export type Progress =
@@ -54,6 +55,8 @@ export class Run {
   readonly consent: Set<string>;
   readonly ledger: OpenLedger;
   readonly warnings: Problem[] = [];
+  /** Kept over the batches of a PF: to read one with 65,000 VFs costs more than a batch. */
+  readonly #views = new Map<Address, PfView>();
   #stop: StopReason | null = null;
 
   constructor(setup: RunSetup) {
@@ -110,13 +113,18 @@ export class Run {
     this.setup.onProgress({ type: "result", direction, action, result, error: error ?? null });
   }
 
-  performer(hooks: Pick<Performer, "shouldStop" | "onStart" | "onOutcome">): Performer {
+  performer(
+    pf: Address,
+    hooks: Pick<Performer, "shouldStop" | "onStart" | "onOutcome">,
+  ): Performer {
     const { host, lockFd } = this.setup;
+    const view = this.#views.get(pf) ?? new PfView(host, pf);
+    this.#views.set(pf, view);
     const onMissingNetdevs = this.noteMissingNetdevs.bind(this);
     const onBrought = (users: readonly string[]): void => {
       for (const user of users) this.consent.add(user);
     };
-    return { host, lockFd, consent: this.consent, onBrought, onMissingNetdevs, ...hooks };
+    return { host, lockFd, view, consent: this.consent, onBrought, onMissingNetdevs, ...hooks };
   }
 
   noteMissingNetdevs(pf: Address, vfIndexes: readonly number[]): void {
@@ -146,7 +154,7 @@ export function inBatches<Item>(
 }
 
 /** How many actions a crash can leave in doubt at once, on one PF. */
-const batchLimit = 1024;
+const batchLimit = 4096;
 
 /** Waits for all, then throws the first rejection: no PF is left running unattended. */
 export async function allSettled(promises: readonly Promise<void>[]): Promise<void> {

@@ -1,8 +1,10 @@
-// What a request would do, in words for messages.
+// What a request would do, in words for messages, and what came of it.
 
-import type { HostRequest } from "../host.ts";
+import type { HostRequest, RequestOutcome } from "../host.ts";
 import { assertNever } from "../../model/assert.ts";
 import { vfTarget } from "../../model/bdf.ts";
+import { SriovError } from "../../model/errors.ts";
+import type { Operation } from "./state.ts";
 
 type RequestWords = {
   /** Infinitive clause: `set 12 VFs on PF 0000:3b:00.0`. */
@@ -62,4 +64,14 @@ export function describeRequest(request: HostRequest): RequestWords {
     default:
       return assertNever(request);
   }
+}
+
+/** How a request ended; throws what the kernel refused. An operation that goes on is stuck. */
+export function outcomeOf(operation: Operation | null): RequestOutcome {
+  if (operation === null || operation.phase !== "done") return { status: "stuck", pid: null };
+  if (operation.errno === null) return { status: "done" };
+  const { sentence, target, verb } = describeRequest(operation.request);
+  const message = `Cannot ${sentence}: ${operation.reason} (${operation.errno})`;
+  const detail = { operation: verb, target, errno: operation.errno };
+  throw new SriovError(operation.isMissing ? "not-found" : "kernel-refused", message, detail);
 }

@@ -16,7 +16,7 @@ import type {
 } from "../host.ts";
 import { buildMachine } from "./build.ts";
 import { configSpaceOf } from "./config-space.ts";
-import { describeRequest } from "./describe.ts";
+import { outcomeOf } from "./describe.ts";
 import type { MachineEvent } from "./events.ts";
 import { applyEvent } from "./events.ts";
 import type { Fault } from "./faults.ts";
@@ -25,7 +25,14 @@ import { arrivalOf, identityOf, inventoryOf } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
 import { findPf } from "./machine.ts";
 import { profileOf } from "./machine-list.ts";
-import { advanceOnce, advanceTo, nextWakeMs, startOperation } from "./operations.ts";
+import {
+  advanceOnce,
+  advanceTo,
+  nextWakeMs,
+  operationOf,
+  startOperation,
+  takeOperation,
+} from "./operations.ts";
 import { ownersOf } from "./owners.ts";
 import { printMachine } from "./print.ts";
 import type { LockModel, Profile } from "./profile.ts";
@@ -73,10 +80,16 @@ export async function openEmulatedHost(options: EmulatedHostOptions): Promise<Em
   return new MachineHost(store, options);
 }
 
-type Waiter = {
+type Wait<Result> = {
   readonly isReady: (machine: Machine) => boolean;
   readonly deadlineMs: number;
-  readonly resolve: () => void;
+  /** Taken from the machine in the transaction in which the wait ends. */
+  readonly result: (machine: Machine) => Result;
+};
+
+type Waiter = Omit<Wait<unknown>, "result"> & {
+  /** Takes the result; what it returns is called when the machine has been left as it is then. */
+  readonly serve: (machine: Machine) => () => void;
 };
 
 let hostCount = 0;
@@ -155,17 +168,23 @@ class MachineHost implements EmulatedHost {
   }
 
   async perform(request: HostRequest, { deadlineMs }: PerformOptions): Promise<RequestOutcome> {
-    const { id, startedAtMs } = this.#transact((machine) => {
+    const { id, startedAtMs, ended } = this.#transact((machine) => {
       const faults = takeFaults(machine.state, faultKeyOf(request));
       const event = effectOf(faults, "event")?.event;
       if (event !== undefined) applyEvent(machine, event);
       const operation = startOperation(machine, request, { session: this.#session, faults });
       this.#finishNow(machine, operation);
-      return { id: operation.id, startedAtMs: operation.startedAtMs };
+      const { id, startedAtMs, phase } = operation;
+      return { id, startedAtMs, ended: phase === "done" ? takeOperation(machine, id) : null };
     });
-    const isDone = (machine: Machine): boolean => operationOf(machine, id)?.phase === "done";
-    await this.#wait(isDone, startedAtMs + deadlineMs);
-    return this.#collect(id);
+    const operation =
+      ended ??
+      (await this.#wait({
+        isReady: (machine) => operationOf(machine, id)?.phase === "done",
+        deadlineMs: startedAtMs + deadlineMs,
+        result: (machine) => takeOperation(machine, id),
+      }));
+    return outcomeOf(operation);
   }
 
   /** Link requests are serial under RTNL: with nobody else about, waiting would change nothing. */
@@ -175,35 +194,15 @@ class MachineHost implements EmulatedHost {
     while (operation.wakeAtMs !== null) advanceOnce(machine);
   }
 
-  #collect(id: number): RequestOutcome {
-    const operation = this.#transact((machine) => {
-      const { core } = machine.state;
-      const found = operationOf(machine, id);
-      if (found?.phase === "done") {
-        core.operations = core.operations.filter((each) => each !== found);
-      } else if (found !== null) {
-        // Left behind: it ends by itself, and nobody asks how.
-        found.session = "";
-      }
-      return found;
-    });
-    if (operation === null || operation.phase !== "done") return { status: "stuck", pid: null };
-    if (operation.errno === null) return { status: "done" };
-    const { sentence, target, verb } = describeRequest(operation.request);
-    const message = `Cannot ${sentence}: ${operation.reason} (${operation.errno})`;
-    const detail = { operation: verb, target, errno: operation.errno };
-    throw new SriovError(operation.isMissing ? "not-found" : "kernel-refused", message, detail);
-  }
-
   async awaitVfs(pf: Address, numVfs: number, timeoutMs: number): Promise<VfArrival> {
-    const arrival = (machine: Machine): VfArrival => arrivalOf(machine, pf);
-    await this.#wait((machine) => {
+    const result = (machine: Machine): VfArrival => arrivalOf(machine, pf);
+    const isReady = (machine: Machine): boolean => {
       const count = findPf(machine, pf)?.vfs.length ?? 0;
       if (count < numVfs || (numVfs === 0 && count > 0)) return false;
-      const now = arrival(machine);
+      const now = result(machine);
       return now.numVfs === numVfs && now.withoutNetdev.length === 0;
-    }, this.now() + timeoutMs);
-    return this.#transact(arrival);
+    };
+    return await this.#wait({ isReady, deadlineMs: this.now() + timeoutMs, result });
   }
 
   now(): number {
@@ -213,7 +212,8 @@ class MachineHost implements EmulatedHost {
   }
 
   async sleep(durationMs: number): Promise<void> {
-    await this.#wait(() => false, this.now() + durationMs);
+    const deadlineMs = this.now() + durationMs;
+    await this.#wait({ isReady: () => false, deadlineMs, result: () => null });
   }
 
   happen(event: MachineEvent): void {
@@ -245,9 +245,13 @@ class MachineHost implements EmulatedHost {
     this.store.close();
   }
 
-  #wait(isReady: Waiter["isReady"], deadlineMs: number): Promise<void> {
+  #wait<Result>({ isReady, deadlineMs, result }: Wait<Result>): Promise<Result> {
     return new Promise((resolve) => {
-      this.#waiters.push({ isReady, deadlineMs, resolve });
+      const serve = (machine: Machine) => {
+        const taken = result(machine);
+        return () => resolve(taken);
+      };
+      this.#waiters.push({ isReady, deadlineMs, serve });
       this.#schedule(0);
     });
   }
@@ -266,9 +270,12 @@ class MachineHost implements EmulatedHost {
 
   /** Lets time run until somebody is served. */
   #pump(): void {
-    const { ready, delayMs } = this.#transact((machine) => this.#runUntilServed(machine));
+    const { ready, delayMs, answers } = this.#transact((machine) => {
+      const served = this.#runUntilServed(machine);
+      return { ...served, answers: served.ready.map(({ serve }) => serve(machine)) };
+    });
     this.#waiters = this.#waiters.filter((waiter) => !ready.includes(waiter));
-    for (const { resolve } of ready) resolve();
+    for (const answer of answers) answer();
     this.#schedule(delayMs);
   }
 
@@ -290,6 +297,3 @@ class MachineHost implements EmulatedHost {
     }
   }
 }
-
-const operationOf = ({ state }: Machine, id: number): Operation | null =>
-  state.core.operations.find((operation) => operation.id === id) ?? null;

@@ -100,6 +100,22 @@ function finish(machine: Machine, operation: Operation, result: StepResult): voi
   }
 }
 
+export const operationOf = ({ state }: Machine, id: number): Operation | null =>
+  state.core.operations.find((operation) => operation.id === id) ?? null;
+
+/** Takes an operation that is done off the machine; any other is left behind. */
+export function takeOperation(machine: Machine, id: number): Operation | null {
+  const { core } = machine.state;
+  const found = operationOf(machine, id);
+  if (found?.phase === "done") {
+    core.operations = core.operations.filter((each) => each !== found);
+  } else if (found !== null) {
+    // It ends by itself, and nobody asks how.
+    found.session = "";
+  }
+  return found;
+}
+
 /** When the machine does something next by itself; null when it never does. */
 export function nextWakeMs({ state }: Machine): number | null {
   let next: number | null = null;

@@ -187,13 +187,16 @@ export function holderOf(state: MachineState, address: Address): GuestState | nu
 }
 
 const logLength = 200;
+/** They are written with every change of a VF, so few are kept. */
+const ueventsLength = 32;
 
 type UeventAction = "add" | "change" | "remove" | "bind" | "unbind";
 
 /** What udev would hear. */
 export function emitUevent({ core }: MachineState, action: UeventAction, address: Address): void {
   core.uevents.push(`${action} ${address}`);
-  if (core.uevents.length > logLength) core.uevents.splice(0, core.uevents.length - logLength);
+  const excess = core.uevents.length - ueventsLength;
+  if (excess > 0) core.uevents.splice(0, excess);
 }
 
 /** One line of the kernel log. */
