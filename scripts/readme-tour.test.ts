@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readTour, refreshTour, withoutTimes } from "./readme-tour.ts";
+import { comparable, readTour, refreshTour } from "./readme-tour.ts";
 
 test("README.md shows real output; node scripts/readme-tour.ts refreshes it", async () => {
   const text = readTour();
   assert.ok(text.includes("$ sriovctl "));
-  assert.equal(withoutTimes(await refreshTour(text)), withoutTimes(text));
+  assert.equal(comparable(await refreshTour(text)), comparable(text));
 });
