@@ -9,8 +9,10 @@ import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { after, before, test } from "node:test";
+import { Script } from "node:vm";
 import { writerArgument } from "../../src/host/linux/writer-child.ts";
 import { Writers } from "../../src/host/linux/writers.ts";
+import { moduleEnd, moduleStart } from "../../scripts/build.ts";
 import { buildDebian } from "../../scripts/dist-debian.ts";
 import { buildRelease, type Release } from "../../scripts/dist.ts";
 import { ThrowawayRoot, whyNoRoot, type Ran } from "./throwaway-root.ts";
@@ -23,6 +25,13 @@ before(async () => {
   release = await buildRelease();
 });
 after(() => rmSync(work, { recursive: true, force: true }));
+
+test("V8 takes the compiled code that is shipped, and compiles nothing", () => {
+  const file = (name: string): Buffer => readFileSync(join(project, "dist/package", name));
+  const source = `${moduleStart}${file("sriovctl.cjs").toString("latin1")}${moduleEnd}`;
+  const script = new Script(source, { cachedData: file("sriovctl.v8") });
+  assert.equal(script.cachedDataRejected, false);
+});
 
 /** The executable as a user without any rights, whose home and temporary folder do not exist. */
 function runBare(words: readonly string[], env: Readonly<Record<string, string>> = {}): Ran {
