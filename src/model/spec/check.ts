@@ -10,6 +10,7 @@ import { maxProblems } from "./read.ts";
 import {
   type Check,
   checkUnique,
+  type KnownNames,
   knownNames,
   type LooseAdapter,
   type LoosePf,
@@ -76,13 +77,17 @@ function checkAdapters(check: Check): void {
 }
 
 /** All problems between the keys of `spec`, in no particular order. */
-export function checkSpec(spec: LooseSpec, places: Places): Problem[] {
+export function checkSpec(
+  spec: LooseSpec,
+  places: Places,
+  known: KnownNames = knownNames(spec, places),
+): Problem[] {
   const problems: Problem[] = [];
   const report: Check["report"] = (problem) => {
     if (problems.length >= maxProblems) return;
     problems.push(typeof problem === "function" ? problem() : problem);
   };
-  const check: Check = { spec, places, known: knownNames(spec, places), report };
+  const check: Check = { spec, places, known, report };
   checkAdapters(check);
   checkSets(check);
   checkUnique(check, "Pool", spec.pools ?? []);

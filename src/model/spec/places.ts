@@ -33,6 +33,10 @@ export class Places {
     this.#placeAt = placeAt;
   }
 
+  knows(parent: object): boolean {
+    return this.#byParent.has(parent);
+  }
+
   textOf(offset: Offset): SourcePlace {
     return this.#placeAt(offset);
   }

@@ -56,7 +56,7 @@ export function checkUnique(
 
 /** Names that a reference may lead to; null where something was refused that may have held some:
  * an unknown name may then only follow from that. */
-type KnownNames = Readonly<Record<"PF" | "profile" | "pool", ReadonlySet<string> | null>>;
+export type KnownNames = Readonly<Record<"PF" | "profile" | "pool", ReadonlySet<string> | null>>;
 
 const namesOf = (entries: readonly { readonly name?: string | undefined }[]): Set<string> =>
   new Set(entries.flatMap(({ name }) => name ?? []));
