@@ -44,6 +44,14 @@ type Story = {
   readonly state: readonly string[];
 };
 
+/** What follows the creation of VFs where VF 1 of `resized` goes to vfio-pci. */
+const notReached = [
+  `${pf0}/vf0 set-vf: not-run`,
+  `${pf0}/vf1 bind-driver: not-run`,
+  `${pf0} set-autoprobe: not-run`,
+  ...[0, 2, 3].map((vfIndex) => `${pf0}/vf${vfIndex} bind-driver: not-run`),
+];
+
 const stories: readonly Story[] = [
   {
     name: "creates VFs, sets their policy, binds them",
@@ -99,9 +107,9 @@ const stories: readonly Story[] = [
     outcome: "undone",
     notDone: [
       `${pf0} remove-vfs: undone`,
+      `${pf0} set-autoprobe: undone`,
       `${pf0} create-vfs: undone`,
-      `${pf0}/vf0 set-vf: not-run`,
-      `${pf0}/vf1 bind-driver: not-run`,
+      ...notReached,
     ],
     state: [`${pf0} 2`, "  0 igbvf", "  1 vfio-pci"],
   },
@@ -226,9 +234,9 @@ const stories: readonly Story[] = [
     outcome: "stuck",
     notDone: [
       `${pf0} remove-vfs: stuck`,
+      `${pf0} set-autoprobe: not-run`,
       `${pf0} create-vfs: not-run`,
-      `${pf0}/vf0 set-vf: not-run`,
-      `${pf0}/vf1 bind-driver: not-run`,
+      ...notReached,
     ],
     state: [`${pf0} 2`, "  0 igbvf", "  1 vfio-pci"],
   },

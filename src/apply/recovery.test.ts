@@ -47,17 +47,21 @@ async function choiceAt(bench: TestBench) {
 const kinds = (actions: readonly { readonly change: { readonly kind: string } }[]): string[] =>
   actions.map(({ change }) => change.kind);
 
-const steps = ["remove-vfs", "create-vfs", "set-vf", "set-vf", "bind-driver"];
+const steps =
+  "remove-vfs set-autoprobe create-vfs set-vf set-vf bind-driver set-autoprobe bind-driver bind-driver".split(
+    " ",
+  );
 
-// Writes: 0 file, 1 header, 2 and 3 removal, 4 and 5 creation, 6 and 7 changes of VFs, 8 end.
+// Writes: 0 file, 1 header, 2 and 3 removal, 4 and 5 autoprobe, 6 and 7 creation, 8 and 9 changes
+// of VFs, 10 and 11 autoprobe, 12 and 13 kernel drivers, 14 end.
 // `done` steps need no finishing, `begun` ones are undone.
 const rows = [
   { name: "before the first intent nothing is undone", afterWrite: 1, done: 0, begun: 0 },
   { name: "a removal in doubt is undone or repeated", afterWrite: 2, done: 0, begun: 1 },
   { name: "a removal that is done is not repeated", afterWrite: 3, done: 1, begun: 1 },
-  { name: "undo goes backwards", afterWrite: 5, done: 2, begun: 2 },
-  { name: "changes of VFs are in doubt together", afterWrite: 6, done: 2, begun: 5 },
-  { name: "when all is done, finishing runs nothing", afterWrite: 7, done: 5, begun: 5 },
+  { name: "undo goes backwards", afterWrite: 7, done: 3, begun: 3 },
+  { name: "changes of VFs are in doubt together", afterWrite: 8, done: 3, begun: 6 },
+  { name: "when all is done, finishing runs nothing", afterWrite: 13, done: 9, begun: 9 },
 ];
 
 for (const { name, afterWrite, done, begun } of rows) {
@@ -72,7 +76,7 @@ for (const { name, afterWrite, done, begun } of rows) {
 }
 
 test("recoveryOf() prefers to finish where undo would hit a user nobody named", async () => {
-  const bench = await crashApplying(await openBench(machine), spec, { afterWrite: 7 });
+  const bench = await crashApplying(await openBench(machine), spec, { afterWrite: 13 });
   assert.deepEqual((await stateOf(bench)).slice(2, 3), ["  1 vfio-pci vlan 5"]);
   bench.host.happen({ event: "guest-opens", guest: "web1", vf: "0000:10:10.2" });
   const recovery = await choiceAt(bench);

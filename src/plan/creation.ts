@@ -41,18 +41,18 @@ type Creation = {
   readonly vfs: readonly VfFinal[];
 };
 
-function shouldHoldProbing({ driversAutoprobe, numVfs, vfs }: Creation): boolean {
-  if (driversAutoprobe !== true) return false;
-  // An MSI-X count changes only on a VF without a driver.
-  if (vfs.some(({ msix }) => msix !== null)) return true;
-  const notKernel = vfs.filter(({ driver }) => driver !== null && driver !== "kernel").length;
-  return notKernel * 2 > numVfs;
+/** Why no driver may see the VFs as soon as they are there; null: one may. */
+function holdReason({ driversAutoprobe, vfs }: Creation): string | null {
+  if (driversAutoprobe !== true) return null;
+  if (vfs.some(({ msix }) => msix !== null)) {
+    return "MSI-X counts are set before a driver is bound";
+  }
+  if (vfs.some(({ driver }) => driver !== null && driver !== "kernel")) {
+    return "VFs for other drivers must not show up as netdevs";
+  }
+  const hasSettings = vfs.some(({ settings }) => settings.length > 0);
+  return hasSettings ? "policy is set before a driver sees the VF" : null;
 }
-
-const holdReason = ({ vfs }: Creation): string =>
-  vfs.some(({ msix }) => msix !== null)
-    ? "MSI-X counts are set before a driver is bound"
-    : "most VFs are not for kernel drivers";
 
 const autoprobeStep = (pf: Address, isOn: boolean, because: string): Step => ({
   change: { kind: "set-autoprobe", pf, isOn },
@@ -108,7 +108,8 @@ export function kernelBindSteps(
 
 export function creationSteps(creation: Creation): Step[] {
   const { pf, numVfs, driversAutoprobe, vfs, because } = creation;
-  const isHeld = shouldHoldProbing(creation);
+  const hold = holdReason(creation);
+  const isHeld = hold !== null;
   const isProbed = driversAutoprobe !== false && !isHeld;
   const create: Change = { kind: "create-vfs", pf, numVfs };
   const bindable = vfs.filter(({ driver }) => driver !== null && driver !== "kernel");
@@ -117,7 +118,7 @@ export function creationSteps(creation: Creation): Step[] {
   const forKernel = isProbed ? [] : vfs.filter(({ driver }) => driver === "kernel");
   const unclaimed = isHeld ? vfs.filter(({ driver }) => driver === null) : [];
   return [
-    ...(isHeld ? [autoprobeStep(pf, false, holdReason(creation))] : []),
+    ...(hold === null ? [] : [autoprobeStep(pf, false, hold)]),
     { change: create, target: pf, because },
     ...vfs.flatMap((vf) => settingSteps(pf, vf)),
     ...msixSteps(pf, vfs),

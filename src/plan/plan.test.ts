@@ -83,7 +83,13 @@ const rows: readonly Row[] = [
     name: "resizes through 0",
     pf: pfOf(address, 2),
     spec: specOf({ numVfs: 4 }),
-    actions: ["- remove all VFs", "+ create 4 VFs", "~ VF 0-1: bind to no driver"],
+    actions: [
+      "- remove all VFs",
+      "~ set autoprobe off",
+      "+ create 4 VFs",
+      "~ set autoprobe on",
+      "~ VF 2-3: let the kernel probe it",
+    ],
   },
   {
     name: "carries over what the spec leaves alone",
@@ -105,19 +111,42 @@ const rows: readonly Row[] = [
     ],
   },
   {
-    name: "holds probing for a pool of vfio-pci",
+    name: "shows no network manager a VF that goes to vfio-pci, be it one of many",
     pf: pfOf(address),
-    spec: specOf({ numVfs: 3 }, [entry([0, 1], { trust: true }, { driver: "vfio-pci" })], {
+    spec: specOf({ numVfs: 4 }, [entry([3], { trust: true }, { driver: "vfio-pci" })], {
       unassigned: "kernel",
     }),
     actions: [
       "+ load module vfio-pci",
       "~ set autoprobe off",
-      "+ create 3 VFs",
-      "~ VF 0-1: set trust on",
-      "~ VF 0-1: bind to vfio-pci",
+      "+ create 4 VFs",
+      "~ VF 3: set trust on",
+      "~ VF 3: bind to vfio-pci",
       "~ set autoprobe on",
-      "~ VF 2: bind to the kernel's driver",
+      "~ VF 0-2: bind to the kernel's driver",
+    ],
+  },
+  {
+    name: "shows no network manager a VF that nobody claims",
+    pf: pfOf(address),
+    spec: specOf({ numVfs: 4 }, [entry([0], {}, { driver: "kernel" })], { unassigned: "none" }),
+    actions: [
+      "~ set autoprobe off",
+      "+ create 4 VFs",
+      "~ set autoprobe on",
+      "~ VF 0: bind to the kernel's driver",
+    ],
+  },
+  {
+    name: "gives a VF its MAC before a driver sees it, also where all are for kernel drivers",
+    pf: pfOf(address),
+    spec: specOf({ numVfs: 2 }, [entry([0, 1], { mac: "auto" }, { driver: "kernel" })]),
+    actions: [
+      "~ set autoprobe off",
+      "+ create 2 VFs",
+      "~ VF 0-1: set macs 52:09:d1:0c:4d:ef ... 52:09:d1:0c:4a:5c",
+      "~ set autoprobe on",
+      "~ VF 0-1: bind to the kernel's driver",
     ],
   },
   {
