@@ -3,6 +3,7 @@
 
 import { isOnVf, isPfChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
+import { moduleOf } from "../plan/binding.ts";
 import { loadModule } from "./executors.ts";
 import type { RecordedResult } from "./journal.ts";
 import { failed, performOnPf, stuck, type ChangeOutcome } from "./perform.ts";
@@ -116,16 +117,31 @@ async function runLane(
   }
 }
 
+/** Modules that did not load, as drivers name them. */
+const failedModules = (run: Run, host: readonly Action[]): Set<string> =>
+  new Set(
+    host.flatMap((action) => {
+      const { change } = action;
+      const isLoaded = run.stateOf(action) === "done";
+      return isLoaded || change.kind !== "load-module" ? [] : [change.module];
+    }),
+  );
+
+const needsOneOf = (modules: ReadonlySet<string>, lane: readonly Action[]): boolean =>
+  lane.some(({ change }) => {
+    const module = change.kind === "bind-driver" ? moduleOf(change.driver) : null;
+    return module !== null && modules.has(module);
+  });
+
 /** Runs the actions with these ids; on return `run.stopReason` says whether all were reached. */
 export async function runForward(run: Run, ids: readonly string[]): Promise<void> {
   run.setup.onProgress({ type: "phase", phase: "apply" });
   const todo = new Set(ids);
   const { host, pfs } = run.lanes();
-  await runLane(run, host, todo);
-  // Without its modules no PF can end as planned.
-  if (run.stopReason !== null || host.some((action) => run.stateOf(action) === "failed")) {
-    if (run.stopReason === null) run.stop("failure");
-    return;
-  }
-  await allSettled(pfs.map(async (lane) => await runLane(run, lane, todo)));
+  for (const action of host) await runLane(run, [action], todo);
+  if (run.stopReason !== null) return;
+  // A PF cannot end as planned without its modules; nothing of it is begun then.
+  const modules = failedModules(run, host);
+  const lanes = pfs.filter((lane) => !needsOneOf(modules, lane));
+  await allSettled(lanes.map(async (lane) => await runLane(run, lane, todo)));
 }

@@ -7,7 +7,7 @@ import type { ActionError, ActionResult, ActionState, Outcome } from "./journal.
 import type { Run } from "./run.ts";
 import type { Verification } from "./verify.ts";
 
-type ActionReport = {
+export type ActionReport = {
   readonly action: Action;
   readonly result: ActionResult;
   readonly error: ActionError | null;

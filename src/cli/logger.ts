@@ -18,29 +18,42 @@ export type Logger = {
   debug(sentence: string): void;
 };
 
-export function makeLogger(sink: Sink, style: Style, level: LogLevel): Logger {
+/** Priorities of syslog, as sd-daemon(3) wants them at the start of a line. */
+type Priority = 3 | 4 | 6 | 7;
+
+type LogOptions = {
+  readonly level: LogLevel;
+  /** The lines go to the journal: each says how much it matters. */
+  readonly isJournal: boolean;
+};
+
+export function makeLogger(sink: Sink, style: Style, { level, isJournal }: LogOptions): Logger {
   const warned = new Set<string>();
-  const line = (text: string): void => sink.write(`${text}\n`);
+  const line = (priority: Priority, text: string): void => {
+    const words = isJournal ? text.replaceAll(/^/gm, `<${priority}>`) : text;
+    sink.write(`${words}
+`);
+  };
   const withHint = (hint: string | undefined): string =>
     hint === undefined || hint === "" ? "" : `\n  ${style("dim", clean(hint))}`;
   return {
     level,
     error(sentence, hint) {
-      line(`${style("bad", "error:")} ${clean(sentence)}${withHint(hint)}`);
+      line(3, `${style("bad", "error:")} ${clean(sentence)}${withHint(hint)}`);
     },
     warn(sentence, hint) {
       if (warned.has(sentence)) return;
       warned.add(sentence);
-      line(`${style("warn", "warning:")} ${clean(sentence)}${withHint(hint)}`);
+      line(4, `${style("warn", "warning:")} ${clean(sentence)}${withHint(hint)}`);
     },
     note(sentence) {
-      line(clean(sentence));
+      line(6, clean(sentence));
     },
     verbose(sentence) {
-      if (level !== "normal") line(style("dim", clean(sentence)));
+      if (level !== "normal") line(6, style("dim", clean(sentence)));
     },
     debug(sentence) {
-      if (level === "debug") line(style("dim", `debug: ${clean(sentence)}`));
+      if (level === "debug") line(7, style("dim", `debug: ${clean(sentence)}`));
     },
   };
 }

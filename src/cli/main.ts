@@ -111,7 +111,10 @@ const loggerOf = (options: GlobalOptions, io: Io): Logger =>
   makeLogger(
     io.stderr,
     styleFor({ isTerminal: io.stderr.isTerminal, isForbidden: !options.color, env: io.env }),
-    options.debug === true ? "debug" : options.verbose === true ? "verbose" : "normal",
+    {
+      level: options.debug === true ? "debug" : options.verbose === true ? "verbose" : "normal",
+      isJournal: io.env["JOURNAL_STREAM"] !== undefined && !io.stderr.isTerminal,
+    },
   );
 
 async function runRequest({ row, args }: Request, context: Context): Promise<number> {

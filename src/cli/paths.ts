@@ -68,6 +68,8 @@ export type HostPaths = {
   readonly lockFile: string;
   /** One file an apply. */
   readonly journalDir: string;
+  /** What the last unattended apply came to. */
+  readonly unattendedFile: string;
   /** Says which process watches over which unconfirmed apply. */
   readonly watchdogFile: string;
   /** Its words, where systemd does not keep them. */
@@ -82,6 +84,7 @@ export function hostPaths(paths: Paths, hostName: string): HostPaths {
   return {
     lockFile: join(paths.runDir, inside, "apply.lock"),
     journalDir: join(paths.stateDir, inside, "journal"),
+    unattendedFile: join(paths.stateDir, inside, "unattended.json"),
     watchdogFile: join(paths.runDir, inside, "watchdog.json"),
     watchdogLog: join(paths.stateDir, inside, "watchdog.log"),
   };

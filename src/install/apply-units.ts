@@ -27,7 +27,7 @@ export type Program = {
 };
 
 /** The environment that makes a run of the early unit arm the udev rule. */
-const bootVariable = "SRIOVCTL_BOOT";
+export const bootVariable = "SRIOVCTL_BOOT";
 
 /** How long the early unit waits for PFs that are not there yet. */
 const bootWaitSeconds = 60;

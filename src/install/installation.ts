@@ -19,6 +19,9 @@ const packagedUdevFolder = "/usr/lib/udev/rules.d";
 const networkFolder = "/etc/systemd/network";
 const packagedNetworkFolder = "/usr/lib/systemd/network";
 
+/** Generated from the specs, so it lives no longer than a boot. */
+export const leaveAloneRulesPath = "/run/udev/rules.d/90-sriovctl-vfs.rules";
+
 type InstalledFile = OwnFile & {
   /** Where a package has it: then ours is not needed. */
   readonly packagedPath: string;

@@ -6,7 +6,7 @@ import type { Address } from "../model/bdf.ts";
 import { withHeader } from "./own-file.ts";
 
 /** Where the early unit leaves word that it looks no more: from then on udev tells of PFs. */
-const bootMark = (runDir: string): string => `${runDir}/boot-applied`;
+export const bootMark = (runDir: string): string => `${runDir}/boot-applied`;
 
 /** The property that NetworkManager knows, and one of our own for networkd. */
 export const leaveAloneProperty = "SRIOVCTL_LEAVE_ALONE";

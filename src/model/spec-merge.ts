@@ -29,7 +29,7 @@ type SpecFile = {
   readonly text: string | null;
 };
 
-type BlockedAdapter = {
+export type BlockedAdapter = {
   readonly adapter: AdapterSpec;
   /** What stands in its way; never empty. */
   readonly because: readonly Problem[];

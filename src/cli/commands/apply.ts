@@ -26,6 +26,15 @@ import { armWatchdog } from "../watchdog.ts";
 type Wanted = { readonly spec: Spec; readonly consent: Consent; readonly saved: SavedPlan | null };
 
 export const applyCommand: RunCommand = async (context, args) => {
+  if (args.isSet("unattended")) {
+    const { runUnattended } = await import("./apply-unattended.ts");
+    return runUnattended(context, args);
+  }
+  for (const option of ["wait", "pf"]) {
+    if (args.text(option) === null) continue;
+    const message = `Cannot apply with --${option}: it belongs to --unattended`;
+    throw new SriovError("usage", message, { operation: "apply", target: option });
+  }
   const wanted = wantedOf(context, args);
   return withHost(context, async (host) => {
     assertWritable(context, host, "apply");

@@ -1,0 +1,233 @@
+// `sriovctl apply --unattended`: what the units of a boot run. Reads the specs of the configuration
+// folder, waits for their PFs, applies what disrupts nobody, and leaves a result. Speaks in few
+// lines, because the journal of the system keeps them.
+
+import { applyUnattended, type UnattendedReport } from "../../apply/unattended.ts";
+import { adapterNameOf, type PfResult } from "../../apply/unattended-result.ts";
+import { awaitPfs } from "../../apply/await-pfs.ts";
+import { fullInventory, type Host } from "../../host/host.ts";
+import { bootVariable } from "../../install/apply-units.ts";
+import { leaveAloneRulesPath } from "../../install/installation.ts";
+import { notTheHosts } from "../../install/leave-alone.ts";
+import { bootMark, leaveAloneRules } from "../../install/udev-rules.ts";
+import { formatBdf, parseBdf, type Address } from "../../model/bdf.ts";
+import { SriovError } from "../../model/errors.ts";
+import { writeErrorOf } from "../../model/file-error.ts";
+import type { Inventory } from "../../model/inventory.ts";
+import type { Spec } from "../../model/spec.ts";
+import type { BlockedAdapter } from "../../model/spec-merge.ts";
+import { specOfAdapters } from "../../model/spec-part.ts";
+import { matchPfs } from "../../plan/match.ts";
+import { assertWritable, withSession } from "../changing.ts";
+import { withHost, type Arguments, type Context } from "../context.ts";
+import { plural } from "../list-text.ts";
+import { problemSentence } from "../logger.ts";
+import { readSpecDirectory, type SpecDirectory } from "../spec-directory.ts";
+import { runSystemCommand } from "../system-command.ts";
+import {
+  isFine,
+  readUnattended,
+  unattendedFormat,
+  withOthersOf,
+  type UnattendedDocument,
+} from "../unattended-json.ts";
+import { writeFileWhole } from "../write-file.ts";
+
+type Wish = { readonly waitMs: number; readonly pf: Address | null };
+
+const usage = (message: string, target: string): SriovError =>
+  new SriovError("usage", message, { operation: "apply", target });
+
+const longestWaitSeconds = 3600;
+
+function wishOf(args: Arguments): Wish {
+  for (const other of ["file", "confirm-within"]) {
+    if (args.text(other) === null) continue;
+    throw usage(
+      `Cannot apply unattended with --${other}: it reads the configuration folder`,
+      other,
+    );
+  }
+  if (args.operands.length > 0 || args.texts("allow-disruption").length > 0) {
+    throw usage("Cannot apply unattended with a saved plan or a consent: nobody gives one", "");
+  }
+  const wait = args.text("wait") ?? "0";
+  const seconds = /^\d{1,4}$/.test(wait) ? Number(wait) : Number.NaN;
+  if (!(seconds <= longestWaitSeconds)) {
+    throw usage(`Cannot wait ${wait}: wanted seconds, 0 to ${longestWaitSeconds}`, wait);
+  }
+  const text = args.text("pf");
+  const bdf = text === null ? null : parseBdf(text);
+  if (text !== null && bdf === null) {
+    throw usage(`Cannot apply to PF ${text}: wanted an address like 0000:3b:00.0`, text);
+  }
+  return { waitMs: seconds * 1000, pf: bdf === null ? null : formatBdf(bdf) };
+}
+
+/** Rules and marks belong to the machine that we run on. */
+const isThisMachine = ({ hostName }: Context): boolean => hostName === "linux";
+
+/** Before VFs are made: whoever manages networks must know at a netdev's first event. */
+function tellNetworkManagers(context: Context, spec: Spec, inventory: Inventory): void {
+  const pfs = matchPfs(spec, inventory).matched.map((match) => ({
+    pf: match.pf.address,
+    vfIndexes: notTheHosts(spec, match.spec.name, match.spec.numVfs ?? match.pf.numVfs),
+  }));
+  try {
+    writeFileWhole(leaveAloneRulesPath, leaveAloneRules(pfs));
+  } catch (error) {
+    context.log.warn(`Cannot write ${leaveAloneRulesPath}: ${writeErrorOf(error)}`);
+    return;
+  }
+  // udevd looks for new rules every few seconds only; a netdev may come sooner.
+  const reload = runSystemCommand(["udevadm", "control", "--reload"]);
+  if (reload.status === "failed") context.log.verbose(`udevadm control --reload: ${reload.words}`);
+}
+
+/** From here on we look no more: udev starts us for a PF that comes now. */
+function markLooked({ io, paths, log }: Context): void {
+  if (io.env[bootVariable] !== "1") return;
+  try {
+    writeFileWhole(bootMark(paths.systemRunDir), "");
+  } catch (error) {
+    log.warn(`Cannot write ${bootMark(paths.systemRunDir)}: ${writeErrorOf(error)}`);
+  }
+}
+
+const searching = { ...fullInventory, census: false };
+
+/** Adapters of files with problems, as results. */
+function blockedResults(
+  blocked: readonly BlockedAdapter[],
+  inventory: Inventory,
+  { source }: Spec,
+): PfResult[] {
+  const adapters = blocked.map(({ adapter }) => adapter);
+  const empty = { source, pools: [], virtualFunctions: [], assign: [] };
+  const { matched } = matchPfs({ ...empty, adapters }, inventory);
+  return blocked.flatMap(({ adapter, because }) =>
+    adapter.physicalFunctions.map((pf): PfResult => {
+      const match = matched.find((candidate) => candidate.spec === pf);
+      return {
+        name: pf.name,
+        adapter: adapterNameOf(adapter, pf),
+        address: match?.pf.address ?? null,
+        state: "skipped",
+        numActions: 0,
+        reasons: because.map(problemSentence),
+        drift: [],
+      };
+    }),
+  );
+}
+
+const nothingRan = { recovered: null, journal: null, physicalFunctions: [] };
+
+type Ran = UnattendedReport & { readonly error: string | null };
+
+/** A refusal before anything began is a result too: the boot goes on and somebody looks later. */
+async function applyUnderLock(context: Context, host: Host, spec: Spec): Promise<Ran> {
+  const abort = new AbortController();
+  const stopListening = context.io.onInterrupt(() => abort.abort());
+  const { commandLine: command } = context;
+  const { signal } = abort;
+  try {
+    const report = await withSession(context, host, lockWaitMs, (session) =>
+      applyUnattended(session, { spec, command, signal }),
+    );
+    return { ...report, error: null };
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    return { ...nothingRan, error: error.message };
+  } finally {
+    stopListening();
+  }
+}
+
+/** For whoever applies at the same moment: a person, or the unit for another PF. */
+const lockWaitMs = 60_000;
+
+async function runOn(
+  context: Context,
+  host: Host,
+  wish: Wish,
+  { files, merged }: SpecDirectory,
+): Promise<UnattendedDocument> {
+  const { spec, problems, blocked } = merged;
+  const { pf, waitMs } = wish;
+  const awaited = await awaitPfs(host, spec, { pf, timeoutMs: waitMs });
+  const inventory = await host.inventory(searching);
+  if (isThisMachine(context)) {
+    markLooked(context);
+    tellNetworkManagers(context, spec, inventory);
+  }
+  const part = pf === null ? spec : specOfAdapters(spec, awaited.adapters);
+  const ran = await applyUnderLock(context, host, part);
+  const stopped = blockedResults(blocked, inventory, spec).filter(
+    ({ address }) => pf === null || address === pf,
+  );
+  const { machineId, bootId } = host.identity;
+  const at = new Date().toISOString();
+  const { error, recovered, journal } = ran;
+  const results = [...ran.physicalFunctions, ...stopped];
+  // A file about other PFs is told of by the run that is about them.
+  const areFilesFine = pf !== null || problems.length === 0;
+  const isDone = error === null && areFilesFine && results.every(isFine);
+  const document: UnattendedDocument = {
+    format: unattendedFormat,
+    at,
+    bootId,
+    machineId,
+    command: context.commandLine,
+    outcome: isDone ? "done" : "failed",
+    error,
+    files,
+    problems,
+    recovered,
+    journal,
+    physicalFunctions: results.map((result) => ({ ...result, at })),
+  };
+  const { unattendedFile } = context.hostPaths;
+  const whole = pf === null ? document : withOthersOf(readUnattended(unattendedFile), document);
+  try {
+    writeFileWhole(unattendedFile, `${JSON.stringify(whole, null, 2)}\n`);
+  } catch (cause) {
+    const words = `Cannot write ${unattendedFile}: ${writeErrorOf(cause)}`;
+    return { ...document, outcome: "failed", error: error ?? words };
+  }
+  return document;
+}
+
+function sayResult({ log }: Context, { name, address, state, ...rest }: PfResult): void {
+  const { numActions, reasons, drift } = rest;
+  const about = address === null ? name : `${name} (${address})`;
+  if (state === "applied") log.note(`${about}: applied, ${plural(numActions, "action")}`);
+  else if (state === "unchanged") log.note(`${about}: already as wanted`);
+  else {
+    const words = `${about}: ${state.replace("-", " ")}: ${reasons.join("; ")}`;
+    if (state === "pending-reboot") log.warn(words);
+    else log.error(words);
+  }
+  for (const sentence of drift) log.verbose(`still differs: ${sentence}`);
+}
+
+function say(context: Context, document: UnattendedDocument): void {
+  const { log } = context;
+  for (const problem of document.problems) log.error(problemSentence(problem), problem.hint);
+  const { recovered, error, files, physicalFunctions } = document;
+  if (recovered !== null) log.note(`Took up journal ${recovered.journal}: ${recovered.outcome}`);
+  if (error !== null) log.error(error);
+  for (const result of physicalFunctions) sayResult(context, result);
+  if (files.length === 0) log.note(`Nothing to apply: no *.yaml in ${context.paths.configDir}`);
+}
+
+export async function runUnattended(context: Context, args: Arguments): Promise<number> {
+  const wish = wishOf(args);
+  return withHost(context, async (host) => {
+    assertWritable(context, host, "apply");
+    const document = await runOn(context, host, wish, readSpecDirectory(context.paths.configDir));
+    say(context, document);
+    context.printJson(document);
+    return document.outcome === "done" ? 0 : 1;
+  });
+}
