@@ -56,6 +56,13 @@ const consentOption: OptionRow = {
 
 const yesOption: OptionRow = { flags: "-y, --yes", summary: "do not ask for confirmation" };
 
+const rootOption: OptionRow = {
+  flags: "--root <folder>",
+  summary: "the system in this folder, instead of the one that runs",
+};
+
+const dryRunOption: OptionRow = { flags: "--dry-run", summary: "only say what would be done" };
+
 export const commandTable: readonly CommandRow[] = [
   {
     name: "list",
@@ -234,6 +241,25 @@ export const commandTable: readonly CommandRow[] = [
       ["sriovctl export --to libvirt-network | virsh net-define /dev/stdin", "a pool for libvirt"],
     ],
     load: async () => (await import("./commands/export.ts")).exportCommand,
+  },
+  {
+    name: "enable",
+    summary: "Apply the specs in /etc/sriovctl at every boot, and to PFs that come later",
+    operands: [],
+    options: [rootOption, dryRunOption],
+    examples: [
+      ["sriovctl enable", "install the units, then nothing else is needed"],
+      ["sriovctl enable --root /mnt/image", "in an image that is being built"],
+    ],
+    load: async () => (await import("./commands/enable.ts")).enable,
+  },
+  {
+    name: "disable",
+    summary: "Apply nothing at boot any more; VFs stay as they are",
+    operands: [],
+    options: [rootOption, dryRunOption],
+    examples: [["sriovctl disable --dry-run", "what would be removed"]],
+    load: async () => (await import("./commands/enable.ts")).disable,
   },
   {
     name: "decode",

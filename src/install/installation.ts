@@ -22,7 +22,7 @@ const packagedNetworkFolder = "/usr/lib/systemd/network";
 /** Generated from the specs, so it lives no longer than a boot. */
 export const leaveAloneRulesPath = "/run/udev/rules.d/90-sriovctl-vfs.rules";
 
-type InstalledFile = OwnFile & {
+export type InstalledFile = OwnFile & {
   /** Where a package has it: then ours is not needed. */
   readonly packagedPath: string;
 };

@@ -18,6 +18,8 @@ const errorTable = {
   "spec-problems": row(2, "Correct the spec where the problems point"),
   "file-unreadable": row(2, "Check the path and its permissions"),
   "file-format": row(2, "Use the version of sriovctl that wrote the file, or make it anew"),
+  "file-unwritable": row(1, "Check the folder, its permissions and its room"),
+  "foreign-file": row(3, "Move it away, or take what it does into a spec"),
   "host-read-only": row(2, "Only a live host or an emulated one can be changed"),
   "host-unknown": row(2, "Name linux, linux:ROOT, emulated or emulated:NAME"),
   "plan-stale": row(2, "Plan again: the host is no longer as the saved plan saw it"),
