@@ -126,8 +126,28 @@ const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
   "probe-vf": probeVf,
 };
 
+async function isGone(view: PfView): Promise<boolean> {
+  view.forget();
+  try {
+    await view.read();
+    return false;
+  } catch (error) {
+    return error instanceof SriovError && error.code === "not-found";
+  }
+}
+
 /** Makes one change of the PF that `view` shows. Throws SriovError when the world says no. */
 export async function executeOnPf(change: PfChange, view: PfView, bench: Bench): Promise<Executed> {
+  try {
+    return await execute(change, view, bench);
+  } catch (error) {
+    // A PF that is gone has no autoprobe to put back, and its going must take no other PF down.
+    if (change.kind === "set-autoprobe" && (await isGone(view))) return done;
+    throw error;
+  }
+}
+
+async function execute(change: PfChange, view: PfView, bench: Bench): Promise<Executed> {
   const isSo = isSatisfied(change, await view.read());
   if (isSo && change.kind !== "create-vfs") return done;
   const executor = pfExecutors[change.kind] as PfExecutor<Kind>;

@@ -12,7 +12,7 @@ import { refuseUnnamedUsers } from "./census.ts";
 import { executeOnPf } from "./executors.ts";
 import { errorOf, type ActionError } from "./journal.ts";
 import type { PfView } from "./pf-view.ts";
-import type { Bench, Executed, Of } from "./request.ts";
+import { settleMs, type Bench, type Executed, type Of } from "./request.ts";
 
 type Bind = Of<"bind-driver">;
 
@@ -159,10 +159,32 @@ class PfRun {
     const pending = [...this.#pending];
     this.#pending.clear();
     this.#pendingVfs.clear();
-    const failures = await this.#failedBindings(pending.map(([, bind]) => bind));
+    const binds = pending.map(([, bind]) => bind);
+    const failures = await this.#failedBindings(binds);
+    await this.#awaitNetdevs(binds.filter((bind) => !failures.has(bind)));
     for (const [index, bind] of pending) {
       const failure = failures.get(bind);
       this.#note(index, failure === undefined ? { status: "done" } : failed(failure));
+    }
+  }
+
+  /** Whoever is started after us looks for the netdevs, and some drivers make them late. */
+  async #awaitNetdevs(binds: readonly Bind[]): Promise<void> {
+    const forKernel = new Set(
+      binds.flatMap(({ driver, vfIndex }) => (driver === "kernel" ? [vfIndex] : [])),
+    );
+    const [first] = binds;
+    if (first === undefined || forKernel.size === 0) return;
+    const { host, onMissingNetdevs } = this.#performer;
+    try {
+      const { numVfs } = await this.#view.read();
+      const { withoutNetdev } = await host.awaitVfs(first.pf, numVfs, settleMs(numVfs));
+      this.#view.forget();
+      const missing = withoutNetdev.filter((vfIndex) => forKernel.has(vfIndex));
+      if (missing.length > 0) onMissingNetdevs(first.pf, missing);
+    } catch (error) {
+      // The PF went away: what comes next says so.
+      if (!(error instanceof SriovError)) throw error;
     }
   }
 

@@ -41,6 +41,12 @@ const perVfDeadlineMs = 1_000;
 /** Time after which a request counts as stuck; creating and removing take longer with more VFs. */
 export const deadlineMs = (numVfs: number): number => baseDeadlineMs + numVfs * perVfDeadlineMs;
 
+const settleBaseMs = 10_000;
+const settlePerVfMs = 100;
+
+/** How long links and netdevs of so many VFs may take to come. */
+export const settleMs = (numVfs: number): number => settleBaseMs + settlePerVfMs * numVfs;
+
 /** For requests that nobody can be hit by: nothing is asked and nothing noted. */
 export const noNotes: Omit<Bench, keyof HostAccess> = {
   permit: async () => {},

@@ -1,6 +1,7 @@
 // Every command of the program as data: what it takes, what it is for, two or three examples, and
 // where its code is. The code is imported when the command runs, so that `list` never pays for
-// the YAML parser.
+// the YAML parser. Long because it is
+// a table.
 
 import type { RunCommand } from "./context.ts";
 

@@ -65,7 +65,7 @@ async function setUp({ json }: Machine, ...argv: readonly string[]) {
 }
 
 for (const [lockModel, stuck] of [
-  ["global", [`create-vfs ${port0}`, `create-vfs ${port1}`, `create-vfs ${drive}`]],
+  ["global", [`create-vfs ${port0}`, `create-vfs ${drive}`]],
   ["per-pf", [`create-vfs ${port0}`]],
 ] as const) {
   test(`a hung write is stuck, with a ${lockModel} lock, until the machine is booted`, async (context) => {
@@ -74,7 +74,12 @@ for (const [lockModel, stuck] of [
     assert.equal((await setUp(demo, ...faults)).lockModel, lockModel);
     const { exitCode, document } = await demo.apply("demo");
     assert.deepEqual([exitCode, document.outcome], [1, "stuck"]);
-    assert.deepEqual(resultsOf(document.actions, "stuck").toSorted(), stuck.toSorted());
+    // The other port has more to do before: the virtual clock may be at the deadline by then.
+    const seen = resultsOf(document.actions, "stuck");
+    const ofOther = (words: string): boolean => words.endsWith(port1);
+    assert.deepEqual(seen.filter((words) => !ofOther(words)).toSorted(), stuck.toSorted());
+    const done = resultsOf(document.actions, "done");
+    if (lockModel === "global") assert.ok(!done.includes(`create-vfs ${port1}`));
     const status = await demo.json("demo", "--status");
     assert.partialDeepStrictEqual(status.document, {
       inFlight: [{ request: `set 16 VFs on PF ${port0}` }],
