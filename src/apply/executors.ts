@@ -10,11 +10,8 @@ import { awaitLink } from "./await-link.ts";
 import { broughtUser, broughtVfs } from "./census.ts";
 import { requestBinding } from "./binding.ts";
 import type { PfView } from "./pf-view.ts";
-import { done, request, type Bench, type Executed, type Of } from "./request.ts";
+import { done, request, settleMs, type Bench, type Executed, type Of } from "./request.ts";
 import { isSatisfied } from "./satisfied.ts";
-
-const settleBaseMs = 10_000;
-const settlePerVfMs = 100;
 
 type Kind = PfChange["kind"];
 
@@ -66,7 +63,7 @@ const createVfs: PfExecutor<"create-vfs"> = async ({ kind, pf, numVfs }, view, b
   }
   view.forget();
   // A successful write says nothing about the count, and netdevs come after it.
-  const arrival = await bench.host.awaitVfs(pf, numVfs, settleBaseMs + settlePerVfMs * numVfs);
+  const arrival = await bench.host.awaitVfs(pf, numVfs, settleMs(numVfs));
   if (arrival.numVfs !== numVfs) {
     const message = `Cannot create ${numVfs} VFs on ${pf}: the driver made ${arrival.numVfs}`;
     throw new SriovError("short-count", message, { operation: kind, target: pf });
@@ -101,6 +98,19 @@ const setMsixCount: PfExecutor<"set-msix-count"> = async (change, view, bench) =
   return await lookAgain(change, view);
 };
 
+/** A VF without a netdev has nothing to name: planning again asks only for names of what is there. */
+const setAltName: PfExecutor<"set-alt-name"> = async (change, view, bench) => {
+  const { pf, vfIndex, altName, isPresent } = change;
+  if ((await view.readVf(vfIndex)).netdevs.length === 0) {
+    const { numVfs } = await view.read();
+    await bench.host.awaitVfs(pf, numVfs, settleMs(numVfs));
+    view.forget();
+  }
+  const { address, netdevs } = await view.readVf(vfIndex);
+  if (netdevs.length === 0 || isSatisfied(change, await view.read())) return done;
+  return await request(bench, { verb: "setAltName", address, altName, isPresent });
+};
+
 /** The kernel's own refusal to probe is no failure either: no driver was asked for. */
 const probeVf: PfExecutor<"probe-vf"> = async ({ vfIndex }, view, bench) => {
   const { address } = await view.readVf(vfIndex);
@@ -123,6 +133,7 @@ const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
   "set-vf": setVf,
   "set-msix-count": setMsixCount,
   "bind-driver": requestBinding,
+  "set-alt-name": setAltName,
   "probe-vf": probeVf,
 };
 

@@ -81,6 +81,7 @@ const changePayloads: Readonly<Record<ChangeKind, Check>> = {
   "create-vfs": shape({ pf: isAddress, numVfs: isCount }),
   "set-vf": shape({ ...onVf, attribute: byName("name", attributePayloads) }),
   "set-msix-count": shape({ ...onVf, msixCount: isCount }),
+  "set-alt-name": shape({ ...onVf, altName: isText, isPresent: isFlag }),
   "probe-vf": shape(onVf),
   "bind-driver": shape({
     ...onVf,

@@ -16,6 +16,9 @@ export const overrideOf = ({ driver }: Of<"bind-driver">): string | null =>
 
 function isVfSo(change: VfChange, vf: Vf, pf: Pf): boolean {
   if (change.kind === "probe-vf") return vf.driver !== null;
+  if (change.kind === "set-alt-name") {
+    return (vf.netdevs[0]?.altNames ?? []).includes(change.altName) === change.isPresent;
+  }
   if (change.kind === "bind-driver") {
     return isBoundAs(change.driver, vf.driver) && vf.driverOverride === overrideOf(change);
   }

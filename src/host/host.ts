@@ -33,6 +33,13 @@ export type HostRequest =
   | { readonly verb: "setEswitchMode"; readonly pf: Address; readonly mode: EswitchMode }
   | { readonly verb: "setMtu"; readonly pf: Address; readonly mtu: number }
   | { readonly verb: "setAdminState"; readonly pf: Address; readonly isUp: boolean }
+  /** RTM_NEWLINKPROP, RTM_DELLINKPROP: a further name of the function's netdev. */
+  | {
+      readonly verb: "setAltName";
+      readonly address: Address;
+      readonly altName: string;
+      readonly isPresent: boolean;
+    }
   /** `sriov_vf_msix_count` of a VF without a driver; 0 is the driver's default. */
   | { readonly verb: "setMsixCount"; readonly address: Address; readonly msixCount: number };
 

@@ -36,6 +36,14 @@ export type Change =
       readonly vfIndex: number;
       readonly driver: DriverChoice;
     }
+  /** A further name of the VF's netdev; nothing to do where it has none. */
+  | {
+      readonly kind: "set-alt-name";
+      readonly pf: Address;
+      readonly vfIndex: number;
+      readonly altName: string;
+      readonly isPresent: boolean;
+    }
   /** What the kernel does with a new VF by itself; whether a driver takes it is nobody's wish. */
   | { readonly kind: "probe-vf"; readonly pf: Address; readonly vfIndex: number };
 

@@ -44,6 +44,8 @@ export type Netdev = {
   readonly linkSpeedMbps: number | null;
   /** `phys_port_name`, for example `p0` or `pf0vf3`. */
   readonly portName: string | null;
+  /** Further names by which it is found; absent: not read. */
+  readonly altNames?: readonly string[];
 };
 
 export type Vf = {

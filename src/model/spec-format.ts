@@ -18,6 +18,7 @@ const keyOrder: readonly string[] = `
   name to pool vf vfs
   permanentMac serial port address
   match addressHint protect eswitchMode adminState mtu numVfs physicalFunctions
+  unassigned altNames
   driver user profile
   mac id qos protocol vlan rate spoofCheck trust linkState rssQuery nodeGuid portGuid msix
   waive reason until

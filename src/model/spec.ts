@@ -121,6 +121,8 @@ export type Spec = {
   readonly source: string;
   /** Driver of VFs that nobody claims; absent: whatever it is, it stays. */
   readonly unassigned?: DriverChoice;
+  /** Whether VF netdevs have alternative names of PF label and index; absent: left alone. */
+  readonly altNames?: boolean;
   readonly adapters: readonly AdapterSpec[];
   readonly pools: readonly PoolSpec[];
   readonly virtualFunctions: readonly VfPolicySpec[];

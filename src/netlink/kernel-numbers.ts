@@ -16,6 +16,9 @@ export const netlinkNumber = {
   NLM_F_DUMP_FILTERED: 0x20,
   NLM_F_ROOT: 0x100,
   NLM_F_MATCH: 0x200,
+  NLM_F_EXCL: 0x200,
+  NLM_F_CREATE: 0x400,
+  NLM_F_APPEND: 0x800,
   NLM_F_CAPPED: 0x100,
   NLM_F_ACK_TLVS: 0x200,
   NLMSG_NOOP: 1,
@@ -28,6 +31,8 @@ export const netlinkNumber = {
 
 /** NLA_F_NESTED and NLA_F_NET_BYTEORDER are the two bits above the type. */
 export const attributeTypeMask = 0x3fff;
+/** Asked for by the younger requests only. */
+export const nestedFlag = 0x8000;
 
 /** linux/rtnetlink.h */
 export const rtnetlinkNumber = {
@@ -39,6 +44,8 @@ export const rtnetlinkNumber = {
   RTM_GETADDR: 22,
   RTM_NEWROUTE: 24,
   RTM_GETROUTE: 26,
+  RTM_NEWLINKPROP: 108,
+  RTM_DELLINKPROP: 109,
   RTEXT_FILTER_VF: 1,
   RTEXT_FILTER_SKIP_STATS: 8,
   RTA_DST: 1,
@@ -77,6 +84,8 @@ export const linkAttribute = {
   IFLA_PHYS_SWITCH_ID: 36,
   IFLA_LINK_NETNSID: 37,
   IFLA_PHYS_PORT_NAME: 38,
+  IFLA_PROP_LIST: 52,
+  IFLA_ALT_IFNAME: 53,
   IFLA_PERM_ADDRESS: 54,
   IFLA_PARENT_DEV_NAME: 56,
   IFLA_PARENT_DEV_BUS_NAME: 57,

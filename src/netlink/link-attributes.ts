@@ -21,6 +21,8 @@ export type OperState = (typeof operStates)[number];
 export type Link = {
   readonly ifindex: number;
   readonly name: string;
+  /** Further names, in the order in which they were given; empty on kernels before 5.5. */
+  readonly altNames: readonly string[];
   /** ifi_type: 1 is Ethernet, 32 InfiniBand. */
   readonly hardwareType: number;
   readonly flags: number;
@@ -81,12 +83,24 @@ const hexOrNull = (payload: Uint8Array): string | null =>
 const field = (least: number, take: Field["take"]): Field => ({ least, take });
 
 /** One row for each attribute that ends up in a Link. */
+/** More than anybody gives; a hostile list stays small. */
+const mostAltNames = 64;
+
 const fields: Readonly<Record<number, Field>> = {
   [linkAttribute.IFLA_ADDRESS]: field(0, (link, _view, payload) => {
     link.mac = hexOrNull(payload);
   }),
   [linkAttribute.IFLA_IFNAME]: field(1, (link, _view, payload) => {
     link.name = decodeText(payload);
+  }),
+  [linkAttribute.IFLA_PROP_LIST]: field(0, (link, view, payload) => {
+    const start = payload.byteOffset - view.byteOffset;
+    const names: string[] = [];
+    walkAttributes(view, start, start + payload.length, (type, from, to) => {
+      if (type !== linkAttribute.IFLA_ALT_IFNAME || names.length >= mostAltNames) return;
+      names.push(decodeText(payload.subarray(from - start, to - start)));
+    });
+    link.altNames = names;
   }),
   [linkAttribute.IFLA_MTU]: field(4, (link, view, payload) => {
     link.mtu = u32(view, payload);

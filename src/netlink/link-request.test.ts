@@ -7,6 +7,8 @@ import type { VfAttribute } from "../model/vf-attribute.ts";
 import { capture, readCaptures } from "../../test/captures.ts";
 import { onlyMessage } from "../../test/only-message.ts";
 import {
+  altNameAddition,
+  altNameRemoval,
   encodeRequest,
   linkByIndex,
   linkDown,
@@ -80,8 +82,20 @@ test("MTU, up and down are what ip(8) sends, byte for byte", () => {
   assertAsIp("down", linkDown(ifindex));
 });
 
+test("alternative names are asked for as ip(8) does, byte for byte", () => {
+  for (const [name, request] of [
+    ["property add dev lo altname p0-vf3", altNameAddition(1, "p0-vf3")],
+    ["property del dev lo altname p0-vf3", altNameRemoval(1, "p0-vf3")],
+  ] as const) {
+    const sent = onlyMessage(capture(captures, name));
+    const { sequence, portId } = sent;
+    assert.deepEqual({ ...request, sequence, portId }, sent, name);
+  }
+});
+
 test("every capture of ip(8) has its row", () => {
-  const known = [...rows.map(([name]) => name), "mtu 1400", "up", "down"];
+  const properties = [...captures.keys()].filter((name) => name.startsWith("property"));
+  const known = [...rows.map(([name]) => name), "mtu 1400", "up", "down", ...properties];
   assert.deepEqual([...captures.keys()].toSorted(), known.toSorted());
 });
 

@@ -7,6 +7,7 @@ import {
   concatBytes,
   encodeAttribute,
   encodeNest,
+  encodeText,
   encodeU32,
   isLittleEndian,
   parseHexPairs,
@@ -16,6 +17,7 @@ import {
   etherType,
   interfaceFlag,
   linkAttribute,
+  nestedFlag,
   netlinkNumber,
   rtnetlinkNumber,
   vfAttribute,
@@ -88,6 +90,31 @@ const changeLink = (header: InterfaceHeader, attributes: readonly Uint8Array[]):
 
 export const mtuChange = (ifindex: number, mtu: number): Request =>
   changeLink({ ifindex }, [encodeAttribute(linkAttribute.IFLA_MTU, encodeU32(mtu))]);
+
+const altNameChange = (
+  ifindex: number,
+  altName: string,
+  kind: Omit<Request, "payload">,
+): Request => {
+  const name = encodeAttribute(linkAttribute.IFLA_ALT_IFNAME, encodeText(altName));
+  const list = encodeNest(linkAttribute.IFLA_PROP_LIST | nestedFlag, [name]);
+  return { ...kind, payload: concatBytes([interfaceHeader({ ifindex }), list]) };
+};
+
+/** EEXIST where any link of the namespace has that name or alternative name. */
+export const altNameAddition = (ifindex: number, altName: string): Request =>
+  altNameChange(ifindex, altName, {
+    type: rtnetlinkNumber.RTM_NEWLINKPROP,
+    flags:
+      changeFlags |
+      netlinkNumber.NLM_F_EXCL |
+      netlinkNumber.NLM_F_CREATE |
+      netlinkNumber.NLM_F_APPEND,
+  });
+
+/** ENOENT where no link has it, EINVAL where another has. */
+export const altNameRemoval = (ifindex: number, altName: string): Request =>
+  altNameChange(ifindex, altName, { type: rtnetlinkNumber.RTM_DELLINKPROP, flags: changeFlags });
 
 const upChange = (ifindex: number, flags: number): Request =>
   changeLink({ ifindex, flags, change: interfaceFlag.IFF_UP }, []);

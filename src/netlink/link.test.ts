@@ -38,6 +38,11 @@ test("decodeLink() reads what a kernel says about a veth pair and a bridge", () 
   }
 });
 
+test("decodeLink() reads the alternative names of a link", () => {
+  const { link } = onlyLink(capture(replies, "link with alternative names"));
+  assert.deepEqual([link?.name, link?.altNames], ["lo", ["p0-vf3", "uplink"]]);
+});
+
 test("netdevOf() knows no carrier of a link that is down", () => {
   const [lo] = decodeMessages(capture(replies, "links")).messages.map(decodeLink);
   assert.ok(lo?.link);
@@ -51,6 +56,7 @@ test("netdevOf() knows no carrier of a link that is down", () => {
     hasLink: null,
     linkSpeedMbps: null,
     portName: null,
+    altNames: [],
   });
 });
 

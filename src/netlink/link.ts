@@ -93,6 +93,7 @@ function emptyLink(bytes: Uint8Array, view: DataView): LinkDraft {
   return {
     ifindex: view.getInt32(4, isLittleEndian),
     name: "",
+    altNames: [],
     hardwareType: view.getUint16(2, isLittleEndian),
     flags,
     isUp: (flags & interfaceFlag.IFF_UP) !== 0,
@@ -165,4 +166,5 @@ export const netdevOf = (link: Link, linkSpeedMbps: number | null): Netdev => ({
   hasLink: link.isUp ? link.hasCarrier : null,
   linkSpeedMbps,
   portName: link.portName,
+  altNames: link.altNames,
 });

@@ -17,6 +17,7 @@ import {
   type Step,
   type VfFinal,
 } from "./creation.ts";
+import { altNameSteps, namesBack, restoredNames } from "./alt-names.ts";
 import { disruptionsOf } from "./disruption.ts";
 import { traitsOf } from "./driver-traits.ts";
 import { formerSettings, usualMsixCount } from "./former.ts";
@@ -46,7 +47,8 @@ function restoringSteps(pf: Pf): Step[] {
     msix: vf.msixCount === null ? null : { count: vf.msixCount, because: "as before" },
   }));
   const { address, numVfs, driversAutoprobe } = pf;
-  return creationSteps({ pf: address, numVfs, driversAutoprobe, vfs, because: "as before" });
+  const creation = { pf: address, numVfs, driversAutoprobe, vfs, because: "as before" };
+  return [...creationSteps(creation), ...restoredNames(pf)];
 }
 
 /** A VF without an administrator's MAC gets a new random one each time its kernel driver binds. */
@@ -81,12 +83,14 @@ function inverseOf(change: Change, pf: Pf): Change[] {
     case "bind-driver": {
       const vf = vfAt(pf, change.vfIndex);
       if (vf === null) return [];
-      return [...formerMac(vf, change), { ...change, driver: choiceOf(vf) }];
+      return [...formerMac(vf, change), { ...change, driver: choiceOf(vf) }, ...namesBack(pf, vf)];
     }
     case "set-msix-count": {
       const msixCount = vfAt(pf, change.vfIndex)?.msixCount ?? null;
       return msixCount === null ? [] : [{ ...change, msixCount }];
     }
+    case "set-alt-name":
+      return [{ ...change, isPresent: !change.isPresent }];
     // Probing makes no difference that anybody asked for.
     case "probe-vf":
     case "load-module":
@@ -206,8 +210,9 @@ export function diffPf(wanted: PfWanted): PfDiff {
   const finals = diffs.map(({ final }) => final);
   const { before, after } = pfSteps(wanted);
   const vfSteps = isRecreated ? recreationSteps(wanted, finals) : inPlaceSteps(wanted, finals);
+  const nameSteps = altNameSteps(wanted, finals, vfSteps);
   return {
-    actions: actionsOf([...before, ...vfSteps, ...after], wanted, isRecreated),
+    actions: actionsOf([...before, ...vfSteps, ...nameSteps, ...after], wanted, isRecreated),
     problems: vfProblems(
       diffs.flatMap(({ refusals }) => refusals),
       wanted,

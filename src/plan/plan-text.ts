@@ -40,6 +40,10 @@ function lineOf(change: Change): Line {
       return { sign: "~", words: `set ${change.msixCount} MSI-X vectors` };
     case "bind-driver":
       return { sign: "~", words: `bind to ${bindingWords(change.driver)}` };
+    case "set-alt-name": {
+      const { altName, isPresent } = change;
+      return { sign: isPresent ? "+" : "-", words: `alternative name ${altName}` };
+    }
     case "probe-vf":
       return { sign: "~", words: "let the kernel probe it" };
   }
@@ -54,23 +58,31 @@ function reasonOf({ change, because }: Action): string {
 /** `create 8 VFs`, `set vlan 120`: the change without its target. */
 export const changeWords = (change: Change): string => lineOf(change).words;
 
-/** Each VF has a MAC of its own: those that come for one reason are shown as one line. */
-const macOf = ({ change }: Action): string | null =>
-  change.kind === "set-vf" && change.attribute.name === "mac" ? change.attribute.mac : null;
+/** What each VF has of its own, with the words before it: those that come for one reason are shown
+ * as one line. */
+function ownOf(change: Change): Own | null {
+  if (change.kind === "set-alt-name") return { words: "alternative name", value: change.altName };
+  const isMac = change.kind === "set-vf" && change.attribute.name === "mac";
+  return isMac ? { words: "set mac", value: change.attribute.mac } : null;
+}
+
+type Own = { readonly words: string; readonly value: string };
 
 /** What equal changes of many VFs have in common: `set mac` without the MAC. */
-export const commonWords = (change: Change): string =>
-  change.kind === "set-vf" && change.attribute.name === "mac" ? "set mac" : changeWords(change);
+export const commonWords = (change: Change): string => ownOf(change)?.words ?? changeWords(change);
 
 type Group = {
   readonly line: Line;
   readonly because: string;
   readonly vfIndexes: number[];
-  readonly macs: string[];
+  readonly own: Own[];
 };
 
-function groupWords({ line, macs }: Group): string {
-  return macs.length < 2 ? line.words : `set macs ${macs[0]} ... ${macs.at(-1)}`;
+function groupWords({ line, own }: Group): string {
+  const [first, ...others] = own;
+  const last = others.at(-1);
+  if (first === undefined || last === undefined) return line.words;
+  return `${first.words}s ${first.value} ... ${last.value}`;
 }
 
 /** Neighbouring actions that say the same of different VFs become one line. */
@@ -82,16 +94,16 @@ function groupsOf(actions: readonly Action[]): Group[] {
     const because = reasonOf(action);
     const line = lineOf(change);
     const vfIndex = "vfIndex" in change ? change.vfIndex : null;
-    const mac = macOf(action);
-    const key = `${mac === null ? line.words : "mac"}\n${because}`;
+    const own = ownOf(change);
+    const key = `${line.sign}${own?.words ?? line.words}\n${because}`;
     const known = vfIndex === null ? undefined : byText.get(key);
     if (known !== undefined && vfIndex !== null) {
       known.vfIndexes.push(vfIndex);
-      if (mac !== null) known.macs.push(mac);
+      if (own !== null) known.own.push(own);
       continue;
     }
     const vfIndexes = vfIndex === null ? [] : [vfIndex];
-    const group = { line, because, vfIndexes, macs: mac === null ? [] : [mac] };
+    const group = { line, because, vfIndexes, own: own === null ? [] : [own] };
     // A PF-wide step ends the grouping: what comes after it must not appear before it.
     if (vfIndex === null) byText.clear();
     else byText.set(key, group);

@@ -34,6 +34,8 @@ export type PfWanted = MatchedPf & {
   /** VFs after the plan; equals the present count where the spec says none. */
   readonly numVfs: number;
   readonly vfs: ReadonlyMap<number, VfWanted>;
+  /** Whether VF netdevs have our alternative names; null: left alone. */
+  readonly altNames: boolean | null;
 };
 
 type Claim = Omit<VfWanted, "vfIndex"> & { readonly vfs: readonly VfSet[] };
@@ -116,7 +118,8 @@ export function wantedPfs(
     const claims = byPf.get(match.spec.name) ?? new Map<number, VfWanted>();
     const numVfs = match.spec.numVfs ?? match.pf.numVfs;
     problems.push(...missingVfs(match, claims.values(), numVfs));
-    return { ...match, numVfs, vfs: withUnassigned(spec, claims, numVfs) };
+    const vfs = withUnassigned(spec, claims, numVfs);
+    return { ...match, numVfs, vfs, altNames: spec.altNames ?? null };
   });
   return { wanted, problems };
 }

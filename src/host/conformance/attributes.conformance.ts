@@ -1,10 +1,12 @@
 // What goes through the PF's netdev: VF attributes and their read-back, MTU, admin state.
 
 import assert from "node:assert/strict";
+import type { Address } from "../../model/bdf.ts";
 import type { VfAttribute } from "../../model/vf-attribute.ts";
 import type { HostRequest } from "../host.ts";
 import type { Answer, Case } from "./asking.ts";
 import {
+  unbind,
   expectAnswers,
   expectDone,
   patience,
@@ -88,6 +90,37 @@ export const attributeCases: Readonly<Record<string, Case>> = {
     );
     for (const { policy } of await vfsOf(host, igb)) assert.deepEqual(policy, freshIgbPolicy);
     await expectDone(host, numVfs(igb, 0), adminState(igb, false));
+  },
+
+  "alternative names are one space over all netdevs": async ({ host, igb, otherIgb }) => {
+    const name = (address: Address, altName: string, isPresent: boolean): HostRequest => ({
+      verb: "setAltName",
+      address,
+      altName,
+      isPresent,
+    });
+    await expectDone(host, numVfs(igb, 1));
+    await host.awaitVfs(igb, 1, 10_000);
+    const { address } = await vfOf(host, igb, 0);
+    const [primary] = (await pfOf(host, igb)).netdevs;
+    assert.ok(primary);
+    await expectAnswers(host, [
+      [name(address, "p0-vf0", true), "done"],
+      [name(address, "p0-vf0", true), "EEXIST"],
+      [name(otherIgb, "p0-vf0", true), "EEXIST"],
+      [name(otherIgb, primary.name, true), "EEXIST"],
+      [name(otherIgb, "p0-vf0", false), "EINVAL"],
+      [name(igb, primary.name, false), "EINVAL"],
+      [name(otherIgb, "no-such-name", false), "ENOENT"],
+      [name(address, "a-name-that-is-longer-than-15-bytes", true), "done"],
+    ]);
+    const [netdev] = (await vfOf(host, igb, 0)).netdevs;
+    for (const altName of ["p0-vf0", "a-name-that-is-longer-than-15-bytes"]) {
+      assert.ok(netdev?.altNames?.includes(altName), altName);
+    }
+    // They go with their netdev.
+    await expectDone(host, unbind(address), name(otherIgb, "p0-vf0", true));
+    await expectDone(host, name(otherIgb, "p0-vf0", false), numVfs(igb, 0));
   },
 
   "MTU and admin state read back; igb has no eswitch mode": async ({ host, igb }) => {

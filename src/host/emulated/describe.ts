@@ -50,6 +50,12 @@ export function describeRequest(request: HostRequest): RequestWords {
       const { pf, mode } = request;
       return words("set eswitch mode", pf, `set eswitch mode ${mode} on PF ${pf}`);
     }
+    case "setAltName": {
+      const { address, altName, isPresent } = request;
+      const verb = isPresent ? "add" : "remove";
+      const sentence = `${verb} the alternative name ${altName} of ${address}`;
+      return words("set alternative name", address, sentence);
+    }
     case "setMtu":
       return words("set MTU", request.pf, `set MTU ${request.mtu} on PF ${request.pf}`);
     case "setAdminState": {

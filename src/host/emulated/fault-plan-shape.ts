@@ -20,6 +20,7 @@ export const targetsOf = {
   probe: "a PF or a VF",
   loadModule: "nothing",
   setVf: "a PF or a VF",
+  setAltName: "a PF or a VF",
   setEswitchMode: "a PF",
   setMtu: "a PF",
   setAdminState: "a PF",

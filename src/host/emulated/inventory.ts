@@ -148,6 +148,7 @@ const linkOf = (machine: Machine, pf: PfState): NetdevLink => {
 
 const netdevOf = (netdev: NetdevState, link: NetdevLink, hasAttributes: boolean): Netdev => ({
   name: netdev.name,
+  ...(hasAttributes ? { altNames: netdev.altNames ?? [] } : {}),
   ifindex: netdev.ifindex,
   mac: netdev.mac,
   permanentMac: hasAttributes ? netdev.permanentMac : null,

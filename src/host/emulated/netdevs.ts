@@ -6,14 +6,15 @@ import type { NetdevState, PfState } from "./state.ts";
 /** IFNAMSIZ without the terminating zero. */
 const longestName = 15;
 
-function netdevNames(machine: Machine): Set<string> {
-  const names = new Set<string>(["lo"]);
-  for (const pf of machine.state.pfs) {
-    if (pf.netdev !== null) names.add(pf.netdev.name);
-    for (const vf of pf.vfs) if (vf?.netdev !== undefined) names.add(vf.netdev.name);
-  }
-  return names;
-}
+/** Of every PF and VF. */
+export const netdevsOf = ({ state }: Machine): NetdevState[] =>
+  state.pfs.flatMap((pf) => [
+    ...(pf.netdev === null ? [] : [pf.netdev]),
+    ...pf.vfs.flatMap((vf) => vf?.netdev ?? []),
+  ]);
+
+const netdevNames = (machine: Machine): Set<string> =>
+  new Set(["lo", ...netdevsOf(machine).flatMap(({ name, altNames = [] }) => [name, ...altNames])]);
 
 /** The lowest free ethN (net/core/dev.c dev_alloc_name()). */
 function kernelName(machine: Machine): string {

@@ -35,6 +35,8 @@ export type Errno = (typeof errnos)[number];
 
 export type NetdevState = {
   name: string;
+  /** Absent: none. */
+  altNames?: string[];
   ifindex: number;
   mac: string;
   permanentMac: string;

@@ -57,6 +57,8 @@ const errnoOfSentence: Readonly<Record<string, string>> = {
   "Cannot assign requested address": "EADDRNOTAVAIL",
   "Cannot allocate memory": "ENOMEM",
   "Input/output error": "EIO",
+  "File exists": "EEXIST",
+  "No such file or directory": "ENOENT",
   "Unknown error 524": "ENOTSUPP",
 };
 
@@ -94,8 +96,10 @@ export function vfArguments(attribute: VfAttribute): readonly string[] {
   }
 }
 
+const setDev = ["link", "set", "dev"] as const;
+
 function change(operation: string, target: string, args: readonly string[]): void {
-  const { status, stderr } = runIp(["link", "set", "dev", ...args]);
+  const { status, stderr } = runIp(args);
   if (status === 0) return;
   const sentence = /^RTNETLINK answers: (.*)$/m.exec(stderr)?.[1];
   const errno = sentence === undefined ? undefined : errnoOfSentence[sentence];
@@ -136,15 +140,22 @@ export function openIpLinks(): Links {
     },
     setVf: (pf, vfIndex, attribute) =>
       change(`set ${attribute.name}`, `VF ${vfIndex} of ${pf.name}`, [
+        ...setDev,
         pf.name,
         "vf",
         `${vfIndex}`,
         ...vfArguments(attribute),
       ]),
-    setMtu: (link, mtu) => change(`set MTU ${mtu}`, link.name, [link.name, "mtu", `${mtu}`]),
+    setAltName: ({ name }, altName, isPresent) => {
+      const [verb, word] = isPresent ? ["add", "add"] : ["del", "remove"];
+      const property = ["link", "property", verb, "dev", name, "altname", altName];
+      change(`${word} alternative name ${altName}`, name, property);
+    },
+    setMtu: (link, mtu) =>
+      change(`set MTU ${mtu}`, link.name, [...setDev, link.name, "mtu", `${mtu}`]),
     setAdminState: (link, isUp) => {
       const word = isUp ? "up" : "down";
-      change(`set the admin state ${word}`, link.name, [link.name, word]);
+      change(`set the admin state ${word}`, link.name, [...setDev, link.name, word]);
     },
     close: () => {},
   };

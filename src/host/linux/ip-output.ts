@@ -77,6 +77,9 @@ function parseLink(row: Json, ifindexes: IfindexByName): Link | null {
   return {
     ifindex,
     name,
+    altNames: Array.isArray(row["altnames"])
+      ? row["altnames"].flatMap((each) => text(each) ?? [])
+      : [],
     hardwareType: hardwareTypes[text(row["link_type"]) ?? ""] ?? 0,
     flags: (isUp ? interfaceFlag.IFF_UP : 0) | (hasCarrier ? interfaceFlag.IFF_LOWER_UP : 0),
     isUp,

@@ -61,6 +61,18 @@ export function wordsOf(request: HostRequest): Words {
       const action = `Cannot set eswitch mode ${request.mode} on PF ${request.pf}`;
       return { operation: "set eswitch mode", target: request.pf, action, file: null };
     }
+    case "setAltName": {
+      const { address, altName, isPresent } = request;
+      const words = isPresent
+        ? `give ${address} the name ${altName}`
+        : `take the name ${altName} from ${address}`;
+      return {
+        operation: "set alternative name",
+        target: address,
+        action: `Cannot ${words}`,
+        file: null,
+      };
+    }
     case "setMtu": {
       const action = `Cannot set MTU ${request.mtu} on PF ${request.pf}`;
       return { operation: "set MTU", target: request.pf, action, file: null };

@@ -30,6 +30,8 @@ export interface Links {
   readLink(ifindex: number): { readonly link: Link | null; readonly problems: readonly Problem[] };
   readTraffic(): TrafficReading;
   setVf(pf: LinkName, vfIndex: number, attribute: VfAttribute): void;
+  /** Adds or removes an alternative name. */
+  setAltName(link: LinkName, altName: string, isPresent: boolean): void;
   setMtu(link: LinkName, mtu: number): void;
   setAdminState(link: LinkName, isUp: boolean): void;
   close(): void;

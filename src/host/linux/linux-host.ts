@@ -168,6 +168,12 @@ export class LinuxHost implements Host {
       case "setAdminState":
         (await this.#openLinks()).setAdminState(this.#netdevOf(request, request.pf), request.isUp);
         return { status: "done" };
+      case "setAltName": {
+        const { address, altName, isPresent } = request;
+        const link = this.#netdevOf(request, address);
+        (await this.#openLinks()).setAltName(link, altName, isPresent);
+        return { status: "done" };
+      }
       case "setEswitchMode": {
         const { setEswitchMode } = await import("./devlink-modes.ts");
         setEswitchMode({ bus: "pci", name: request.pf }, request.mode);
@@ -188,7 +194,7 @@ export class LinuxHost implements Host {
     const ifindex = name === undefined ? null : reader.decimal(`${folder}/${name}/ifindex`);
     if (name !== undefined && ifindex !== null) return { name, ifindex };
     const { operation, target, action } = wordsOf(request);
-    const message = `${action}: the PF has no netdev in this network namespace`;
+    const message = `${action}: it has no netdev in this network namespace`;
     throw new SriovError("not-found", message, { operation, target, errno: "ENODEV" });
   }
 

@@ -6,6 +6,8 @@ import type { VfAttribute } from "../../model/vf-attribute.ts";
 import { decodeLink } from "../../netlink/link.ts";
 import type { Link } from "../../netlink/link-attributes.ts";
 import {
+  altNameAddition,
+  altNameRemoval,
   linkByIndex,
   linkDown,
   linkDump,
@@ -45,6 +47,12 @@ export function openNetlinkLinks(): Links | null {
         vfRequest(pf, vfIndex, attribute),
       );
     },
+    setAltName: ({ ifindex, name }, altName, isPresent) =>
+      change(
+        `${isPresent ? "add" : "remove"} alternative name ${altName}`,
+        name,
+        isPresent ? altNameAddition(ifindex, altName) : altNameRemoval(ifindex, altName),
+      ),
     setMtu: ({ ifindex, name }, mtu) => change(`set MTU ${mtu}`, name, mtuChange(ifindex, mtu)),
     setAdminState: ({ ifindex, name }, isUp) =>
       change(

@@ -134,7 +134,7 @@ export function buildSpec(text: SpecText, places: Places, source: string): Spec 
   const build: Build = { text, places };
   return {
     source,
-    ...given({ unassigned: text.defaults?.unassigned }),
+    ...given({ unassigned: text.defaults?.unassigned, altNames: text.defaults?.altNames }),
     adapters: (text.adapters ?? []).map((adapter) => adapterOf(build, adapter)),
     pools: (text.pools ?? []).map((pool) => poolOf(build, pool)),
     virtualFunctions: (text.virtualFunctions ?? []).map((entry) => vfPolicyOf(build, entry)),

@@ -37,7 +37,10 @@ export const specDocument: fc.Arbitrary<SpecDocument> = fc
   .record({
     serial,
     mac,
-    unassigned: fc.option(driver, { nil: undefined }),
+    defaults: fc.record(
+      { unassigned: driver, altNames: fc.constantFrom("on", "off") },
+      { requiredKeys: [] },
+    ),
     profile: policy,
     pool: policy,
     entry: policy,
@@ -48,7 +51,7 @@ export const specDocument: fc.Arbitrary<SpecDocument> = fc
   })
   .map((some): SpecDocument => ({
     apiVersion: "sriovctl/v1",
-    ...(some.unassigned === undefined ? {} : { defaults: { unassigned: some.unassigned } }),
+    defaults: some.defaults,
     adapters: [
       {
         name: "nic0",

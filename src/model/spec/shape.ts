@@ -197,6 +197,9 @@ export const shapes = {
     unassigned: driver
       .optional()
       .describe("Driver of VFs that nobody claims; without it theirs is left alone"),
+    altNames: wanted("on or off", onOff)
+      .optional()
+      .describe("Alternative names p0-vf3 for VF netdevs, of PF label and index"),
   }),
   adapter: z.strictObject({
     name: label.optional().describe("Label of the card"),

@@ -2,6 +2,7 @@
 
 import type { HostRequest, HostVerb } from "../../host.ts";
 import type { Verb } from "../step.ts";
+import { setAltName } from "./alt-name.ts";
 import {
   loadModule,
   probe,
@@ -25,6 +26,7 @@ const table: VerbTable = {
   setVf,
   setEswitchMode,
   setMtu,
+  setAltName,
   setAdminState,
   setMsixCount,
 };
