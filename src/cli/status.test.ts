@@ -37,14 +37,14 @@ test("status tells what is wanted, what differs and what the next boot brings", 
   const before = await run("status");
   assert.equal(before.exitCode, 4);
   assert.equal(labelled(before.stdout)["Drift"], "differs from what is wanted");
-  assert.match(before.stdout, /83 actions on 4 PFs, disrupting nobody/);
+  assert.match(before.stdout, /89 actions on 4 PFs, disrupting nobody/);
   assert.match(before.stdout, /^ +nvme +0000:41:00\.0 +4 VFs +4 vfio-pci$/m);
   assert.ok(before.stdout.split("\n").every((line) => widthOf(line) <= 100));
   await run("apply", "-f", spec, "--yes");
   const after = await run("status");
   assert.equal(after.exitCode, 0);
   assert.equal(labelled(after.stdout)["Drift"], "none: the host is as wanted");
-  assert.match(labelled(after.stdout)["Last applies"] ?? "", /^1 .* 83 +done +sriovctl/);
+  assert.match(labelled(after.stdout)["Last applies"] ?? "", /^1 .* 89 +done +sriovctl/);
 });
 
 test("status --json is one document, and a spec that cannot be used is in it", async (context) => {

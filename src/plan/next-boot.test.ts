@@ -34,8 +34,8 @@ test("the next boot makes every VF anew, also those that a guest holds today", a
   assert.deepEqual(prediction.problems, []);
   assert.deepEqual(linesOf(prediction), [
     "p0 16, 9 vfio-pci, 4 kernel, 3 none, not probed",
-    "p1 8, 4 vfio-pci, 4 kernel, probed",
-    "cx 8, 1 vfio-pci, 7 kernel, probed",
+    "p1 8, 4 vfio-pci, 4 kernel, not probed",
+    "cx 8, 1 vfio-pci, 7 kernel, not probed",
     "nvme 4, 4 vfio-pci, not probed",
   ]);
 });
