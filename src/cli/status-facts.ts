@@ -1,8 +1,6 @@
 // Everything that `status` shows, gathered once: what is wanted, what is, what is between them, what
 // has not ended, and what the next boot would bring. Reads without the lock and changes nothing.
 
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { systemClock, wallTimeOf } from "../apply/clock.ts";
 import type { ConfirmWindow } from "../apply/confirm-window.ts";
 import { history, unfinished, type HistoryEntry } from "../apply/history.ts";
@@ -19,7 +17,9 @@ import { plan } from "../plan/plan.ts";
 import { readBootUnit, type BootUnit } from "./boot-unit.ts";
 import type { Arguments, Context } from "./context.ts";
 import { isRefusal } from "./planning.ts";
+import { readSpecDirectory } from "./spec-directory.ts";
 import { readSource } from "./spec-source.ts";
+import { readUnattended, type UnattendedDocument } from "./unattended-json.ts";
 import { isWatched } from "./watchdog.ts";
 
 export type WantedSpec = {
@@ -52,16 +52,38 @@ export type StatusFacts = {
   readonly unconfirmed: Unconfirmed | null;
   /** Newest first. */
   readonly applies: readonly HistoryEntry[];
+  /** What the last unattended apply came to; null: there was none. */
+  readonly unattended: UnattendedDocument | null;
   /** null where the boot of this computer is not that of the host. */
   readonly bootUnit: BootUnit | null;
 };
 
-function specFiles({ paths }: Context, args: Arguments): string[] {
+type Wanted = {
+  /** One a file. */
+  readonly specs: readonly WantedSpec[];
+  /** What the files want together; null: nothing that can be compared. */
+  readonly whole: { readonly source: string; readonly spec: Spec } | null;
+};
+
+/** The files of the configuration folder, as an unattended apply merges them. */
+function wantedOfFolder(folder: string): Wanted {
+  const { files, merged } = readSpecDirectory(folder);
+  const { spec, problems } = merged;
+  const specs = files.map(({ path }): WantedSpec => {
+    const isHere = (place: string): boolean => place === path || place.startsWith(`${path}:`);
+    const own = problems.filter(({ where }) => isHere(where));
+    const adapters = spec.adapters.filter(({ where }) => isHere(where));
+    return { source: path, spec: own.length === 0 ? { ...spec, adapters } : null, problems: own };
+  });
+  return { specs, whole: spec.adapters.length === 0 ? null : { source: folder, spec } };
+}
+
+function wantedOf({ paths }: Context, args: Arguments): Wanted {
   const named = args.text("file");
-  if (named !== null) return [named];
-  if (!existsSync(paths.configDir)) return [];
-  const names = readdirSync(paths.configDir).filter((name) => name.endsWith(".yaml"));
-  return names.toSorted().map((name) => join(paths.configDir, name));
+  if (named === null) return wantedOfFolder(paths.configDir);
+  const wanted = readSpec(named);
+  const { source, spec } = wanted;
+  return { specs: [wanted], whole: spec === null ? null : { source, spec } };
 }
 
 /** Throws `file-unreadable`. */
@@ -71,8 +93,9 @@ function readSpec(path: string): WantedSpec {
   return { source, spec, problems };
 }
 
-async function compare(host: Host, { source, spec }: WantedSpec): Promise<Comparison[]> {
-  if (spec === null) return [];
+async function compare(host: Host, whole: Wanted["whole"]): Promise<Comparison[]> {
+  if (whole === null) return [];
+  const { source, spec } = whole;
   const inventory = await inventoryFor(host, spec);
   const found = plan({ spec, inventory, consent: [] });
   const problems = found.problems.filter((problem) => !isRefusal(problem));
@@ -105,10 +128,9 @@ export async function statusFacts(
   host: Host,
 ): Promise<StatusFacts> {
   const { hostPaths, hostName } = context;
-  const specs = specFiles(context, args).map(readSpec);
+  const { specs, whole } = wantedOf(context, args);
   const inventory = await host.inventory(fullInventory);
-  const comparisons: Comparison[] = [];
-  for (const wanted of specs) comparisons.push(...(await compare(host, wanted)));
+  const comparisons = await compare(host, whole);
   const store = directoryStore(hostPaths.journalDir);
   const { entries } = history(store, host.identity);
   const view = {
@@ -123,6 +145,7 @@ export async function statusFacts(
     unfinished: unfinished(store, host.identity, view),
     unconfirmed: unconfirmedOf(context, entries),
     applies: entries.toReversed().slice(0, shownApplies),
+    unattended: readUnattended(hostPaths.unattendedFile),
     bootUnit: bootRoot === null ? null : readBootUnit(bootRoot),
   };
 }

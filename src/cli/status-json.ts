@@ -26,7 +26,8 @@ const comparisonJson = ({ source, plan, nextBoot }: Comparison) => ({
 });
 
 export function statusJson(facts: StatusFacts) {
-  const { inventory, specs, comparisons, unfinished, unconfirmed, applies, bootUnit } = facts;
+  const { inventory, specs, comparisons, unfinished, unconfirmed, applies, unattended, bootUnit } =
+    facts;
   const { host, physicalFunctions } = inventory;
   const vfs = physicalFunctions.flatMap((pf) => pf.virtualFunctions);
   return {
@@ -55,6 +56,20 @@ export function statusJson(facts: StatusFacts) {
             watched: unconfirmed.isWatched,
           },
     applies: applies.map(applyJson),
+    unattended:
+      unattended === null
+        ? null
+        : {
+            at: unattended.at,
+            bootId: unattended.bootId,
+            outcome: unattended.outcome,
+            error: unattended.error,
+            physicalFunctions: unattended.physicalFunctions.map(
+              ({ name, adapter, address, state, reasons, drift, at }) => {
+                return { name, adapter, address, state, reasons, drift, at };
+              },
+            ),
+          },
     boot: bootUnit === null ? null : { unit: bootUnit.file, enabled: bootUnit.isEnabled },
   };
 }

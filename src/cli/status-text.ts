@@ -122,6 +122,27 @@ function appliesSection({ applies }: StatusFacts, style: Style): Section {
   return { label: "Last applies", lines: rows.length === 0 ? [style("dim", "none")] : rows };
 }
 
+/** A PF that is as wanted is worth no line. */
+function unattendedSection({ unattended, inventory }: StatusFacts, style: Style): Section[] {
+  if (unattended === null) return [];
+  const { at, bootId, error, outcome, problems, physicalFunctions } = unattended;
+  const when = bootId === inventory.host.bootId ? "" : ", in an earlier boot";
+  const words = outcome === "done" ? style("good", "done") : style("bad", "failed");
+  const rows = physicalFunctions.flatMap(({ name, state, reasons }): string[] => {
+    if (state === "applied" || state === "unchanged") return [];
+    const sentence = `${name}: ${state.replace("-", " ")}: ${reasons.join("; ")}`;
+    return [style(state === "pending-reboot" ? "warn" : "bad", clean(sentence))];
+  });
+  const told = problems.map((problem) => style("bad", clean(problemSentence(problem))));
+  const lines = [
+    `${words} ${style("dim", `at ${at.slice(0, 19)}${when}`)}`,
+    ...(error === null ? [] : [style("bad", clean(error))]),
+    ...firstOf(rows, shownPfs, style),
+    ...firstOf(told, shownProblems, style),
+  ];
+  return [{ label: "Unattended", lines }];
+}
+
 function unitLine(unit: BootUnit | null, style: Style): string {
   if (unit === null) return style("dim", "nothing is applied by itself on this host");
   if (unit.isEnabled) return style("good", "the specs are applied by sriovctl-apply.service");
@@ -167,6 +188,7 @@ export function statusText(facts: StatusFacts, style: Style, columns: number): s
     ...openSection(facts, style),
     ...unconfirmedSection(facts, style),
     appliesSection(facts, style),
+    ...unattendedSection(facts, style),
     bootSection(facts, style),
   ];
   return sections.flatMap(({ label, lines }) =>

@@ -26,10 +26,12 @@ function machine(context: TestContext, files: Readonly<Record<string, string>>) 
     const args = ["--host", "emulated:demo", "apply", "--unattended", ...argv];
     return await runProgram(args, { env });
   };
+  const status = async (...argv: readonly string[]) =>
+    await runProgram(["--host", "emulated:demo", "status", ...argv], { env: stateIn(directory) });
   const file = join(directory, "state", "emulated", "demo", "unattended.json");
   const result = () => readUnattended(file) ?? assert.fail("there is no result");
   const states = () => result().physicalFunctions.map(({ name, state }) => `${name} ${state}`);
-  return { config, run, file, result, states };
+  return { config, run, status, file, result, states };
 }
 
 test("an unattended apply leaves a result, and a second one finds all as wanted", async (context) => {
@@ -127,4 +129,24 @@ test("the result of version 1 is read, and nothing else is", (context) => {
     assert.equal(readUnattended(path), null);
   }
   assert.equal(readUnattended(join(path, "none")), null);
+});
+
+test("status compares what the files want together, and shows what the last run came to", async (context) => {
+  const { run, status } = machine(context, {
+    "10-nic.yaml": xl710,
+    "20-pool.yaml": `${version}pools: [{ name: t, vfs: x0/0-1, driver: vfio-pci }]\n`,
+    "40-gone.yaml": card("gone", "g0", "0000:aa:00.0"),
+  });
+  await run();
+  const { stdout } = await status();
+  assert.match(stdout, /10-nic\.yaml: 1 PF, 2 VFs$/m);
+  assert.match(stdout, /^Unattended +failed at 20/m);
+  assert.match(stdout, /^ +g0: missing: Cannot find g0/m);
+  const { stdout: json } = await status("--json");
+  const { specs, comparisons, unattended } = JSON.parse(json);
+  assert.deepEqual(
+    specs.map(({ usable }: { usable: boolean }) => usable),
+    [true, true, true],
+  );
+  assert.deepEqual([comparisons.length, unattended.outcome], [1, "failed"]);
 });
