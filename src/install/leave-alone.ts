@@ -9,7 +9,8 @@ import { leaveAloneProperty } from "./udev-rules.ts";
 export const networkFile = (): string =>
   withHeader(["[Match]", `Property=${leaveAloneProperty}=1`, "", "[Link]", "Unmanaged=yes"]);
 
-const isHosts = (driver: DriverChoice | undefined): boolean =>
+/** Whether VFs that a policy gives this driver are the host's own. */
+export const isHosts = (driver: DriverChoice | undefined): boolean =>
   driver === "kernel" || (typeof driver === "object" && !driver.name.includes("vfio"));
 
 /**

@@ -8,7 +8,7 @@ import { awaitPfs } from "../../apply/await-pfs.ts";
 import { fullInventory, type Host } from "../../host/host.ts";
 import { bootVariable } from "../../install/apply-units.ts";
 import { leaveAloneRulesPath } from "../../install/installation.ts";
-import { notTheHosts } from "../../install/leave-alone.ts";
+import { isHosts, notTheHosts } from "../../install/leave-alone.ts";
 import { bootMark, leaveAloneRules } from "../../install/udev-rules.ts";
 import { formatBdf, parseBdf, type Address } from "../../model/bdf.ts";
 import { SriovError } from "../../model/errors.ts";
@@ -82,6 +82,20 @@ function tellNetworkManagers(context: Context, spec: Spec, inventory: Inventory)
   // udevd looks for new rules every few seconds only; a netdev may come sooner.
   const reload = runSystemCommand(["udevadm", "control", "--reload"]);
   if (reload.status === "failed") context.log.verbose(`udevadm control --reload: ${reload.words}`);
+}
+
+const hasOwnVfs = ({ virtualFunctions }: Spec): boolean =>
+  virtualFunctions.some(({ driver }) => isHosts(driver));
+
+/**
+ * The host's own VFs get their names from udev after their netdevs came. Whoever is started next may
+ * ask for those names and not wait (ifupdown does not).
+ */
+function awaitNames({ log }: Context, spec: Spec, { physicalFunctions }: Ran): void {
+  const isChanged = physicalFunctions.some(({ numActions }) => numActions > 0);
+  if (!isChanged || !hasOwnVfs(spec)) return;
+  const settled = runSystemCommand(["udevadm", "settle", "--timeout=10"]);
+  if (settled.status === "failed") log.verbose(`udevadm settle: ${settled.words}`);
 }
 
 /** From here on we look no more: udev starts us for a PF that comes now. */
@@ -163,6 +177,7 @@ async function runOn(
   }
   const part = pf === null ? spec : specOfAdapters(spec, awaited.adapters);
   const ran = await applyUnderLock(context, host, part);
+  if (isThisMachine(context)) awaitNames(context, part, ran);
   const stopped = blockedResults(blocked, inventory, spec).filter(
     ({ address }) => pf === null || address === pf,
   );
