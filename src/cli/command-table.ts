@@ -1,7 +1,6 @@
 // Every command of the program as data: what it takes, what it is for, two or three examples, and
 // where its code is. The code is imported when the command runs, so that `list` never pays for
-// the YAML parser. Long because it is
-// a table.
+// the YAML parser. Long because it is a table.
 
 import type { RunCommand } from "./context.ts";
 
@@ -195,6 +194,25 @@ export const commandTable: readonly CommandRow[] = [
     options: [],
     examples: [["sriovctl history", "newest first"]],
     load: async () => (await import("./commands/history.ts")).history,
+  },
+  {
+    name: "hook",
+    summary: "Set a guest's VFs before its start and after its end; hypervisors call it",
+    operands: [
+      ["<manager>", "libvirt (its domain XML on standard input) or pve"],
+      ["<guest>", "domain or VMID"],
+      ["<phase>", "prepare and release of libvirt, pre-start and post-stop of pve do something"],
+      ["[more...]", "what else the hypervisor says"],
+    ],
+    options: [],
+    examples: [
+      [
+        "virsh dumpxml web1 | sriovctl hook libvirt web1 prepare",
+        "as libvirt calls it; 3: refused",
+      ],
+      ["sriovctl hook pve 101 pre-start", "as Proxmox VE calls it"],
+    ],
+    load: async () => (await import("./commands/hook.ts")).hook,
   },
   {
     name: "import",

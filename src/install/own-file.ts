@@ -19,5 +19,5 @@ export const withHeader = (lines: readonly string[]): string =>
     "",
   ].join("\n");
 
-/** Whether the text of a file says that it is ours. */
-export const isOwnText = (text: string): boolean => text.startsWith(mark);
+/** Whether the text of a file says that it is ours. A script says so in its second line. */
+export const isOwnText = (text: string): boolean => text.replace(/^#!.*\n/, "").startsWith(mark);
