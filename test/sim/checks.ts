@@ -8,6 +8,7 @@ import { findVf } from "../../src/host/emulated/machine.ts";
 import { fullInventory } from "../../src/host/host.ts";
 import { SriovError } from "../../src/model/errors.ts";
 import type { Inventory } from "../../src/model/inventory.ts";
+import type { Problem } from "../../src/model/problem.ts";
 import type { Consent, Plan } from "../../src/model/plan.ts";
 import type { Spec } from "../../src/model/spec.ts";
 import { planOn, type TestBench } from "./bench.ts";
@@ -18,7 +19,7 @@ type HeldVf = { readonly user: string; readonly address: string; readonly resets
 
 export type Before = { readonly facts: readonly PfFacts[]; readonly held: readonly HeldVf[] };
 
-type Checked = {
+export type Checked = {
   readonly bench: TestBench;
   readonly before: Before;
   readonly intent: { readonly plan: Plan; readonly consent: Consent };
@@ -79,6 +80,14 @@ const mayBeStuck = ({ scenario, intent }: Checked): boolean =>
       effect.kind === "hang" || (effect.kind === "event" && on.verb !== "inventory"),
   );
 
+/** The first problem of each journal that somebody must see to: to recover, or to confirm it. */
+export function toSeeTo({ journals, host, view }: TestBench): Problem[] {
+  const problems = unfinished(journals, host.identity, view);
+  return [...Map.groupBy(problems, ({ where }) => where).values()].flatMap(
+    ([first]) => first ?? [],
+  );
+}
+
 async function checkAutoprobe({ bench, before }: Checked): Promise<void> {
   const now = new Map((await factsOn(bench)).map((pf) => [pf.address, pf.driversAutoprobe]));
   for (const { address, driversAutoprobe } of before.facts) {
@@ -127,7 +136,7 @@ export async function checkApplied(checked: Checked & { readonly report: Report 
   setNoFaults(bench);
   checkNobodyDisrupted(bench, before, intent.consent);
   checkNoHalfConfiguredVf(report);
-  const open = unfinished(bench.journals, bench.host.identity, bench.view);
+  const open = toSeeTo(bench);
   assert.equal(open.length, outcome === "stuck" ? 1 : 0, `${outcome}, but ${open.length} open`);
   if (outcome === "stuck") assert.ok(mayBeStuck(checked), `stuck without a reason\n${story}`);
   if (outcome === "stuck") return;
@@ -159,7 +168,7 @@ export async function checkRecovered(checked: RecoveredCheck): Promise<void> {
   const { bench, before, intent, spec, isFaulty, ended } = checked;
   setNoFaults(bench);
   checkNobodyDisrupted(bench, before, intent.consent);
-  const open = unfinished(bench.journals, bench.host.identity, bench.view);
+  const open = toSeeTo(bench);
   if (ended instanceof SriovError) {
     const codes = ["stuck", "would-disrupt", ...(isFaulty ? ["kernel-refused"] : [])];
     assert.ok(codes.includes(ended.code), ended.message);

@@ -3,6 +3,7 @@
 // shows whether it has one cause or many.
 
 import { simulate, type Tally } from "./simulate.ts";
+import { simulateTrial } from "./trial.ts";
 
 export type ShardReport = {
   readonly numSeeds: number;
@@ -20,6 +21,7 @@ for (; done < numSeeds && failures.length < mostFailures; done++) {
   const seed = first + done * step;
   try {
     await simulate(seed, tally);
+    await simulateTrial(seed, tally);
   } catch (error) {
     const story = error instanceof Error ? (error.stack ?? error.message) : String(error);
     failures.push({ seed, story });

@@ -3,6 +3,7 @@
 // What must hold is in checks.ts; the first thing that does not is thrown with its story.
 
 import { apply } from "../../src/apply/apply.ts";
+import type { ConfirmWish } from "../../src/apply/confirm-window.ts";
 import { recover, type RecoverRequest } from "../../src/apply/recover.ts";
 import type { Report } from "../../src/apply/report.ts";
 import type { Fault } from "../../src/host/emulated/faults.ts";
@@ -34,7 +35,7 @@ export type Tally = Map<string, number>;
 const access = { deadlineMs: 1e6, lockFd: null };
 
 /** The machine with its past behind it, what it is like, and its faults still before it. */
-async function machineOf({ machine, past, faults }: Scenario): Promise<[TestBench, Before]> {
+export async function machineOf({ machine, past, faults }: Scenario): Promise<[TestBench, Before]> {
   const bench = await openBench(machine);
   for (const request of past) {
     await bench.host.perform(request, access).catch((error: unknown) => {
@@ -47,7 +48,7 @@ async function machineOf({ machine, past, faults }: Scenario): Promise<[TestBenc
   return [bench, before];
 }
 
-function setFaults({ host }: TestBench, faults: readonly Fault[]): void {
+export function setFaults({ host }: TestBench, faults: readonly Fault[]): void {
   host.store.transact(({ state }) => {
     state.core.faults = faults.map((fault) => ({ fault, seen: 0 }));
   });
@@ -91,11 +92,17 @@ type Ended =
   | { readonly kind: "refused"; readonly error: SriovError }
   | { readonly kind: "died"; readonly intent: Intent };
 
+type Wish = {
+  readonly spec: Spec;
+  readonly scenario: Scenario;
+  readonly confirm?: ConfirmWish;
+};
+
 type Applied = { readonly ended: Ended; readonly writes: number; readonly requests: number };
 
-async function applyOn(
+export async function applyOn(
   bench: TestBench,
-  { spec, scenario }: { readonly spec: Spec; readonly scenario: Scenario },
+  { spec, scenario, confirm }: Wish,
   point: CrashPoint | null,
 ): Promise<Applied> {
   const intent = await intentOf(bench, spec, scenario);
@@ -107,7 +114,8 @@ async function applyOn(
     if (isStart && vf !== null) bench.host.happen({ event: "guest-opens", guest: "idle", vf });
   };
   const onProblem = "skip-adapter";
-  const request = { ...options, ...intent, spec, keepGoing, onProblem, onProgress } as const;
+  const common = { ...options, ...intent, spec, keepGoing, onProblem, onProgress } as const;
+  const request = confirm === undefined ? common : { ...common, confirm };
   const applying = apply(manager.session, request).then(
     (report): Ended => ({ kind: "report", report, intent }),
     (error: unknown): Ended => {
@@ -122,7 +130,7 @@ async function applyOn(
   return { ended, ...manager.count() };
 }
 
-const count = (tally: Tally, what: string): void => {
+export const count = (tally: Tally, what: string): void => {
   tally.set(what, (tally.get(what) ?? 0) + 1);
 };
 

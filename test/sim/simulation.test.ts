@@ -10,6 +10,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import type { ShardReport } from "./shard.ts";
 import { simulate } from "./simulate.ts";
+import { simulateTrial } from "./trial.ts";
 
 const { SEEDS, SEED, CI } = process.env;
 const onCi = CI !== undefined && CI !== "";
@@ -45,10 +46,16 @@ const landmarks = [
   "recover nothing",
   "recover refused stuck",
   "recover died",
+  "trial armed, then undone",
+  "trial confirmed, then over",
+  "watchdog died",
 ];
 
 test("every seed of the simulation holds what apply promises", async (context) => {
-  if (SEED !== undefined) return await simulate(Number(SEED), new Map());
+  if (SEED !== undefined) {
+    await simulate(Number(SEED), new Map());
+    return await simulateTrial(Number(SEED), new Map());
+  }
   const numShards = Math.max(1, Math.min(availableParallelism(), numSeeds));
   const startedAtMs = performance.now();
   const reports = await Promise.all(
