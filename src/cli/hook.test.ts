@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
@@ -85,4 +85,36 @@ test("what is sriovctl's own trouble is no refusal", async (context) => {
     stdout: "",
     stderr: "",
   });
+});
+
+test("a VM of Proxmox VE gets the VFs that the spec assigns to it", async (context) => {
+  const { run, want } = await machine(context, specText(120));
+  const assigned = specText(120).replace("libvirt:web1/acc0", "pve:101/hostpci0");
+  want(assigned.replace(`"trust":true`, `"trust":false`));
+  const started = await run("hook", "pve", "101", "pre-start", "--json");
+  assert.deepEqual(
+    [started.exitCode, JSON.parse(started.stdout).changes],
+    [0, [{ target: "0000:3b:00.0/vf1", words: "set trust off" }]],
+  );
+  assert.equal((await run("hook", "pve", "102", "pre-start")).stdout, "");
+});
+
+test("enable installs the hooks alone, disable removes them", async (context) => {
+  const site = temporaryDirectory(context);
+  const libvirt = join(site, "etc/libvirt/hooks/qemu.d/90-sriovctl");
+  const pve = join(site, "var/lib/vz/snippets/sriovctl");
+  const run = (...argv: readonly string[]) => runProgram([...argv, "--root", site]);
+  const enabled = await run("enable", "--libvirt-hook", "--pve-hookscript", "--strict");
+  assert.equal(enabled.exitCode, 0, enabled.stderr);
+  assert.match(enabled.stdout, /Restart libvirtd .*\n.*qm set VMID --hookscript/);
+  for (const path of [libvirt, pve]) {
+    assert.equal(statSync(path).mode & 0o777, 0o755);
+    assert.match(readFileSync(path, "utf8"), /so the guest is not started/);
+  }
+  assert.ok(!existsSync(join(site, "etc/systemd/system/sriovctl-apply.service")));
+  await run("enable", "--libvirt-hook");
+  assert.match(readFileSync(libvirt, "utf8"), /and the guest goes on without it/);
+  assert.equal((await run("disable")).exitCode, 0);
+  assert.ok(!existsSync(libvirt) && !existsSync(pve));
+  assert.equal((await run("enable", "--strict")).exitCode, 2);
 });

@@ -53,7 +53,7 @@ function ownTextAt(site: Site, path: string): string | null {
 }
 
 const isPackaged = (site: Site, { packagedPath }: InstalledFile): boolean =>
-  existsSync(at(site, packagedPath));
+  packagedPath !== null && existsSync(at(site, packagedPath));
 
 function changeToHave(site: Site, file: InstalledFile): FileChange {
   const { path, purpose, text, packagedPath } = file;
@@ -92,12 +92,15 @@ export function makeChanges(
   changes: readonly FileChange[],
   files: readonly InstalledFile[],
 ): void {
-  const texts = new Map(files.map(({ path, text }) => [path, text]));
+  const byPath = new Map(files.map((file) => [file.path, file]));
   for (const { path, change } of changes) {
     const place = at(site, path);
     try {
       if (change === "remove") rmSync(place, { force: true });
-      else if (change !== "none") writeFileWhole(place, texts.get(path) ?? "");
+      else if (change !== "none") {
+        const { text = "", isProgram = false } = byPath.get(path) ?? {};
+        writeFileWhole(place, text, isProgram ? 0o755 : 0o644);
+      }
     } catch (error) {
       const message = `Cannot ${change} ${place}: ${writeErrorOf(error)}`;
       const detail = { operation: "enable", target: place, errno: errnoOf(error), cause: error };

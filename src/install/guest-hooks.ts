@@ -2,7 +2,10 @@
 // a missing, broken or hanging sriovctl is not the guest's problem: only the exit code 3 refuses a
 // start, unless the administrator asked to be strict. libvirt waits for its hooks, so all is bounded.
 
+import type { InstalledFile } from "./installation.ts";
 import { withHeader } from "./own-file.ts";
+
+export type HookKind = "libvirt" | "pve";
 
 type GuestHook = {
   /** How this program is started: absolute path and leading arguments. */
@@ -10,6 +13,15 @@ type GuestHook = {
   /** Refuses the start also when sriovctl itself fails. */
   readonly isStrict: boolean;
 };
+
+/** libvirt 6.5 and newer runs what is in its folder, in name order (docs/hooks.html); the other is
+ * `local:snippets/` of Proxmox VE's default storage. */
+const paths: Readonly<Record<HookKind, string>> = {
+  libvirt: "/etc/libvirt/hooks/qemu.d/90-sriovctl",
+  pve: "/var/lib/vz/snippets/sriovctl",
+};
+
+const managers: Readonly<Record<HookKind, string>> = { libvirt: "libvirt", pve: "Proxmox VE" };
 
 /** How long a guest's start may be held up; what still runs then is killed after the second. */
 const limitSeconds = 10;
@@ -19,7 +31,7 @@ const killSeconds = 5;
 const quoted = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
 /** @param phases patterns of the shell for those in which there is something to do. */
-function script({ command, isStrict }: GuestHook, kind: "libvirt" | "pve", phases: string): string {
+function script({ command, isStrict }: GuestHook, kind: HookKind, phases: string): string {
   const [program = ""] = command;
   const broken = isStrict ? "exit 1" : "exit 0";
   const then = isStrict ? "so the guest is not started" : "and the guest goes on without it";
@@ -48,3 +60,13 @@ export const libvirtHook = (hook: GuestHook): string =>
   script(hook, "libvirt", "prepare | release");
 
 export const pveHook = (hook: GuestHook): string => script(hook, "pve", "pre-start | post-stop");
+
+export function hookFile(kind: HookKind, hook: GuestHook): InstalledFile {
+  return {
+    path: paths[kind],
+    packagedPath: null,
+    text: kind === "libvirt" ? libvirtHook(hook) : pveHook(hook),
+    purpose: `sets the VFs of ${managers[kind]}'s guests when they start and stop`,
+    isProgram: true,
+  };
+}

@@ -23,8 +23,8 @@ const packagedNetworkFolder = "/usr/lib/systemd/network";
 export const leaveAloneRulesPath = "/run/udev/rules.d/90-sriovctl-vfs.rules";
 
 export type InstalledFile = OwnFile & {
-  /** Where a package has it: then ours is not needed. */
-  readonly packagedPath: string;
+  /** Where a package has it: then ours is not needed; null: no package does. */
+  readonly packagedPath: string | null;
 };
 
 export function installedFiles(program: Program, runDir: string): readonly InstalledFile[] {

@@ -5,6 +5,8 @@ export type OwnFile = {
   /** Absolute, below the root that is being set up. */
   readonly path: string;
   readonly text: string;
+  /** Somebody runs it. */
+  readonly isProgram?: true;
   /** What it is for, to end the sentence "a file that ...". */
   readonly purpose: string;
 };

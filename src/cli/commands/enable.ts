@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { applyUnitName } from "../../install/apply-units.ts";
 import { installedFiles, type InstalledFile } from "../../install/installation.ts";
+import { hookFile, type HookKind } from "../../install/guest-hooks.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Arguments, Context, RunCommand } from "../context.ts";
 import {
@@ -40,9 +41,12 @@ function siteOf({ io, paths }: Context, args: Arguments, operation: string): Sit
 
 const packagedProgram = "/usr/bin/sriovctl";
 
-function filesFor({ wiring }: Context, { root, runDir }: Site): readonly InstalledFile[] {
-  const isPackaged = existsSync(join(root, packagedProgram));
-  const command = isPackaged ? [packagedProgram] : wiring.ownCommand;
+const programOf = ({ wiring }: Context, { root }: Site): readonly string[] =>
+  existsSync(join(root, packagedProgram)) ? [packagedProgram] : wiring.ownCommand;
+
+function filesFor(context: Context, site: Site): readonly InstalledFile[] {
+  const { runDir } = site;
+  const command = programOf(context, site);
   const folders = { configDir: "/etc/sriovctl", stateDir: "/var/lib/sriovctl" };
   return installedFiles({ command, ...folders }, runDir);
 }
@@ -86,8 +90,47 @@ function finish({ printJson, log }: Context, outcome: Outcome): number {
 const planned = (commands: readonly (readonly string[])[]): CommandResult[] =>
   commands.map((command) => ({ command, notDone: null }));
 
+const hookOptions: readonly (readonly [option: string, kind: HookKind, words: string])[] = [
+  [
+    "libvirt-hook",
+    "libvirt",
+    "Restart libvirtd (or virtqemud) once: it looks for hooks as it starts",
+  ],
+  [
+    "pve-hookscript",
+    "pve",
+    "Then for each guest: qm set VMID --hookscript local:snippets/sriovctl",
+  ],
+];
+
+/** Hooks alone: whether anything is applied at boot is another question. */
+function enableHooks(context: Context, args: Arguments, site: Site): number {
+  const wanted = hookOptions.filter(([option]) => args.isSet(option));
+  const hook = { command: programOf(context, site), isStrict: args.isSet("strict") };
+  const files = wanted.map(([, kind]) => hookFile(kind, hook));
+  const changes = changesToHave(site, files);
+  printPlan(context, changes, []);
+  const isDone = !args.isSet("dry-run");
+  if (isDone) makeChanges(site, changes, files);
+  if (isDone) for (const [, , words] of wanted) context.print(words);
+  return finish(context, { site, changes, commands: [], isDone });
+}
+
+/** Those that are there: most hosts have none. */
+function presentHooks(context: Context, site: Site): readonly InstalledFile[] {
+  const hook = { command: programOf(context, site), isStrict: false };
+  return hookOptions
+    .map(([, kind]) => hookFile(kind, hook))
+    .filter((file) => changesToDrop(site, [file]).some(({ change }) => change === "remove"));
+}
+
 export const enable: RunCommand = async (context, args) => {
   const site = siteOf(context, args, "enable");
+  if (hookOptions.some(([option]) => args.isSet(option))) return enableHooks(context, args, site);
+  if (args.isSet("strict")) {
+    const message = "Cannot enable with --strict: it is about --libvirt-hook and --pve-hookscript";
+    throw new SriovError("usage", message, { operation: "enable", target: "--strict" });
+  }
   const files = filesFor(context, site);
   const changes = changesToHave(site, files);
   const isChanged = changes.some(({ change }) => change !== "none");
@@ -115,7 +158,7 @@ const enabledWords = ({ root }: Site, isNew: boolean): string[] => {
 
 export const disable: RunCommand = async (context, args) => {
   const site = siteOf(context, args, "disable");
-  const files = filesFor(context, site);
+  const files = [...filesFor(context, site), ...presentHooks(context, site)];
   const changes = changesToDrop(site, files);
   const isChanged = changes.some(({ change }) => change !== "none");
   const unlinking = isEnabled(site) ? [systemctl(site, "disable")] : [];

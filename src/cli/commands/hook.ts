@@ -8,7 +8,7 @@ import { withHost, type Arguments, type Context, type RunCommand } from "../cont
 import { problemJson } from "../inventory-json.ts";
 import { problemSentence } from "../logger.ts";
 import { readText } from "../read-file.ts";
-import { readWantedSpecs } from "../wanted-specs.ts";
+import { readWantedSpec } from "../wanted-specs.ts";
 import type { GuestDevice } from "../../coexist/domain-xml.ts";
 
 const hookFormat = "sriovctl-hook/1";
@@ -65,25 +65,21 @@ function momentOf({ operands }: Arguments): Moment | null {
   return (Object.hasOwn(ofKind, phase) ? ofKind[phase] : undefined) ?? null;
 }
 
-/** Throws where no spec can be used: what the guest's VFs should be is then not known. */
-async function runAll(context: Context, host: Host, guest: Guest, moment: Moment) {
-  const wanted = readWantedSpecs(context.paths, null);
-  const broken = wanted.find(({ spec }) => spec === null);
-  const results: HookResult[] = [];
-  for (const { spec } of wanted) {
-    if (spec !== null) results.push(await runGuestHook(context, host, { guest, moment, spec }));
-  }
-  const whole: HookResult = {
-    targets: results.flatMap(({ targets }) => targets),
-    changes: results.flatMap(({ changes }) => changes),
-    refusals: results.flatMap(({ refusals }) => refusals),
-  };
-  if (broken !== undefined && whole.targets.length === 0) {
-    const [problem] = broken.problems;
-    const message = problem === undefined ? broken.source : problemSentence(problem);
-    throw new SriovError("spec-problems", message, { operation: "hook", target: broken.source });
-  }
-  return whole;
+/** Throws where the specs cannot be used: what the guest's VFs should be is then not known. */
+async function runOn(
+  context: Context,
+  host: Host,
+  { guest, moment }: { readonly guest: Guest; readonly moment: Moment },
+): Promise<HookResult> {
+  const wanted = readWantedSpec(context.paths, null);
+  const none: HookResult = { targets: [], changes: [], refusals: [] };
+  if (wanted === null) return none;
+  const { spec, problems, source } = wanted;
+  const result = spec === null ? none : await runGuestHook(context, host, { guest, moment, spec });
+  const [problem] = problems;
+  if (problem === undefined || result.targets.length > 0) return result;
+  const detail = { operation: "hook", target: source };
+  throw new SriovError("spec-problems", problemSentence(problem), detail);
 }
 
 export const hook: RunCommand = async (context, args) => {
@@ -91,7 +87,7 @@ export const hook: RunCommand = async (context, args) => {
   const moment = momentOf(args);
   if (moment === null) return 0;
   const result = await withHost(context, async (host) =>
-    runAll(context, host, await guestOf(host, kind, name), moment),
+    runOn(context, host, { guest: await guestOf(host, kind, name), moment }),
   );
   const { targets, changes, refusals } = result;
   const isRefused = refusals.length > 0;
