@@ -74,8 +74,9 @@ const askWithinOnTerminal: AskWithin = async (question, leftMs) => {
   return await new Promise((resolve) => {
     const end = (answer: string | null): void => {
       clearInterval(timer);
-      resolve(answer);
+      terminal.off("close", leave);
       terminal.close();
+      resolve(answer);
     };
     const show = (): void => {
       const left = leftMs();
@@ -88,7 +89,12 @@ const askWithinOnTerminal: AskWithin = async (question, leftMs) => {
     };
     const timer = setInterval(show, 1000);
     terminal.once("line", end);
-    terminal.once("close", () => end(null));
+    // Ctrl-C or Ctrl-D: what follows begins on a line of its own.
+    const leave = (): void => {
+      process.stderr.write("\n");
+      end(null);
+    };
+    terminal.once("close", leave);
     show();
   });
 };

@@ -18,7 +18,7 @@ test("systemd-run gets a service that is restarted, its environment, and the com
     unit: "sriovctl-confirm-linux-1",
     description: "Undoes unless confirmed: sriovctl apply -f 'a b.yaml'",
     environment: { PATH: "/usr/bin", SRIOVCTL_STATE_DIR: "/var/lib/sriovctl" },
-    command: ["/usr/bin/sriovctl", "__watchdog", "linux", "1"],
+    command: ["/opt/a$b/sriovctl", "__watchdog", "linux", "1"],
   });
   assert.deepEqual(argv, [
     "--quiet",
@@ -34,7 +34,7 @@ test("systemd-run gets a service that is restarted, its environment, and the com
     "--setenv=PATH=/usr/bin",
     "--setenv=SRIOVCTL_STATE_DIR=/var/lib/sriovctl",
     "--",
-    "/usr/bin/sriovctl",
+    "/opt/a$$b/sriovctl",
     "__watchdog",
     "linux",
     "1",

@@ -72,7 +72,8 @@ export const systemdRunArguments = ({ unit, description, environment, command }:
   "--property=OOMScoreAdjust=-900",
   ...Object.entries(environment).map(([name, value]) => `--setenv=${name}=${value}`),
   "--",
-  ...command,
+  // systemd puts variables in, as in every ExecStart= (systemd.service(5)).
+  ...command.map((word) => word.replaceAll("$", "$$$$")),
 ];
 
 const systemdRunMs = 10_000;
