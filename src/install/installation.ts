@@ -27,12 +27,14 @@ export type InstalledFile = OwnFile & {
   readonly packagedPath: string | null;
 };
 
-export function installedFiles(program: Program, runDir: string): readonly InstalledFile[] {
+type PackagedFile = InstalledFile & { readonly packagedPath: string };
+
+export function installedFiles(program: Program, runDir: string): readonly PackagedFile[] {
   const file = (
     folders: readonly [string, string],
     name: string,
     what: Pick<OwnFile, "text" | "purpose">,
-  ): InstalledFile => ({
+  ): PackagedFile => ({
     path: `${folders[0]}/${name}`,
     packagedPath: `${folders[1]}/${name}`,
     ...what,

@@ -8,7 +8,7 @@ import { withHost, type Arguments, type Context, type RunCommand } from "../cont
 import { problemJson } from "../inventory-json.ts";
 import { problemSentence } from "../logger.ts";
 import { readText } from "../read-file.ts";
-import { readWantedSpec } from "../wanted-specs.ts";
+import { readSpecDirectory } from "../spec-directory.ts";
 import type { GuestDevice } from "../../coexist/domain-xml.ts";
 
 const hookFormat = "sriovctl-hook/1";
@@ -71,14 +71,11 @@ async function runOn(
   host: Host,
   { guest, moment }: { readonly guest: Guest; readonly moment: Moment },
 ): Promise<HookResult> {
-  const wanted = readWantedSpec(context.paths, null);
-  const none: HookResult = { targets: [], changes: [], refusals: [] };
-  if (wanted === null) return none;
-  const { spec, problems, source } = wanted;
-  const result = spec === null ? none : await runGuestHook(context, host, { guest, moment, spec });
+  const { spec, problems } = readSpecDirectory(context.paths.configDir).merged;
+  const result = await runGuestHook(context, host, { guest, moment, spec });
   const [problem] = problems;
   if (problem === undefined || result.targets.length > 0) return result;
-  const detail = { operation: "hook", target: source };
+  const detail = { operation: "hook", target: spec.source };
   throw new SriovError("spec-problems", problemSentence(problem), detail);
 }
 
