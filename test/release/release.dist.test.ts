@@ -192,6 +192,12 @@ test("upgrade, downgrade and remove keep journals and specs; purge leaves nothin
   const rules = join(root.directory, "etc/udev/rules.d");
   mkdirSync(rules, { recursive: true });
   const own = join(rules, "90-sriovctl-vfs.rules");
+  const wants = join(root.directory, "etc/systemd/system/multi-user.target.wants");
+  mkdirSync(wants, { recursive: true });
+  symlinkSync(
+    "/usr/lib/systemd/system/sriovctl-apply.service",
+    join(wants, "sriovctl-apply.service"),
+  );
   const foreign = join(rules, "99-sriovctl-mine.rules");
   writeFileSync(own, "# This file is sriovctl's: changes are overwritten\n");
   writeFileSync(foreign, "# written by hand\n");
