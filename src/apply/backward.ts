@@ -5,6 +5,7 @@
 
 import { isOnVf, isPfChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
+import { changeWords } from "../plan/plan-text.ts";
 import { errorOf, type ActionError, type Ledger, type RecordedResult } from "./journal.ts";
 import { performOnPf, type ChangeOutcome } from "./perform.ts";
 import { pfOf } from "./request.ts";
@@ -23,7 +24,7 @@ export const undoOrder = (lane: readonly Action[], ledger: Ledger): Action[] =>
 const goesWithVf = ({ change, inverse }: Action): boolean => isOnVf(change) && inverse.length === 0;
 
 function unknownBefore({ change, target }: Action): ActionError {
-  const message = `Cannot undo ${change.kind} on ${target}: nobody knows what it was before`;
+  const message = `Cannot take back "${changeWords(change)}" on ${target}: nobody knows what it was before`;
   return errorOf(new SriovError("undo-impossible", message, { operation: "undo", target }));
 }
 

@@ -8,6 +8,7 @@ import { SriovError } from "../model/errors.ts";
 import { vfAt, type Owner, type Pf } from "../model/inventory.ts";
 import type { Host } from "../host/host.ts";
 import { consentWord, disruptionsOf } from "../plan/disruption.ts";
+import { changeWords } from "../plan/plan-text.ts";
 
 const someone: readonly Owner[] = [{ kind: "unknown", name: "", pid: null, evidence: "" }];
 
@@ -87,5 +88,5 @@ export async function refuseUnnamedUsers(
   const unnamed = unnamedUsers(disruptionsOf(change, seen), consent);
   const [first] = unnamed;
   if (first === undefined) return;
-  throw wouldDisrupt(change.kind, `${change.kind} on ${first.target}`, unnamed);
+  throw wouldDisrupt(change.kind, `${changeWords(change)} on ${first.target}`, unnamed);
 }

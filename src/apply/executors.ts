@@ -6,6 +6,7 @@ import type { HostRequest } from "../host/host.ts";
 import { isOnVf, type PfChange } from "../model/action.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
+import { changeWords } from "../plan/plan-text.ts";
 import { awaitLink } from "./await-link.ts";
 import { broughtUser, broughtVfs } from "./census.ts";
 import { requestBinding } from "./binding.ts";
@@ -25,7 +26,8 @@ async function lookAgain(change: PfChange, view: PfView): Promise<Executed> {
   view.forget();
   if (isSatisfied(change, await view.read())) return done;
   const target = isOnVf(change) ? vfTarget(change.pf, change.vfIndex) : change.pf;
-  const message = `Cannot ${change.kind} on ${target}: the write succeeded and nothing changed`;
+  const words = changeWords(change);
+  const message = `Cannot ${words} on ${target}: the write succeeded and nothing changed`;
   throw new SriovError("kernel-refused", message, { operation: change.kind, target });
 }
 

@@ -41,7 +41,7 @@ async function performModule(run: Run, action: Action): Promise<RecordedResult[]
   let outcome: ChangeOutcome = { status: "done" };
   try {
     const executed = await loadModule(change, bench);
-    if (executed.status === "stuck") outcome = stuck(change.kind, change.module, executed.pid);
+    if (executed.status === "stuck") outcome = stuck(change, "the host", executed.pid);
   } catch (error) {
     if (!(error instanceof SriovError)) throw error;
     outcome = failed(error);

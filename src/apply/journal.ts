@@ -186,6 +186,7 @@ export const ledgerOf = ({ states, errors, withoutEffect }: Ledger): OpenLedger 
 export function enter({ states, errors, withoutEffect }: OpenLedger, step: StepEntry): void {
   if (step.entry === "intent") {
     for (const action of step.actions) {
+      if (states.get(action) === "undo-failed") errors.delete(action);
       states.set(action, step.direction === "do" ? "doing" : "undoing");
       withoutEffect.delete(action);
     }
@@ -194,8 +195,9 @@ export function enter({ states, errors, withoutEffect }: OpenLedger, step: StepE
   for (const { action, result, error, noEffect } of step.results) {
     states.set(action, result);
     if (noEffect === true) withoutEffect.add(action);
-    if (error === undefined) errors.delete(action);
-    else errors.set(action, error);
+    if (error !== undefined) errors.set(action, error);
+    // What failed and was then taken back still says why it failed.
+    else if (result !== "undone") errors.delete(action);
   }
 }
 

@@ -4,9 +4,10 @@
 // change of autoprobe: a PF must not be left refusing drivers.
 
 import type { Host } from "../host/host.ts";
-import { isOnVf, type PfChange } from "../model/action.ts";
+import { isOnVf, type Change, type PfChange } from "../model/action.ts";
 import type { Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
+import { changeWords } from "../plan/plan-text.ts";
 import { settleBindings } from "./binding.ts";
 import { refuseUnnamedUsers } from "./census.ts";
 import { executeOnPf } from "./executors.ts";
@@ -42,10 +43,11 @@ export const failed = (error: SriovError): ChangeOutcome => ({
   error: errorOf(error),
 });
 
-export function stuck(kind: string, target: string, pid: number | null): ChangeOutcome {
+export function stuck(change: Change, target: string, pid: number | null): ChangeOutcome {
   const writer = pid === null ? "the kernel" : `process ${pid}`;
-  const message = `Cannot ${kind} on ${target}: ${writer} is still at it after the deadline`;
-  const detail = { operation: kind, target };
+  const words = changeWords(change);
+  const message = `Cannot ${words} on ${target}: ${writer} is still at it after the deadline`;
+  const detail = { operation: change.kind, target };
   return { status: "stuck", error: errorOf(new SriovError("stuck", message, detail)) };
 }
 
@@ -142,7 +144,7 @@ class PfRun {
 
   #outcomeOf(executed: Executed, change: PfChange): ChangeOutcome {
     return executed.status === "stuck"
-      ? stuck(change.kind, change.pf, executed.pid)
+      ? stuck(change, change.pf, executed.pid)
       : { status: "done" };
   }
 

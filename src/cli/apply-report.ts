@@ -83,12 +83,16 @@ export function exitCodeOfReport({ outcome }: Report, wanted: readonly Outcome[]
   return wanted.includes(outcome) ? 0 : 1;
 }
 
+/** Most messages of the kernel's answers name their target, and then say the whole. */
+const failureSentence = ({ target, change }: Action, message: string): string =>
+  message.includes(target) ? message : `${target}: ${changeWords(change)}: ${message}`;
+
 export function printReport(context: Context, report: Report, wanted: readonly Outcome[]): void {
   const { style, log } = context;
   for (const warning of report.warnings) log.warn(problemSentence(warning), warning.hint);
   for (const { action, error } of report.actions) {
     if (error === null) continue;
-    log.error(`${action.target}: ${changeWords(action.change)}: ${error.message}`, error.hint);
+    log.error(failureSentence(action, error.message), error.hint);
   }
   for (const { target, field, before, now } of report.notRestored ?? []) {
     log.warn(`${target}: ${field} is ${now}: it was ${before} before`);

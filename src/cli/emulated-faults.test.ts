@@ -99,12 +99,21 @@ for (const [lockModel, stuck] of [
   });
 }
 
+type Failed = { kind: string; result: string; error: { code: string } };
+
 test("fewer VFs than asked fail the apply, and it is undone", async (context) => {
   const demo = machine(context);
   await setUp(demo, "--faults", planOf("fewer-vfs"));
   const { exitCode, stderr, document } = await demo.apply("demo");
   assert.deepEqual([exitCode, document.outcome], [1, "undone"]);
   assert.match(stderr, /Cannot create 16 VFs on 0000:3b:00\.0: the driver made 12/);
+  const failed = document.actions.filter(
+    (action: { error?: unknown }) => action.error !== undefined,
+  );
+  assert.deepEqual(
+    failed.map(({ kind, result, error }: Failed) => [kind, result, error.code]),
+    [["create-vfs", "undone", "short-count"]],
+  );
   assert.deepEqual(await demo.counts(), atStart);
   assert.equal((await demo.apply("demo")).document.outcome, "done");
 });
