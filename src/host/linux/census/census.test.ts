@@ -177,6 +177,30 @@ test("addresses, routes and uppers are uses, being up is none", () => {
   assert.equal(owners.get(idle.address), undefined);
 });
 
+test("the default route through a VLAN on a bridge is the PF's below", () => {
+  put("sys/class/net/br7/lower_eth7", "");
+  put("sys/class/net/br7.5/lower_br7", "");
+  const pf = { ...vf, address: "0000:07:00.0", netdevs: ["eth7"] };
+  const route = { family: "inet", gateway: "192.0.2.254", table: 254, isAutomatic: false } as const;
+  const traffic = {
+    addresses: [],
+    routes: [
+      { ...route, ifindexes: [9], destination: "0.0.0.0/0", isDefault: true },
+      { ...route, ifindexes: [9], destination: "198.51.100.0/24", isDefault: false },
+    ],
+    problems: [],
+  };
+  const nameOf = new Map([[9, "br7.5"]]);
+  const owners = groupUsers(netdevUsers([pf], { paths, traffic, nameOf, isUp: () => true }));
+  assert.deepEqual(
+    owners.get(pf.address)?.map(({ kind, name, evidence }) => [`${kind}:${name}`, evidence]),
+    [
+      ["route:default", "the default route goes through br7.5, on top of eth7"],
+      ["upper:br7", "br7 is on top of eth7"],
+    ],
+  );
+});
+
 test("parseSshConnection() takes sshd's form and nothing shorter", () => {
   const origin = { clientAddress: "192.0.2.7", serverAddress: "192.0.2.1" };
   assert.deepEqual(parseSshConnection("192.0.2.7 50000 192.0.2.1 22"), origin);

@@ -11,6 +11,7 @@ import { readOrigin } from "./session.ts";
 import type { User } from "./user.ts";
 
 const lowerPrefix = "lower_";
+const defaultRoute = "default";
 
 type Uppers = ReadonlyMap<string, readonly string[]>;
 
@@ -68,7 +69,7 @@ function nameTraffic(
     if (isAutomatic) continue;
     for (const ifindex of ifindexes) {
       const name = nameOf.get(ifindex);
-      if (name !== undefined) append(named.routes, name, isDefault ? "default" : destination);
+      if (name !== undefined) append(named.routes, name, isDefault ? defaultRoute : destination);
     }
   }
   return named;
@@ -98,6 +99,13 @@ function usersOfNetdev(
   }
   for (const destination of traffic.routes.get(name) ?? []) {
     add("route", destination, `the route to ${destination} goes through ${name}`);
+  }
+  // An interface on top is a user of its own; that the host is reached through it is said as well.
+  const through = stackOn(name, uppers).find(
+    (member) => member !== name && traffic.routes.get(member)?.includes(defaultRoute) === true,
+  );
+  if (through !== undefined) {
+    add("route", defaultRoute, `the default route goes through ${through}, on top of ${name}`);
   }
   for (const upper of uppers.get(name) ?? []) {
     add("upper", upper, `${upper} is on top of ${name}`);
