@@ -50,14 +50,19 @@ function resultsOf(
   });
 }
 
-async function undoBatch(run: Run, batch: readonly Action[]): Promise<RecordedResult[]> {
+/** `alongside` goes with the batch's VFs: from the intent on nobody can say that it is still done. */
+async function undoBatch(
+  run: Run,
+  batch: readonly Action[],
+  alongside: readonly Action[],
+): Promise<RecordedResult[]> {
   const [first] = batch;
   const pf = first === undefined ? null : pfOf(first.change);
   if (first === undefined || pf === null) return [];
   const steps = batch.flatMap((action) =>
     action.inverse.filter(isPfChange).map((change) => ({ action, change })),
   );
-  await run.intend("undo", batch);
+  await run.intend("undo", [...batch, ...alongside]);
   for (const action of batch) run.start("undo", action);
   const performer = run.performer(pf, {
     // Undo is not interrupted, only a stuck write ends it.
@@ -102,8 +107,8 @@ async function undoLane(run: Run, lane: readonly Action[]): Promise<void> {
     if (run.isStuck) return;
     const [first] = batch;
     if (hasFailed && first?.change.kind !== "set-autoprobe") continue;
-    const results = await undoBatch(run, batch);
     const isCreation = first?.change.kind === "create-vfs";
+    const results = await undoBatch(run, batch, isCreation ? waiting : []);
     const all = isCreation ? [...withVfChanges(waiting, results), ...results] : results;
     await recordUndone(run, isCreation ? [...waiting, ...batch] : batch, all);
     const isPfFailure = first !== undefined && !isOnVf(first.change);
