@@ -1,6 +1,7 @@
 // Runs the test suites: `fast` (beside the sources), `dist` (what is released, installed), `sim`
 // (seeded simulation) and `kernel` (a real kernel in QEMU); without a name, the checks of
-// `npm run ok` and then all of them. Suites are files by name, so a new test needs no registration.
+// `npm run ok` and then all of them, but for `boot` (a whole machine that boots, ten minutes), which
+// runs when it is named. Suites are files by name, so a new test needs no registration.
 
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -13,6 +14,8 @@ type Suite = {
   readonly files: readonly string[];
   readonly except?: RegExp;
   readonly concurrency: number;
+  /** Runs only by its name. */
+  readonly isOnDemand?: true;
 };
 
 const suites: Readonly<Record<string, Suite>> = {
@@ -25,6 +28,7 @@ const suites: Readonly<Record<string, Suite>> = {
   sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
   peers: { files: ["test/peers/*.peers.test.ts"], concurrency: 1 },
   kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1 },
+  boot: { files: ["test/boot/*.boot.test.ts"], concurrency: 1, isOnDemand: true },
 };
 
 function runSuite(name: string, { files, except, concurrency }: Suite): boolean {
@@ -57,7 +61,9 @@ function hasSystemPackages(): boolean {
 function runAll(): boolean {
   const hasPackages = hasSystemPackages();
   const ok = spawnSync(process.execPath, [join(root, "scripts", "ok.ts")], { stdio: "inherit" });
-  const slow = Object.entries(suites).filter(([name]) => name !== "fast");
+  const slow = Object.entries(suites).filter(
+    ([name, { isOnDemand }]) => name !== "fast" && isOnDemand !== true,
+  );
   return (
     slow.map(([name, suite]) => runSuite(name, suite)).every(Boolean) &&
     ok.status === 0 &&
