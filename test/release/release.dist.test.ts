@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync } from "node:fs";
 import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -194,10 +194,8 @@ test("upgrade, downgrade and remove keep journals and specs; purge leaves nothin
   const own = join(rules, "90-sriovctl-vfs.rules");
   const wants = join(root.directory, "etc/systemd/system/multi-user.target.wants");
   mkdirSync(wants, { recursive: true });
-  symlinkSync(
-    "/usr/lib/systemd/system/sriovctl-apply.service",
-    join(wants, "sriovctl-apply.service"),
-  );
+  const wanted = join(wants, "sriovctl-apply.service");
+  symlinkSync("/usr/lib/systemd/system/sriovctl-apply.service", wanted);
   const foreign = join(rules, "99-sriovctl-mine.rules");
   writeFileSync(own, "# This file is sriovctl's: changes are overwritten\n");
   writeFileSync(foreign, "# written by hand\n");
@@ -217,6 +215,7 @@ test("upgrade, downgrade and remove keep journals and specs; purge leaves nothin
   const kept = (): void => {
     assert.deepEqual(readFileSync(spec), readFileSync(join(project, "examples/demo.yaml")));
     assert.ok(existsSync(own));
+    assert.ok(lstatSync(wanted).isSymbolicLink());
     assert.equal(onDemo("history", "--json").stdout, history);
     const drift = onDemo("drift", "-f", "/etc/sriovctl/host.yaml");
     assert.equal(drift.status, 0, drift.stdout);
@@ -232,6 +231,7 @@ test("upgrade, downgrade and remove keep journals and specs; purge leaves nothin
   assert.ok(existsSync(spec) && existsSync(own), "removing keeps them");
   assert.ok(existsSync(join(root.directory, "var/lib/sriovctl/emulated")));
   assert.ok(!existsSync(join(root.directory, "usr/bin/sriovctl")));
+  assert.equal(lstatSync(wanted, { throwIfNoEntry: false }), undefined, "it would lead nowhere");
   root.dpkg("--purge", "sriovctl");
   assert.ok(existsSync(foreign), "a file that does not say that it is ours stays");
   rmSync(foreign);
