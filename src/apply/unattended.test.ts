@@ -167,17 +167,43 @@ test("awaitPfs() waits for a PF that comes late, and for none that does not come
   ] as const) {
     const { host } = await openBench(igb, late(skip));
     const startedAt = host.now();
-    const awaited = await awaitPfs(host, specOf(both), { pf: null, timeoutMs });
+    const isIdle = (): boolean => false;
+    const awaited = await awaitPfs(host, specOf(both), { pf: null, timeoutMs, isIdle });
     assert.equal(awaited.isWhole, isWhole);
     const tookMs = host.now() - startedAt;
     assert.ok(tookMs >= waitedMs && tookMs < waitedMs + 500, `${tookMs} ms`);
   }
 });
 
+test("awaitPfs() gives a PF up when nobody was at work on devices for a while", async () => {
+  const from = (atMs: number) => (now: number) => now >= atMs;
+  for (const [isIdle, skip, isWhole, waitedMs] of [
+    [from(0), 1000, false, 5000],
+    [from(3000), 1000, false, 7500],
+    [(now: number) => now % 4000 !== 0, 1000, false, 20_000],
+    [from(0), 7, true, 3500],
+  ] as const) {
+    const { host } = await openBench(igb, late(skip));
+    const options = { pf: null, timeoutMs: 20_000, isIdle: () => isIdle(host.now()) };
+    const awaited = await awaitPfs(host, specOf(both), options);
+    assert.deepEqual([awaited.isWhole, host.now()], [isWhole, waitedMs]);
+  }
+});
+
+test("awaitPfs() waits on while a NIC has no driver: it may be the one", async () => {
+  const { host } = await openBench(igb);
+  await host.perform({ verb: "unbind", address: pf1 }, { deadlineMs: 1000, lockFd: null });
+  const startedAt = host.now();
+  const options = { pf: null, timeoutMs: 20_000, isIdle: () => true };
+  const awaited = await awaitPfs(host, specOf(both), options);
+  assert.deepEqual([awaited.isWhole, host.now() - startedAt], [false, 20_000]);
+});
+
 test("awaitPfs() for one PF gives its adapter alone, and nothing where no spec is about it", async () => {
   const { host } = await openBench(igb);
+  const options = (pf: string) => ({ pf, timeoutMs: 60_000, isIdle: () => false });
   const of = async (pf: string, keys: SpecKeys) => {
-    const { adapters } = await awaitPfs(host, specOf(keys), { pf, timeoutMs: 60_000 });
+    const { adapters } = await awaitPfs(host, specOf(keys), options(pf));
     return adapters.map(({ name }) => name);
   };
   assert.deepEqual(await of(pf1, both), ["nic1"]);

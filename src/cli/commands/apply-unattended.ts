@@ -2,6 +2,7 @@
 // folder, waits for their PFs, applies what disrupts nobody, and leaves a result. Speaks in few
 // lines, because the journal of the system keeps them.
 
+import { existsSync } from "node:fs";
 import { applyUnattended, type UnattendedReport } from "../../apply/unattended.ts";
 import { adapterNameOf, type PfResult } from "../../apply/unattended-result.ts";
 import { awaitPfs } from "../../apply/await-pfs.ts";
@@ -66,6 +67,12 @@ function wishOf(args: Arguments): Wish {
 
 /** Rules and marks belong to the machine that we run on. */
 const isThisMachine = ({ hostName }: Context): boolean => hostName === "linux";
+
+/**
+ * udev has no event to handle. A driver's probe is part of the event that loads its module, so none
+ * that udev started is under way. udevd keeps the file while it has events (udevadm-settle(8)).
+ */
+const isUdevIdle = (): boolean => existsSync("/run/udev/control") && !existsSync("/run/udev/queue");
 
 /** Before VFs are made: whoever manages networks must know at a netdev's first event. */
 function tellNetworkManagers(context: Context, spec: Spec, inventory: Inventory): void {
@@ -169,12 +176,12 @@ async function runOn(
 ): Promise<UnattendedDocument> {
   const { spec, problems, blocked } = merged;
   const { pf, waitMs } = wish;
-  const awaited = await awaitPfs(host, spec, { pf, timeoutMs: waitMs });
+  const isIdle = (): boolean => isThisMachine(context) && isUdevIdle();
+  const awaited = await awaitPfs(host, spec, { pf, timeoutMs: waitMs, isIdle });
+  // First the mark, then the last look: a PF that comes in between is seen twice and not missed.
+  if (isThisMachine(context)) markLooked(context);
   const inventory = await host.inventory(searching);
-  if (isThisMachine(context)) {
-    markLooked(context);
-    tellNetworkManagers(context, spec, inventory);
-  }
+  if (isThisMachine(context)) tellNetworkManagers(context, spec, inventory);
   const part = pf === null ? spec : specOfAdapters(spec, awaited.adapters);
   const ran = await applyUnderLock(context, host, part);
   if (isThisMachine(context)) awaitNames(context, part, ran);
