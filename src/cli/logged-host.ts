@@ -23,6 +23,10 @@ export function loggedHost(host: Host, log: Logger): Host {
       timed("inventory", host.inventory(options), ({ physicalFunctions, problems }) => {
         return `${physicalFunctions.length} PFs, ${problems.length} problems`;
       }),
+    facts: (inventory) =>
+      timed("facts", host.facts(inventory), ({ functions, gaps }) => {
+        return `${functions.length} functions, ${gaps.length} gaps`;
+      }),
     owners: (addresses) =>
       timed(`owners of ${addresses.join(", ")}`, host.owners(addresses), (owners) => {
         const words = [...owners.values()].flat().map(({ kind, name }) => `${kind}:${name}`);

@@ -4,6 +4,7 @@
 // lives in plan/ and apply/.
 
 import type { Address } from "../model/bdf.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type { EswitchMode, HostIdentity, Inventory, Owner } from "../model/inventory.ts";
 import type { VfAttribute } from "../model/vf-attribute.ts";
 
@@ -88,6 +89,8 @@ export type VfArrival = {
 export interface Host {
   readonly identity: HostIdentity;
   inventory(options: InventoryOptions): Promise<Inventory>;
+  /** What the doctor looks at beside this inventory. A source that cannot be read is a gap. */
+  facts(inventory: Inventory): Promise<HostFacts>;
   /** Owners of these functions (PFs or VFs) now; called right before each destructive request. */
   owners(addresses: readonly Address[]): Promise<ReadonlyMap<Address, readonly Owner[]>>;
   /** 64 to 4096 bytes of config space, as many as the reader may see. */

@@ -18,6 +18,7 @@ let requests = 0;
 const dying = (host: Host): Host => ({
   identity: host.identity,
   inventory: async (options) => await host.inventory(options),
+  facts: async (inventory) => await host.facts(inventory),
   owners: async (addresses) => await host.owners(addresses),
   readConfig: async (address) => await host.readConfig(address),
   perform: async (request, options) => {

@@ -63,6 +63,7 @@ export function mortal(
   const dying: Host = {
     identity: host.identity,
     inventory: async (options) => await alive(async () => await host.inventory(options)),
+    facts: async (inventory) => await alive(async () => await host.facts(inventory)),
     owners: async (addresses) => await alive(async () => await host.owners(addresses)),
     readConfig: async (address) => await alive(async () => await host.readConfig(address)),
     perform: async (request, options) => {

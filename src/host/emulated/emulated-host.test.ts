@@ -8,7 +8,8 @@ import type { Pf, Vf } from "../../model/inventory.ts";
 import { decodeFunction } from "../../pci/decode-function.ts";
 import type { HostRequest } from "../host.ts";
 import { fullInventory } from "../host.ts";
-import type { EmulatedHost, EmulatedHostOptions } from "./emulated-host.ts";
+import type { EmulatedHost } from "./emulated-host.ts";
+import type { EmulatedHostOptions } from "./emulated-host-options.ts";
 import { openEmulatedHost } from "./emulated-host.ts";
 import { machines } from "./machine-list.ts";
 

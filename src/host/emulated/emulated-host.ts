@@ -5,6 +5,7 @@
 
 import { SriovError } from "../../model/errors.ts";
 import type { Address } from "../../model/bdf.ts";
+import type { HostFacts } from "../../model/host-facts.ts";
 import type { HostIdentity, Inventory, Owner } from "../../model/inventory.ts";
 import type {
   Host,
@@ -17,10 +18,11 @@ import type {
 import { buildMachine } from "./build.ts";
 import { configSpaceOf } from "./config-space.ts";
 import { outcomeOf } from "./describe.ts";
+import type { EmulatedHostOptions } from "./emulated-host-options.ts";
 import type { MachineEvent } from "./events.ts";
 import { applyEvent } from "./events.ts";
-import type { Fault } from "./faults.ts";
 import { effectOf, faultKeyOf, takeFaults } from "./faults.ts";
+import { factsOf } from "./host-facts.ts";
 import { arrivalOf, identityOf, inventoryOf } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
 import { findPf } from "./machine.ts";
@@ -35,29 +37,10 @@ import {
 } from "./operations.ts";
 import { ownersOf } from "./owners.ts";
 import { printMachine } from "./print.ts";
-import type { LockModel, Profile } from "./profile.ts";
 import { adoptOrphans, sessionOf } from "./sessions.ts";
 import type { Operation } from "./state.ts";
 import type { MachineStore } from "./store.ts";
 import { memoryStore, openStore, removeStore } from "./store.ts";
-
-export type EmulatedHostOptions = {
-  /** Name of a machine (`demo`, `igb-lab`, `dense`, `limit`) or a profile of one's own. */
-  readonly name: string | Profile;
-  /** File that the machine lives in; null keeps it in memory. */
-  readonly statePath: string | null;
-  /** A machine in memory that an earlier host left behind; goes before `statePath`. */
-  readonly store?: MachineStore;
-  /** Machine milliseconds in a real one, for people who watch; absent is "no real time at all". */
-  readonly speed?: number;
-  /** Replaces the machine's fault plan. */
-  readonly faults?: readonly Fault[];
-  readonly lockModel?: LockModel;
-  /** Makes the machine anew. */
-  readonly reset?: boolean;
-  /** Folder that stands for the machine's root where other managers' files are concerned. */
-  readonly configRoot?: string;
-};
 
 export interface EmulatedHost extends Host {
   readonly store: MachineStore;
@@ -141,6 +124,10 @@ class MachineHost implements EmulatedHost {
     if (options.claims !== true || this.#configRoot === null) return inventory;
     const { withClaims } = await import("../config-files.ts");
     return withClaims(inventory, this.#configRoot);
+  }
+
+  async facts(inventory: Inventory): Promise<HostFacts> {
+    return this.#transact((machine) => factsOf(machine, inventory));
   }
 
   #inventory(options: InventoryOptions): Inventory {

@@ -206,3 +206,6 @@ export function logLine({ core }: MachineState, line: string): void {
   core.log.push(`[${(core.clockMs / 1000).toFixed(6).padStart(12)}] ${line}`);
   if (core.log.length > logLength) core.log.splice(0, core.log.length - logLength);
 }
+
+/** False as soon as lines may have been cut off. */
+export const isLogWhole = ({ log }: CoreState): boolean => log.length < logLength;

@@ -9,6 +9,7 @@ import { configSpaceOf } from "./config-space.ts";
 import { portDeviceIds, vfTotalMsixOf } from "./inventory.ts";
 import type { Machine, VfPlace } from "./machine.ts";
 import { addressOfVf, bdfOf, findPf, findPort, findVf, placementOf } from "./machine.ts";
+import { pfResources, portResources, resourceText } from "./resource-windows.ts";
 import type { PfState, PortState } from "./state.ts";
 import { driverTotalVfs } from "./verbs/num-vfs.ts";
 
@@ -137,6 +138,7 @@ function pfEntries(machine: Machine, pf: PfState): Entries {
     ["remove", writeOnly(0o220)],
     ["rescan", writeOnly(0o200)],
     ["power_state", readable(driver === null ? "unknown" : "D0")],
+    ["resource", readable(resourceText(pfResources(pf)))],
   ];
   for (const [name, entry] of rows) entries.set(name, entry);
   pf.vfs.forEach((vf, vfIndex) => {
@@ -186,6 +188,7 @@ function portEntries(machine: Machine, port: PortState): Entries {
   });
   entries.set("secondary_bus_number", readable(port.secondaryBus));
   entries.set("subordinate_bus_number", readable(port.subordinateBus));
+  entries.set("resource", readable(resourceText(portResources(port))));
   entries.set("remove", writeOnly(0o220));
   entries.set("rescan", writeOnly(0o200));
   return entries;

@@ -1,8 +1,11 @@
-// The machine as a sysfs tree: every path below /sys that tells about PCI functions, drivers,
-// netdevs and IOMMU groups. Written to disk it is what a capture of such a host would be, so the
+// The machine as a tree of files: every path below /sys that tells about PCI functions, drivers,
+// netdevs and IOMMU groups, and what its kernel says of itself and in its log. Written to disk it is what a capture of such a host would be, so the
 // code that reads Linux hosts can be tried on machines that nobody has.
 
 import { cardOf } from "./cards.ts";
+import { fullInventory } from "../host.ts";
+import { factsOf } from "./host-facts.ts";
+import { inventoryOf } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
 import { addressOfVf, groupMembers } from "./machine.ts";
 import { hasLink } from "./netdevs.ts";
@@ -41,6 +44,7 @@ export function sysfsTree(machine: Machine): SysfsTree {
   }
   addNetdevs(machine, tree, folderOf);
   addGroups(machine, tree, folderOf);
+  addKernel(machine, tree);
   return tree;
 }
 
@@ -106,5 +110,31 @@ function addGroups(machine: Machine, tree: Map<string, SysfsEntry>, folderOf: Fo
     for (const member of groupMembers(machine, group)) {
       tree.set(`${folder}/devices/${member}`, { kind: "link", to: folderOf(member) });
     }
+  }
+}
+
+function addKernel(machine: Machine, tree: Map<string, SysfsEntry>): void {
+  const { kernel, iommu, moduleParameters, kernelLog } = factsOf(
+    machine,
+    inventoryOf(machine, fullInventory),
+  );
+  const { core } = machine.state;
+  const texts: Readonly<Record<string, string>> = {
+    "proc/cmdline": kernel.commandLine?.join(" ") ?? "",
+    "proc/sys/kernel/arch": kernel.architecture ?? "",
+    "proc/sys/kernel/osrelease": core.kernelRelease,
+    "proc/sys/kernel/random/boot_id": core.bootId,
+    "etc/machine-id": core.machineId,
+    "sys/kernel/security/lockdown": `[${kernel.lockdown}] integrity confidentiality`,
+    "sys/firmware/acpi/tables/FACP": "",
+    "sys/class/mem/null/uevent": "",
+    "var/log/dmesg": kernelLog?.lines.join("\n") ?? "",
+  };
+  for (const [path, text] of Object.entries(texts)) tree.set(path, file(text));
+  for (const name of iommu.instances ?? []) tree.set(`sys/class/iommu/${name}/uevent`, file(""));
+  for (const name of iommu.acpiTables ?? []) tree.set(`sys/firmware/acpi/tables/${name}`, file(""));
+  for (const [parameter, value] of Object.entries(moduleParameters)) {
+    const [module, name] = parameter.split(".");
+    tree.set(`sys/module/${module}/parameters/${name}`, file(value));
   }
 }

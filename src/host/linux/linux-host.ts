@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Address } from "../../model/bdf.ts";
 import { SriovError } from "../../model/errors.ts";
+import type { HostFacts } from "../../model/host-facts.ts";
 import type { HostIdentity, Inventory, Owner } from "../../model/inventory.ts";
 import type {
   Host,
@@ -17,6 +18,7 @@ import type {
 } from "../host.ts";
 import { awaitVfs, lookAtVfs } from "./await-vfs.ts";
 import { noOwners, takeCensus } from "./census/census.ts";
+import { runCommand } from "./command.ts";
 import { configBytesMax, readConfigs } from "./config-reader.ts";
 import { driverByLink } from "./drivers.ts";
 import { type CensusFunction, type OwnersByAddress, readInventory } from "./inventory.ts";
@@ -27,6 +29,7 @@ import { readNetdevNames } from "./netdevs.ts";
 import { ownCommand } from "./own-command.ts";
 import { functionFile, type LinuxPaths, linuxPaths } from "./paths.ts";
 import { iommuGroupOf, readFunction } from "./pci-function.ts";
+import { readGuardedConfigs } from "./pf-config.ts";
 import { TreeReader } from "./tree-reader.ts";
 import { isSysfsRequest, writerArgument } from "./writer-child.ts";
 import { type WriterCommand, Writers } from "./writers.ts";
@@ -62,6 +65,8 @@ function readIdentity(paths: LinuxPaths, root: string): HostIdentity {
 }
 
 const configDeadlineMs = 2000;
+/** A program that only tells something needs some 10 ms. */
+const commandLimits = { deadlineMs: 3000, bytesMax: 1 << 24 };
 /** Without uevents: how often sysfs is looked at. */
 const pollIntervalMs = 10;
 /** With uevents: the longest time without a look, should one be lost. */
@@ -107,6 +112,20 @@ export class LinuxHost implements Host {
     if (options.claims !== true) return inventory;
     const { withClaims } = await import("../config-files.ts");
     return withClaims(inventory, this.#paths.isLive ? "/" : this.#paths.prefix);
+  }
+
+  async facts(inventory: Inventory): Promise<HostFacts> {
+    const { readFacts } = await import("./facts/read-facts.ts");
+    const { isLive } = this.#paths;
+    return readFacts(
+      {
+        paths: this.#paths,
+        reader: new TreeReader(),
+        readConfigs: (files) => readGuardedConfigs(files, isLive),
+        run: isLive ? (words) => runCommand(words, commandLimits) : null,
+      },
+      inventory,
+    );
   }
 
   async #census(functions: readonly CensusFunction[]): Promise<OwnersByAddress> {

@@ -3,35 +3,21 @@
 // cannot be killed and keeps the whole process from ending. So grep reads them in a child that is
 // left behind at the deadline; it starts ten times faster than another Node.
 
-import { spawn } from "node:child_process";
+import { runCommand } from "./command.ts";
 
 /** So many paths fit in one argument list with room to spare. */
 const pathsPerChild = 2000;
 
-/** Output of a reader that is left behind at the deadline. */
-export function outputOf(
+const outputBytesMax = 1 << 26;
+
+/** Output of a reader that is left behind at the deadline; what it had said until then. */
+export async function outputOf(
   command: string,
   commandArguments: readonly string[],
   deadlineMs: number,
 ): Promise<Buffer> {
-  return new Promise((resolve) => {
-    const child = spawn(command, commandArguments, {
-      stdio: ["ignore", "pipe", "ignore"],
-      detached: true,
-    });
-    const chunks: Buffer[] = [];
-    const finish = (): void => {
-      clearTimeout(timer);
-      child.kill("SIGKILL");
-      child.stdout.destroy();
-      child.unref();
-      resolve(Buffer.concat(chunks));
-    };
-    const timer = setTimeout(finish, deadlineMs);
-    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-    child.on("error", finish); // no such command: every file counts as not read
-    child.on("close", finish);
-  });
+  const limits = { deadlineMs, bytesMax: outputBytesMax };
+  return (await runCommand([command, ...commandArguments], limits)).stdout;
 }
 
 /** First line of each file that could be read before the deadline, by path. */

@@ -16,11 +16,19 @@ export type LinuxPaths = {
   readonly netdevs: string;
   readonly blockDevices: string;
   readonly iommuGroups: string;
+  readonly modules: string;
+  readonly firmware: string;
+  readonly securityfs: string;
+  readonly hugepages: string;
+  readonly iommuInstances: string;
   readonly proc: string;
   /** Where our own processes are, whatever tree is read. */
   readonly ownProc: string;
   readonly vfioNodes: string;
   readonly namedNetns: string;
+  readonly osRelease: readonly string[];
+  /** Where a captured tree may hold its kernel's log. */
+  readonly kernelLogs: readonly string[];
   readonly machineId: string;
   readonly bootId: string;
   readonly kernelRelease: string;
@@ -45,10 +53,17 @@ export function linuxPaths(root: string, runDirectory: string): LinuxPaths {
     netdevs: `${prefix}/sys/class/net`,
     blockDevices: `${prefix}/sys/dev/block`,
     iommuGroups: `${prefix}/sys/kernel/iommu_groups`,
+    modules: `${prefix}/sys/module`,
+    firmware: `${prefix}/sys/firmware`,
+    securityfs: `${prefix}/sys/kernel/security`,
+    hugepages: `${prefix}/sys/kernel/mm/hugepages`,
+    iommuInstances: `${prefix}/sys/class/iommu`,
     proc: `${prefix}/proc`,
     ownProc,
     vfioNodes: `${prefix}/dev/vfio`,
     namedNetns: `${prefix}/run/netns`,
+    osRelease: [`${prefix}/usr/lib/os-release`, `${prefix}/etc/os-release`],
+    kernelLogs: [`${prefix}/dmesg.txt`, `${prefix}/var/log/dmesg`],
     machineId: `${prefix}/etc/machine-id`,
     bootId: `${prefix}/proc/sys/kernel/random/boot_id`,
     kernelRelease: `${prefix}/proc/sys/kernel/osrelease`,

@@ -11,9 +11,30 @@ import type { TreeReader } from "./tree-reader.ts";
 /** A config read is given up after this: the kernel's own pauses are 100 ms and 1 s. */
 const configDeadlineMs = 1200;
 
+export type ConfigFile = {
+  readonly file: string;
+  /** Somebody is changing the function: no thread of ours may ask. */
+  readonly mayWait: boolean;
+};
+
 async function readConfigInChild(file: string): Promise<ConfigRead> {
   const bytes = await readLockedBytes(file, configDeadlineMs);
   return bytes.length === 0 ? { status: "late" } : { status: "read", bytes };
+}
+
+/** Config space of each file, in order, by a child where a change is known to be in flight. */
+export async function readGuardedConfigs(
+  files: readonly ConfigFile[],
+  isLive: boolean,
+): Promise<ConfigRead[]> {
+  const settled = files.filter(({ mayWait }) => !mayWait).map(({ file }) => file);
+  if (!isLive) return files.map(({ file }) => readPlainFile(file));
+  const [reads, lockedReads] = await Promise.all([
+    readConfigs(settled, configDeadlineMs),
+    Promise.all(files.map(({ file, mayWait }) => (mayWait ? readConfigInChild(file) : null))),
+  ]);
+  let next = 0;
+  return lockedReads.map((locked) => locked ?? reads[next++] ?? { status: "late" });
 }
 
 type ConfigCircumstances = {
@@ -31,19 +52,11 @@ export async function readPfConfigs(
 ): Promise<{ facts: ConfigFacts | null; isLate: boolean }[]> {
   const fileOf = ({ fn }: ScannedPf): string => `${fn.folder}/config`;
   const readable = pfs.filter(({ fn }) => fn.files.has("config"));
-  const mayWait = ({ fn }: ScannedPf): boolean => isLive && changing.has(fn.address);
-  const settled = readable.filter((pf) => !mayWait(pf));
-  const unsettled = readable.filter(mayWait);
-  const [reads, lockedReads] = await Promise.all([
-    isLive
-      ? readConfigs(settled.map(fileOf), configDeadlineMs)
-      : settled.map((pf) => readPlainFile(fileOf(pf))),
-    Promise.all(unsettled.map((pf) => readConfigInChild(fileOf(pf)))),
-  ]);
-  const configOf = new Map<ScannedPf, ConfigRead | undefined>([
-    ...settled.map((pf, index) => [pf, reads[index]] as const),
-    ...unsettled.map((pf, index) => [pf, lockedReads[index]] as const),
-  ]);
+  const reads = await readGuardedConfigs(
+    readable.map((pf) => ({ file: fileOf(pf), mayWait: changing.has(pf.fn.address) })),
+    isLive,
+  );
+  const configOf = new Map(readable.map((pf, index) => [pf, reads[index]] as const));
   return pfs.map((pf) => {
     const { fn } = pf;
     const where = fileOf(pf);

@@ -1,0 +1,134 @@
+// The machine as the doctor sees it: what its kernel was started with, its IOMMU groups, config
+// space and windows of its ports and PFs, and the log of a boot that found them. What the machine
+// does not model (firmware of cards, programs, memory) is a gap, as on a host that hides it.
+
+import { compareAddresses } from "../../model/bdf.ts";
+import type {
+  FactGap,
+  HostFacts,
+  IommuGroupFacts,
+  NicFacts,
+  PciFunctionFacts,
+} from "../../model/host-facts.ts";
+import type { Inventory } from "../../model/inventory.ts";
+import { functionsOfInterest } from "../functions-of-interest.ts";
+import { cardOf } from "./cards.ts";
+import { configSpaceOf } from "./config-space.ts";
+import { pfDriverOf } from "./drivers.ts";
+import { portDeviceIds } from "./inventory.ts";
+import type { Machine } from "./machine.ts";
+import { findPf, findPort, groupMembers } from "./machine.ts";
+import { commandLineOf, kernelLogOf } from "./kernel-log.ts";
+import { pfResources, portResources } from "./resource-windows.ts";
+import type { PfState, PortState } from "./state.ts";
+
+const gaps: readonly FactGap[] = [
+  ["distribution", "an emulated machine has none"],
+  ["programs", "an emulated machine has none"],
+  ["memory", "an emulated machine does not say how much it has"],
+  ["ethtool and devlink", "emulated cards tell nothing but their driver's version"],
+].map(([source = "", why = ""]) => ({ source, why }));
+
+const pfFacts = (machine: Machine, pf: PfState): PciFunctionFacts => ({
+  address: pf.address,
+  vendorId: cardOf(pf.card).vendorId,
+  deviceId: cardOf(pf.card).deviceId,
+  classCode: cardOf(pf.card).classCode,
+  driver: pf.driver,
+  iommuGroup: pf.group,
+  config: configSpaceOf(machine, pf.address),
+  resources: pfResources(pf),
+});
+
+const portFacts = (machine: Machine, port: PortState): PciFunctionFacts => ({
+  address: port.address,
+  vendorId: 0x8086,
+  deviceId: portDeviceIds[port.kind],
+  classCode: 0x060400,
+  driver: "pcieport",
+  iommuGroup: port.group,
+  config: configSpaceOf(machine, port.address),
+  resources: portResources(port),
+});
+
+function groupsOf(machine: Machine): IommuGroupFacts[] {
+  const { core, pfs } = machine.state;
+  const numbers = new Set<number>();
+  const add = (group: number | null | undefined): void => {
+    if (group !== null && group !== undefined) numbers.add(group);
+  };
+  for (const { group } of core.ports) add(group);
+  for (const pf of pfs) {
+    add(pf.group);
+    for (const vf of pf.vfs) add(vf?.group);
+  }
+  return [...numbers]
+    .toSorted((left, right) => left - right)
+    .map((number) => ({
+      number,
+      type: "DMA-FQ",
+      name: null,
+      members: groupMembers(machine, number).toSorted(compareAddresses),
+    }));
+}
+
+/** As the modules start, which is how they are here. */
+const vfioParameters = {
+  "vfio.enable_unsafe_noiommu_mode": "N",
+  "vfio_iommu_type1.allow_unsafe_interrupts": "N",
+  "vfio_pci.disable_denylist": "N",
+  "vfio_pci.disable_idle_d3": "N",
+  "vfio_pci.enable_sriov": "N",
+} as const;
+
+const nicOf = ({ address, netdev, driver }: PfState, kernelRelease: string): NicFacts[] =>
+  netdev === null || pfDriverOf(driver)?.isNetwork !== true
+    ? []
+    : [
+        {
+          pf: address,
+          netdev: netdev.name,
+          // Drivers of the kernel's own tree have no other version.
+          driverVersion: kernelRelease,
+          firmwareVersion: null,
+          privateFlags: null,
+          pause: null,
+          selfFdb: null,
+          firmwareVfs: null,
+        },
+      ];
+
+export function factsOf(machine: Machine, inventory: Inventory): HostFacts {
+  const { core } = machine.state;
+  const pfs = machine.state.pfs.filter(({ isPresent }) => isPresent);
+  const { hasIommu } = core;
+  const isVfioLoaded = core.loadedDrivers.includes("vfio-pci");
+  const iommuGroups = groupsOf(machine);
+  const functions = functionsOfInterest(inventory, iommuGroups).flatMap((address) => {
+    const [pf, port] = [findPf(machine, address), findPort(machine, address)];
+    return pf !== null ? [pfFacts(machine, pf)] : port !== null ? [portFacts(machine, port)] : [];
+  });
+  return {
+    distribution: null,
+    kernel: {
+      commandLine: commandLineOf(hasIommu),
+      architecture: "x86_64",
+      lockdown: "none",
+      isSecureBoot: false,
+    },
+    iommu: {
+      instances: hasIommu ? ["dmar0"] : [],
+      acpiTables: hasIommu ? ["DMAR"] : [],
+      allowsUnsafeInterrupts: isVfioLoaded ? false : null,
+      isNoIommuMode: isVfioLoaded ? false : null,
+    },
+    iommuGroups,
+    functions,
+    nics: pfs.flatMap((pf) => nicOf(pf, core.kernelRelease)),
+    kernelLog: kernelLogOf(machine),
+    moduleParameters: isVfioLoaded ? vfioParameters : {},
+    software: { libvirt: null, qemu: null, iproute2: null, systemd: null, mstflint: null },
+    memory: null,
+    gaps: isVfioLoaded ? gaps : [...gaps, { source: "vfio", why: "the module is not loaded" }],
+  };
+}

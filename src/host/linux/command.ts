@@ -1,0 +1,59 @@
+// Runs a program that only tells something: words, never a shell line; what it says is bounded in
+// time and size, and one that does not answer is left behind, since a thread or process that waits
+// for a kernel lock cannot be killed.
+
+import { spawn } from "node:child_process";
+
+type CommandEnd =
+  | { readonly status: "exited"; readonly exitCode: number }
+  /** Not answered in time, or more output than was asked for. */
+  | { readonly status: "cut"; readonly why: string }
+  | { readonly status: "not-started"; readonly why: string };
+
+export type CommandOutput = {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly end: CommandEnd;
+};
+
+type CommandLimits = { readonly deadlineMs: number; readonly bytesMax: number };
+
+/** Programs that tell of hardware are not in every user's PATH. */
+const programFolders = "/usr/sbin:/sbin:/usr/bin:/bin";
+
+export function runCommand(
+  [command = "", ...words]: readonly string[],
+  { deadlineMs, bytesMax }: CommandLimits,
+): Promise<CommandOutput> {
+  return new Promise((resolve) => {
+    const { PATH } = process.env;
+    const env = { ...process.env, LC_ALL: "C", PATH: `${PATH ?? ""}:${programFolders}` };
+    const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+    const child = spawn(command, words, { stdio, detached: true, env });
+    const said: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
+    let bytes = 0;
+    const finish = (end: CommandEnd): void => {
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      const [stdout, stderr] = [Buffer.concat(said.stdout), Buffer.concat(said.stderr)];
+      resolve({ stdout, stderr, end });
+    };
+    const cut = (why: string): void => finish({ status: "cut", why });
+    const timer = setTimeout(() => cut(`no answer in ${deadlineMs} ms`), deadlineMs);
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > bytesMax) cut(`it says more than ${bytesMax} bytes`);
+        else said[name].push(chunk);
+      });
+    }
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      const why = error.code === "ENOENT" ? "not installed" : (error.code ?? error.message);
+      finish({ status: "not-started", why });
+    });
+    child.on("close", (exitCode) => finish({ status: "exited", exitCode: exitCode ?? -1 }));
+  });
+}

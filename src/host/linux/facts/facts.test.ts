@@ -1,0 +1,148 @@
+// What the facts make of other programs' words and of files, well-formed, odd and missing.
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { fullInventory } from "../../host.ts";
+import { LinuxHost } from "../linux-host.ts";
+import { parseResources } from "./functions.ts";
+import { linesOfLog } from "./kernel-log.ts";
+import { parseDevlinkFirmware, parseFirmwareVfs, parsePrivateFlags, parseSelfFdb } from "./nics.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "sriovctl-facts-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+async function factsOfFiles(files: Readonly<Record<string, string>>) {
+  const root = mkdtempSync(join(scratch, "root-"));
+  for (const [path, text] of Object.entries({ "sys/bus/pci/devices/.keep": "", ...files })) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  const host = new LinuxHost({ root, runDirectory: join(root, "run") });
+  const facts = await host.facts(await host.inventory(fullInventory));
+  const whyOf = (end: string) => facts.gaps.find(({ source }) => source.endsWith(end))?.why ?? null;
+  await host.close();
+  return { facts, whyOf };
+}
+
+test("an empty tree knows nothing and says so for each source", async () => {
+  const { facts, whyOf } = await factsOfFiles({});
+  const { distribution, kernel, iommu, iommuGroups, kernelLog, memory, software } = facts;
+  assert.deepEqual(
+    [distribution, iommuGroups, kernelLog, memory, ...Object.values(kernel)],
+    [null, null, null, null, null, null, null, null],
+  );
+  assert.deepEqual(Object.values(iommu), [null, null, null, null]);
+  assert.deepEqual(new Set(Object.values(software)), new Set([null]));
+  for (const source of ["/proc/cmdline", "/sys/firmware", "iommu_groups", "kernel log", "iommu"]) {
+    assert.notEqual(whyOf(source), null, source);
+  }
+});
+
+test("a kernel's files are read as it writes them", async () => {
+  const { facts } = await factsOfFiles({
+    "usr/lib/os-release": 'NAME="Rocky Linux"\nID="rocky"\nID_LIKE="rhel centos fedora"\n',
+    "proc/cmdline": 'root=/dev/sda1 "dyndbg=file a.c +p" intel_iommu=on iommu="pt"\n',
+    "proc/meminfo": "MemTotal:       65536000 kB\nMemFree: 1 kB\n",
+    "sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages": "8\n",
+    "sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages": "3\n",
+    "sys/kernel/security/lockdown": "none [integrity] confidentiality\n",
+    "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c":
+      "\x06\x00\x00\x00\x01",
+    "sys/firmware/acpi/tables/IVRS": "",
+    "sys/firmware/acpi/tables/IORT1": "",
+    "sys/class/iommu/ivhd0/uevent": "",
+    "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts": "N\n",
+    "sys/module/iommufd/parameters/allow_unsafe_interrupts": "Y\n",
+    "sys/kernel/iommu_groups/7/type": "DMA\n",
+    "sys/kernel/iommu_groups/7/name": "vfio-noiommu\n",
+    "sys/kernel/iommu_groups/7/devices/0000:01:00.0/x": "",
+    "sys/kernel/iommu_groups/7/devices/ARMH0011:00/x": "",
+    "dmesg.txt": "[    0.000000] Linux version 6.12\n<6>[Sat Nov 21 09:00:00 2026] DMAR: x\n",
+  });
+  assert.deepEqual(facts.distribution, ["rocky", "rhel", "centos", "fedora"]);
+  assert.deepEqual(facts.kernel, {
+    commandLine: ["root=/dev/sda1", '"dyndbg=file a.c +p"', "intel_iommu=on", 'iommu="pt"'],
+    architecture: null,
+    lockdown: "integrity",
+    isSecureBoot: true,
+  });
+  assert.deepEqual(facts.iommu, {
+    instances: ["ivhd0"],
+    acpiTables: ["IORT", "IVRS"],
+    allowsUnsafeInterrupts: true,
+    isNoIommuMode: null,
+  });
+  assert.deepEqual(facts.memory, {
+    totalBytes: 65536000 * 1024,
+    hugepages: [{ sizeBytes: 2 ** 30, total: 8, free: 3 }],
+  });
+  assert.deepEqual(facts.iommuGroups, [
+    { number: 7, type: "DMA", name: "vfio-noiommu", members: ["0000:01:00.0"] },
+  ]);
+  assert.deepEqual(facts.kernelLog, { lines: ["Linux version 6.12", "DMAR: x"], isWhole: true });
+});
+
+test("what is there but says nonsense is a gap, not a fact", async () => {
+  const { facts, whyOf } = await factsOfFiles({
+    "proc/meminfo": "MemTotal: many kB\n",
+    "sys/kernel/security/lockdown": "[strange]\n",
+    "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": "\x06",
+    "usr/lib/os-release": "PRETTY_NAME=x\n",
+    "dmesg.txt": "[   12.000000] something later\n",
+  });
+  assert.equal(facts.kernel.lockdown, null);
+  assert.equal(facts.kernel.isSecureBoot, null);
+  assert.equal(facts.memory, null);
+  assert.equal(facts.distribution, null);
+  assert.equal(facts.kernelLog?.isWhole, false);
+  assert.match(whyOf("lockdown") ?? "", /no level/);
+});
+
+test("programs' output becomes facts", () => {
+  const flags =
+    "Private flags for eth0:\nlink-down-on-close     : off\nvf-true-promisc-support: on\n";
+  assert.deepEqual(parsePrivateFlags(flags), {
+    "link-down-on-close": false,
+    "vf-true-promisc-support": true,
+  });
+  const fdb =
+    '[{"mac":"33:33:00:00:00:01","flags":["self"],"state":"permanent"},' +
+    '{"mac":"02:00:00:00:00:01","vlan":1,"flags":[],"master":"br0"}]';
+  assert.deepEqual(parseSelfFdb(fdb), ["33:33:00:00:00:01"]);
+  const info =
+    '{"info":{"pci/0000:3b:00.0":{"driver":"ice","versions":{"running":{"fw.mgmt":"7.3.4"}}}}}';
+  assert.equal(parseDevlinkFirmware(info, "pci/0000:3b:00.0"), "7.3.4");
+  assert.equal(parseDevlinkFirmware(info, "pci/0000:3b:00.1"), null);
+  const query =
+    "Configurations:                Default         Current         Next Boot\n" +
+    "*        NUM_OF_VFS             8               16              32\n";
+  assert.deepEqual(parseFirmwareVfs(query), { now: 16, nextBoot: 32 });
+});
+
+test("a resource file is its windows or nothing", () => {
+  const line = "0x0000010000000000 0x00000100001fffff 0x000000000014220c";
+  const zero = `0x${"0".repeat(16)} 0x${"0".repeat(16)} 0x${"0".repeat(16)}`;
+  assert.deepEqual(parseResources(`${line}\n${zero}`), [
+    { start: 0x100_0000_0000n, end: 0x100_001f_ffffn, flags: 0x14220cn },
+    { start: 0n, end: 0n, flags: 0n },
+  ]);
+  assert.equal(parseResources(`${line}\ngarbage`), null);
+});
+
+test("no text makes a parser throw", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.json()), (text) => {
+      parsePrivateFlags(text);
+      parseSelfFdb(text);
+      parseDevlinkFirmware(text, "pci/0000:00:00.0");
+      parseFirmwareVfs(text);
+      parseResources(text);
+      linesOfLog(text);
+    }),
+    { numRuns: 300 },
+  );
+});

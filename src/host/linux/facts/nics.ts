@@ -1,0 +1,133 @@
+// What a network PF's driver says of itself: ethtool, devlink, the bridge's filter list, and what
+// firmware will give after the next boot where Mellanox's tool can tell. A PF that somebody is
+// changing is not asked: these programs would wait for the same locks.
+
+import type { NicFacts } from "../../../model/host-facts.ts";
+import type { Inventory, Pf } from "../../../model/inventory.ts";
+import type { FactSources } from "./fact-reader.ts";
+import { textOf } from "./fact-reader.ts";
+
+/** Name of the PF's own netdev: representors of its VFs hang below it too. */
+function ownNetdevOf({ netdevs }: Pf): string | null {
+  const own = netdevs.find(({ portName }) => !/^(?:c\d+)?pf\d+/.test(portName ?? ""));
+  return own?.name ?? null;
+}
+
+const lineValue = (text: string | null, key: string): string | null => {
+  const value = new RegExp(`^${key}:[ \\t]*(.*)$`, "m").exec(text ?? "")?.[1]?.trim() ?? "";
+  return value === "" || value === "N/A" ? null : value;
+};
+
+/** `flag-name : on`, after a heading; `[fixed]` may follow. */
+export function parsePrivateFlags(text: string): Record<string, boolean> {
+  const flags: Record<string, boolean> = {};
+  for (const [, name = "", value] of text.matchAll(/^(\S[^:\n]*?)\s*:\s*(on|off)\b/gm)) {
+    flags[name] = value === "on";
+  }
+  return flags;
+}
+
+function parsePause(text: string | null): NicFacts["pause"] {
+  const [rx, tx] = [lineValue(text, "RX"), lineValue(text, "TX")];
+  return rx === null || tx === null ? null : { rx: rx === "on", tx: tx === "on" };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // an old or foreign program: it told nothing
+  }
+}
+
+const isMac = (value: unknown): value is string =>
+  typeof value === "string" && /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(value);
+
+export function parseSelfFdb(text: string): string[] | null {
+  const rows = parseJson(text);
+  if (!Array.isArray(rows)) return null;
+  return rows.flatMap((row: { mac?: unknown; flags?: unknown } | null) => {
+    const isSelf = Array.isArray(row?.flags) && row.flags.includes("self");
+    return isSelf && isMac(row?.mac) ? [row.mac] : [];
+  });
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+const treeIn = (value: unknown, key: string): Tree => {
+  const inner = typeof value === "object" && value !== null ? (value as Tree)[key] : null;
+  return typeof inner === "object" && inner !== null ? (inner as Tree) : {};
+};
+
+/** Running firmware of `devlink -j dev info`, under the names that drivers use. */
+export function parseDevlinkFirmware(text: string, handle: string): string | null {
+  const info = treeIn(treeIn(parseJson(text), "info"), handle);
+  const running = treeIn(treeIn(info, "versions"), "running");
+  const found = ["fw", "fw.version", "fw.mgmt"].map((name) => running[name]);
+  return found.find((value) => typeof value === "string") ?? null;
+}
+
+/** Default, current and next boot, in columns (mstconfig -e query). */
+export function parseFirmwareVfs(text: string): NicFacts["firmwareVfs"] {
+  const row = /\bNUM_OF_VFS\s+(\d+)\s+(\d+)\s+(\d+)/.exec(text);
+  if (row === null) return null;
+  return { now: Number(row[2]), nextBoot: Number(row[3]) };
+}
+
+const mellanox = 0x15b3;
+
+async function readFirmwareVfs(sources: FactSources, { vendorId, address }: Pf) {
+  if (vendorId !== mellanox) return null;
+  const words = ["mstconfig", "-d", address, "-e", "query", "NUM_OF_VFS"];
+  const text = await textOf(sources, words);
+  return text === null ? null : parseFirmwareVfs(text);
+}
+
+async function readNic(sources: FactSources, pf: Pf, netdev: string): Promise<NicFacts> {
+  const ask = (...words: string[]): Promise<string | null> => textOf(sources, words);
+  const handle = `pci/${pf.address}`;
+  const [driver, flags, pause, fdb, info, firmwareVfs] = await Promise.all([
+    ask("ethtool", "-i", netdev),
+    ask("ethtool", "--show-priv-flags", netdev),
+    ask("ethtool", "-a", netdev),
+    ask("bridge", "-j", "fdb", "show", "dev", netdev),
+    ask("devlink", "-j", "dev", "info", handle),
+    readFirmwareVfs(sources, pf),
+  ]);
+  const devlinkFirmware = info === null ? null : parseDevlinkFirmware(info, handle);
+  return {
+    pf: pf.address,
+    netdev,
+    driverVersion: lineValue(driver, "version"),
+    firmwareVersion: lineValue(driver, "firmware-version") ?? devlinkFirmware,
+    privateFlags: flags === null ? null : parsePrivateFlags(flags),
+    pause: parsePause(pause),
+    selfFdb: fdb === null ? null : parseSelfFdb(fdb),
+    firmwareVfs,
+  };
+}
+
+const isNetwork = ({ classCode }: Pf): boolean => classCode >> 16 === 0x02;
+
+export async function readNics(
+  sources: FactSources,
+  { physicalFunctions }: Inventory,
+): Promise<NicFacts[]> {
+  const { run, report } = sources;
+  const nics: NicFacts[] = [];
+  for (const pf of physicalFunctions.filter(isNetwork)) {
+    const netdev = ownNetdevOf(pf);
+    if (netdev === null) continue;
+    const why =
+      run === null
+        ? "no program can be asked about a captured tree"
+        : pf.isChanging
+          ? "somebody is changing the PF"
+          : netdev.startsWith("-")
+            ? "its name looks like an option"
+            : null;
+    if (why !== null) report(`driver of ${netdev}`, why);
+    // One after another: five programs at a time are enough for a busy host.
+    else nics.push(await readNic(sources, pf, netdev));
+  }
+  return nics;
+}

@@ -1,0 +1,60 @@
+// Puts the facts together, each from its own file. Nothing here changes the host or waits for
+// longer than a deadline; what could not be read is null and has a gap.
+
+import type { FactGap, HostFacts } from "../../../model/host-facts.ts";
+import type { Inventory } from "../../../model/inventory.ts";
+import type { FactSources } from "./fact-reader.ts";
+import { gapsOf } from "./fact-reader.ts";
+import { readFunctions, readGroups } from "./functions.ts";
+import {
+  readDistribution,
+  readIommuFacts,
+  readKernelFacts,
+  readMemory,
+  readModuleParameters,
+} from "./kernel.ts";
+import { readKernelLog } from "./kernel-log.ts";
+import { readNics } from "./nics.ts";
+import { readSoftware } from "./software.ts";
+
+function driversIn({ physicalFunctions }: Inventory): string[] {
+  const drivers = physicalFunctions.flatMap((pf) => [
+    pf.driver,
+    ...pf.virtualFunctions.map(({ driver }) => driver),
+  ]);
+  return [...new Set(drivers.filter((driver) => driver !== null))];
+}
+
+export async function readFacts(
+  given: Omit<FactSources, "report">,
+  inventory: Inventory,
+): Promise<HostFacts> {
+  const gaps = new Map<string, FactGap>();
+  const report = (source: string, why: string): void => {
+    if (!gaps.has(source)) gaps.set(source, { source, why });
+  };
+  const sources: FactSources = { ...given, report };
+  const moduleParameters = readModuleParameters(sources, driversIn(inventory));
+  const iommuGroups = readGroups(sources);
+  const [kernel, functions, nics, kernelLog, software] = await Promise.all([
+    readKernelFacts(sources),
+    readFunctions(sources, inventory, iommuGroups ?? []),
+    readNics(sources, inventory),
+    readKernelLog(sources),
+    readSoftware(sources),
+  ]);
+  const facts = {
+    distribution: readDistribution(sources),
+    kernel,
+    iommu: readIommuFacts(sources, moduleParameters),
+    iommuGroups,
+    functions,
+    nics,
+    kernelLog,
+    moduleParameters,
+    software,
+    memory: readMemory(sources),
+  };
+  for (const { source, why } of gapsOf(sources.reader)) report(source, why);
+  return { ...facts, gaps: [...gaps.values()] };
+}
