@@ -138,13 +138,8 @@ static void record_vf(const char *parent, const char *address, const table *driv
     snprintf(path, sizeof path, "%s/%s/iommu_group", parent, address);
     read_link(path, group, sizeof group);
     const char *netdev = find(netdevs, address);
-    long ifindex = -1;
-    if (with_netdevs && *netdev) {
-        snprintf(path, sizeof path, "%s/sys/class/net/%s", root, netdev);
-        ifindex = number(path, "ifindex", 10);
-    }
-    snprintf(line, sizeof line, "%s %s %s %s %ld\n", address, find(drivers, address),
-             last_part(group), netdev, ifindex);
+    snprintf(line, sizeof line, "%s %s %s %s\n", address, find(drivers, address),
+             last_part(group), netdev);
     mix(line);
 }
 

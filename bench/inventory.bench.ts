@@ -35,7 +35,7 @@ function hashOf({ physicalFunctions }: Inventory): string {
   for (const { virtualFunctions } of physicalFunctions) {
     for (const { address, driver, iommuGroup, netdevs } of virtualFunctions) {
       const [netdev] = netdevs;
-      const fields = [address, driver, iommuGroup, netdev?.name, netdev?.ifindex ?? -1];
+      const fields = [address, driver, iommuGroup, netdev?.name];
       for (const byte of Buffer.from(`${fields.join(" ")}\n`)) {
         hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 1099511628211n);
       }

@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hosts } from "../src/bin/hosts.ts";
-import type { Io, Sink } from "../src/cli/io.ts";
+import type { Io } from "../src/cli/io.ts";
+import type { Sink } from "../src/cli/sink.ts";
 import { main } from "../src/cli/main.ts";
 
 const root = join(import.meta.dirname, "..");

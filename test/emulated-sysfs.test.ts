@@ -40,28 +40,28 @@ const pfNetdev = ({ name, mac, mtu, isUp, ifindex }: Netdev) => ({
   ifindex,
 });
 
-/** Of a VF's netdev no more than its name and index is read from sysfs. */
-const vfFacts = (vf: Vf) => ({
+/** Of a VF's netdev no more than its name is read from sysfs, and its index where it is asked for. */
+const vfFacts = (vf: Vf, isDetailed: boolean) => ({
   ...vf,
-  netdevs: vf.netdevs.map(({ name, ifindex }) => ({ name, ifindex })),
+  netdevs: vf.netdevs.map(({ name, ifindex }) => ({ name, ifindex: isDetailed ? ifindex : null })),
   policy: null,
   owners: [],
 });
 
-const pfFacts = (pf: Pf) => ({
+const pfFacts = (pf: Pf, isDetailed: boolean) => ({
   ...pf,
   netdevs: pf.netdevs.map(pfNetdev),
   permanentMac: null,
   eswitchMode: null,
   owners: [],
-  virtualFunctions: pf.virtualFunctions.map(vfFacts),
+  virtualFunctions: pf.virtualFunctions.map((vf) => vfFacts(vf, isDetailed)),
 });
 
 async function factsOf(host: Host, detailOf: readonly string[]) {
   const options = { census: false, netdevAttributes: true, detailOf, only: null };
   const { physicalFunctions, bridges, loadedDrivers } = await host.inventory(options);
   return {
-    physicalFunctions: physicalFunctions.map(pfFacts),
+    physicalFunctions: physicalFunctions.map((pf) => pfFacts(pf, detailOf.includes(pf.address))),
     bridges: bridges.toSorted((left, right) => (left.address < right.address ? -1 : 1)),
     loadedDrivers,
   };

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { hosts } from "../src/bin/hosts.ts";
 import type { Wiring } from "../src/cli/context.ts";
-import type { Io, Sink } from "../src/cli/io.ts";
+import type { Io } from "../src/cli/io.ts";
+import type { Sink } from "../src/cli/sink.ts";
 import { main } from "../src/cli/main.ts";
 
 type ProgramSetting = Partial<Wiring> & {

@@ -2,11 +2,7 @@
 // environment, and a person to ask. `main(argv, io)` therefore runs the same in a test as in a
 // shell. Nothing else in cli/ reads `process`.
 
-export type Sink = {
-  write(text: string): void;
-  readonly isTerminal: boolean;
-  readonly columns: number;
-};
+import { type Sink, sinkOf } from "./sink.ts";
 
 type AskWithin = (
   question: (leftMs: number) => string,
@@ -37,23 +33,6 @@ function noteLostOutput({ message }: Error): void {
   process.once("exit", (code) => {
     if (code === 0) process.exitCode = 1;
   });
-}
-
-/** A stream that goes on silently once its reader left: an apply must not die of `| head`. */
-function sinkOf(stream: NodeJS.WriteStream, onLoss: (error: Error) => void): Sink {
-  let isOpen = true;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    const isReaderGone = error.code === "EPIPE" || error.code === "EIO";
-    if (isOpen && !isReaderGone) onLoss(error);
-    isOpen = false;
-  });
-  return {
-    write(text) {
-      if (isOpen) stream.write(text);
-    },
-    isTerminal: stream.isTTY === true,
-    columns: stream.columns ?? 100,
-  };
 }
 
 async function askOnTerminal(question: string): Promise<string> {
@@ -120,15 +99,28 @@ function onInterrupt(callback: () => void): () => void {
   return stop;
 }
 
-const hasPerson = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+const processStdout = (): Sink =>
+  sinkOf({ fd: 1, openStream: () => process.stdout, onLoss: noteLostOutput });
 
-export const processIo = (): Io => ({
-  stdout: sinkOf(process.stdout, noteLostOutput),
+const processStderr = (): Sink =>
   // There is no other place to say it.
-  stderr: sinkOf(process.stderr, () => {}),
-  env: process.env,
-  isRoot: process.geteuid?.() === 0,
-  ask: hasPerson() ? askOnTerminal : null,
-  askWithin: hasPerson() ? askWithinOnTerminal : null,
-  onInterrupt,
-});
+  sinkOf({ fd: 2, openStream: () => process.stderr, onLoss: () => {} });
+
+export function processIo(): Io {
+  const stderr = processStderr();
+  const hasPerson = (): boolean => stderr.isTerminal && process.stdin.isTTY === true;
+  return {
+    stdout: processStdout(),
+    stderr,
+    env: process.env,
+    isRoot: process.geteuid?.() === 0,
+    // Asked for when they are needed: standard input is a stream, and costs as much.
+    get ask() {
+      return hasPerson() ? askOnTerminal : null;
+    },
+    get askWithin() {
+      return hasPerson() ? askWithinOnTerminal : null;
+    },
+    onInterrupt,
+  };
+}

@@ -1,7 +1,7 @@
 // The one logger: sentences for people on standard error, so that standard output stays what was
 // asked for. -v adds how things were done, --debug adds what a developer wants.
 
-import type { Sink } from "./io.ts";
+import type { Sink } from "./sink.ts";
 import type { Problem } from "../model/problem.ts";
 import { clean, type Style } from "./style.ts";
 

@@ -52,7 +52,8 @@ export type InventoryOptions = {
   /** Netdevs, VF attributes and permanent MACs. Without it and without a census, which needs their
    * names, `netdevs` may be left empty: nobody asked. */
   readonly netdevAttributes: boolean;
-  /** Functions whose driver_override and VF MSI-X counts are wanted too: PFs of the spec. */
+  /** PFs whose driver_override, VF MSI-X counts and, where a file each has it, VF ifindexes are
+   * wanted too: those of the spec. */
   readonly detailOf: readonly Address[];
   /** Limits the inventory to these PFs; null is all. */
   readonly only: readonly Address[] | null;

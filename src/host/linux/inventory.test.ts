@@ -262,5 +262,16 @@ test("8 PFs of 16 VFs come with their netdevs", async () => {
   const vfs = physicalFunctions.flatMap(({ virtualFunctions }) => virtualFunctions);
   assert.equal(vfs.length, 128);
   assert.ok(vfs.every(({ netdevs, driver }) => netdevs.length === 1 && driver === "iavf"));
-  assert.equal(new Set(vfs.map(({ netdevs }) => netdevs[0]?.ifindex)).size, 128);
+});
+
+test("a VF's ifindex is read where it is asked for", async () => {
+  const { physicalFunctions } = await inventoryOfTree(treeOf(nicHost(2, 16)), ["0000:10:00.0"]);
+  const known = physicalFunctions.map(({ address, virtualFunctions }) => {
+    const indexes = virtualFunctions.map(({ netdevs }) => netdevs[0]?.ifindex ?? null);
+    return [address, new Set(indexes.filter((index) => index !== null)).size];
+  });
+  assert.deepEqual(known, [
+    ["0000:10:00.0", 16],
+    ["0000:12:00.0", 0],
+  ]);
 });

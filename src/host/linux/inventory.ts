@@ -55,20 +55,25 @@ type Facts = {
   readonly netdevNames: ReadonlyMap<Address, readonly string[]>;
   readonly links: LinkFacts | null;
   readonly withAttributes: boolean;
+  /** PFs that the asker wants to see more of. */
+  readonly detailed: ReadonlySet<Address>;
   readonly detail: PfDetail;
   readonly reader: TreeReader;
 };
 
 const none: readonly never[] = [];
 
-function vfNetdevs(address: Address, facts: Facts): readonly Netdev[] {
+/** Without netlink a VF's ifindex is a file of its own, read only where somebody shows it. */
+function vfNetdevs(address: Address, isDetailed: boolean, facts: Facts): readonly Netdev[] {
   const names = facts.netdevNames.get(address);
   if (names === undefined) return none;
   return names.map((name) => {
     const known = facts.links?.netdevs.get(name);
     if (known !== undefined) return known;
     const { paths, reader } = facts;
-    return facts.withAttributes ? indexedNetdev(paths, name, reader) : bareNetdev(name);
+    return isDetailed && facts.withAttributes
+      ? indexedNetdev(paths, name, reader)
+      : bareNetdev(name);
   });
 }
 
@@ -89,6 +94,7 @@ function policiesOf(pf: Address, { netdevNames, links }: Facts): VfPolicies | un
 
 function readVfs({ fn, seats }: ScannedPf, facts: Facts): Vf[] {
   const { drivers, detail, reader } = facts;
+  const isDetailed = facts.detailed.has(fn.address);
   // VFs are siblings of their PF, on other buses too: a virtual bus has no folder of its own.
   const parent = fn.folder.slice(0, fn.folder.lastIndexOf("/"));
   const isGrouped = fn.files.has("iommu_group");
@@ -98,7 +104,7 @@ function readVfs({ fn, seats }: ScannedPf, facts: Facts): Vf[] {
     address,
     driver: driverOf(drivers, address, `${parent}/${address}`, reader),
     driverOverride: detail.driverOverrides.get(address) ?? null,
-    netdevs: vfNetdevs(address, facts),
+    netdevs: vfNetdevs(address, isDetailed, facts),
     iommuGroup: isGrouped ? iommuGroupOf(`${parent}/${address}`, reader) : null,
     policy: policies?.get(vfIndex) ?? null,
     msixCount: detail.msixCounts.get(address) ?? null,
@@ -250,6 +256,7 @@ export async function readInventory(
       ? ((await sources.readLinks?.(reader, steadyPfs)) ?? null)
       : null,
     withAttributes: options.netdevAttributes,
+    detailed: new Set(options.detailOf),
     detail,
     reader,
   };

@@ -24,7 +24,6 @@ import { driverByLink } from "./drivers.ts";
 import { type CensusFunction, type OwnersByAddress, readInventory } from "./inventory.ts";
 import { wordsOf } from "./kernel-refusal.ts";
 import type { LinkName, Links } from "./links.ts";
-import { loadModule } from "./load-module.ts";
 import { readNetdevNames } from "./netdevs.ts";
 import { ownCommand } from "./own-command.ts";
 import { functionFile, type LinuxPaths, linuxPaths } from "./paths.ts";
@@ -32,7 +31,7 @@ import { iommuGroupOf, readFunction } from "./pci-function.ts";
 import { readGuardedConfigs } from "./pf-config.ts";
 import { TreeReader } from "./tree-reader.ts";
 import { isSysfsRequest, writerArgument } from "./writer-child.ts";
-import { type WriterCommand, Writers } from "./writers.ts";
+import type { WriterCommand, Writers } from "./writers.ts";
 
 type LinuxHostOptions = {
   /** `/` for the running machine; any other folder is a captured tree and read-only. */
@@ -75,7 +74,8 @@ const eventIntervalMs = 250;
 export class LinuxHost implements Host {
   readonly identity: HostIdentity;
   readonly #paths: LinuxPaths;
-  readonly #writers: Writers;
+  readonly #writerCommand: WriterCommand;
+  #writers: Promise<Writers> | null = null;
   readonly #writeDeadlineMs: number;
   #links: Promise<Links> | null = null;
 
@@ -83,7 +83,7 @@ export class LinuxHost implements Host {
     this.#writeDeadlineMs = writeDeadlineMs ?? Number.POSITIVE_INFINITY;
     this.#paths = linuxPaths(root, runDirectory);
     this.identity = readIdentity(this.#paths, root);
-    this.#writers = new Writers(writerCommand(root, runDirectory));
+    this.#writerCommand = writerCommand(root, runDirectory);
   }
 
   /** Netlink is opened at its first use: many commands never need it. */
@@ -126,6 +126,14 @@ export class LinuxHost implements Host {
       },
       inventory,
     );
+  }
+
+  /** What starts children is loaded at the first write: reading needs none. */
+  #openWriters(): Promise<Writers> {
+    this.#writers ??= import("./writers.ts").then(
+      ({ Writers }) => new Writers(this.#writerCommand),
+    );
+    return this.#writers;
   }
 
   async #census(functions: readonly CensusFunction[]): Promise<OwnersByAddress> {
@@ -172,10 +180,14 @@ export class LinuxHost implements Host {
       const message = `${action}: ${this.identity.name} is a captured tree, wanted a live host`;
       throw new SriovError("host-read-only", message, { operation, target });
     }
-    if (isSysfsRequest(request)) return this.#writers.perform(request, options);
+    if (isSysfsRequest(request)) {
+      return await (await this.#openWriters()).perform(request, options);
+    }
     switch (request.verb) {
-      case "loadModule":
-        return loadModule(request.module, options.deadlineMs);
+      case "loadModule": {
+        const { loadModule } = await import("./load-module.ts");
+        return await loadModule(request.module, options.deadlineMs);
+      }
       case "setVf": {
         const { pf, vfIndex, attribute } = request;
         (await this.#openLinks()).setVf(this.#netdevOf(request, pf), vfIndex, attribute);
@@ -240,7 +252,7 @@ export class LinuxHost implements Host {
   }
 
   async close(): Promise<void> {
-    await this.#writers.close();
+    if (this.#writers !== null) await (await this.#writers).close();
     const links = this.#links;
     this.#links = null;
     if (links !== null) (await links).close();
