@@ -9,12 +9,13 @@ import type { Host } from "../host/host.ts";
 import { fullInventory } from "../host/host.ts";
 import { SriovError } from "../model/errors.ts";
 import { vfAt, type Inventory, type Vf } from "../model/inventory.ts";
-import { vfTarget } from "../model/bdf.ts";
+import { vfTarget, type Address } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
 import type { PolicySpec, Spec } from "../model/spec.ts";
+import { plan } from "../plan/plan.ts";
 import { changeWords } from "../plan/plan-text.ts";
 import { matchPfs, type MatchedPf } from "../plan/match.ts";
-import { narrowSpec, type VfsByLabel } from "../plan/narrow.ts";
+import { narrowSpec, withoutDrivers, type VfsByLabel } from "../plan/narrow.ts";
 import type { GuestDevice } from "../coexist/domain-xml.ts";
 import { withSession } from "./changing.ts";
 import type { Context } from "./context.ts";
@@ -27,7 +28,8 @@ export type Guest = {
   readonly devices: readonly GuestDevice[];
 };
 
-export type Moment = "start" | "stop";
+/** `given`: the guest is starting, and its hypervisor has chosen and bound its VFs. */
+export type Moment = "start" | "given" | "stop";
 
 export type HookResult = {
   /** `BDF/vfN` of the guest's VFs that a spec is about. */
@@ -115,8 +117,8 @@ function policyOf({ pools, virtualFunctions, assign }: Spec, { label, vf }: Gues
   return claim?.policy ?? {};
 }
 
-/** libvirt sets MAC and VLAN of an `<interface type='hostdev'>` itself, after this hook; without a
- * `<vlan>` it takes the VLAN away (src/hypervisor/domain_driver.c, src/util/virnetdev.c). */
+/** libvirt sets MAC and VLAN of an `<interface type='hostdev'>` itself, between `start` and `given`.
+ * Without a `<vlan>` it takes the VLAN away (src/hypervisor/virhostdev.c), and `given` sets it. */
 function overruledBy(spec: Spec, guestVf: GuestVf, now: Vf): Problem[] {
   const { device, label } = guestVf;
   if (device === null || device.mac === null) return [];
@@ -131,9 +133,8 @@ function overruledBy(spec: Spec, guestVf: GuestVf, now: Vf): Problem[] {
   }
   const vlan = now.policy?.vlan?.id ?? null;
   const isVlanSaid = policy.vlan !== undefined && policy.vlan !== "default";
-  if (isVlanSaid && vlan !== null && vlan !== (device.vlanId ?? 0)) {
-    const theirs = device.vlanId === null ? "no VLAN" : `VLAN ${device.vlanId}`;
-    const message = `${target} is to have VLAN ${vlan}: the domain's XML sets ${theirs}`;
+  if (isVlanSaid && vlan !== null && device.vlanId !== null && vlan !== device.vlanId) {
+    const message = `${target} is to have VLAN ${vlan}: the domain's XML sets VLAN ${device.vlanId}`;
     found.push(refusal("guest-overrules-vlan", now.address, message));
   }
   return found;
@@ -141,30 +142,34 @@ function overruledBy(spec: Spec, guestVf: GuestVf, now: Vf): Problem[] {
 
 const lockWaitMs = 3000;
 
-/** An apply that is cut short takes back what it did; the script's own limit comes later. */
-const budgetMs = 7000;
-
+/** When the hook's script finds it too long and says SIGTERM, it takes back what it did. */
 async function converge(
   context: Context,
   host: Host,
   narrowed: Spec,
 ): Promise<Report | readonly Problem[]> {
-  const { plan } = await planOn(host, narrowed, []);
-  if (plan.problems.length > 0) return plan.problems;
+  const planned = (await planOn(host, narrowed, [])).plan;
+  if (planned.problems.length > 0) return planned.problems;
   const { commandLine: command } = context;
-  return await withSession(context, host, lockWaitMs, (session) =>
-    apply(session, {
-      spec: narrowed,
-      plan,
-      consent: [],
-      command,
-      onProblem: "stop",
-      keepGoing: false,
-      onInterrupt: "undo",
-      signal: AbortSignal.timeout(budgetMs),
-      onProgress: () => {},
-    }),
-  );
+  const abort = new AbortController();
+  const stopListening = context.io.onInterrupt(() => abort.abort());
+  try {
+    return await withSession(context, host, lockWaitMs, (session) =>
+      apply(session, {
+        spec: narrowed,
+        plan: planned,
+        consent: [],
+        command,
+        onProblem: "stop",
+        keepGoing: false,
+        onInterrupt: "undo",
+        signal: abort.signal,
+        onProgress: () => {},
+      }),
+    );
+  } finally {
+    stopListening();
+  }
 }
 
 const isAsSpecified = ({ outcome }: Report): boolean =>
@@ -206,30 +211,47 @@ function freshVf(inventory: Inventory, { pf, vf }: GuestVf): Vf {
   return (now === undefined ? null : vfAt(now, vf.vfIndex)) ?? vf;
 }
 
+/** What is to be done for the VFs, if anything: without a census, as nobody is hit by nothing. */
+async function isAsSpecifiedNow(host: Host, narrowed: Spec, pfs: readonly Address[]) {
+  const wish = { ...fullInventory, census: false, detailOf: pfs, only: pfs };
+  const inventory = await host.inventory(wish);
+  const { actions, problems } = plan({ spec: narrowed, inventory, consent: [] });
+  return actions.length + problems.length === 0;
+}
+
+export type HookCall = {
+  readonly guest: Guest;
+  readonly moment: Moment;
+  readonly spec: Spec;
+  /** Of all PFs; nobody's use of them. */
+  readonly inventory: Inventory;
+};
+
 export async function runGuestHook(
   context: Context,
   host: Host,
-  { guest, moment, spec }: { readonly guest: Guest; readonly moment: Moment; readonly spec: Spec },
+  { guest, moment, spec, inventory }: HookCall,
 ): Promise<HookResult> {
-  const inventory = await host.inventory({ ...fullInventory, census: false });
   const { matched } = matchPfs(spec, inventory);
   const assigned = assignedVfs(spec, matched, guest);
   const named = vfsOfDevices(matched, guest.devices);
   const vfs = [...assigned.vfs, ...named];
-  const isStart = moment === "start";
+  const isStart = moment !== "stop";
   const targets = [...new Set(vfs.map(({ pf, vf }) => vfTarget(pf.address, vf.vfIndex)))];
   if (isStart && assigned.refusals.length > 0) {
     return { targets, changes: [], refusals: assigned.refusals };
   }
   if (vfs.length === 0) return { targets, changes: [], refusals: [] };
-  const narrowed = narrowSpec(spec, byLabel(vfs));
-  const { plan } = await planOn(host, narrowed, []);
-  const isSet = plan.actions.length + plan.problems.length === 0;
-  const { changes, refusals } = isSet
+  const narrow = moment === "given" ? withoutDrivers : (whole: Spec): Spec => whole;
+  const narrowed = narrow(narrowSpec(spec, byLabel(vfs)));
+  const pfs = [...new Set(vfs.map(({ pf }) => pf.address))];
+  const { changes, refusals } = (await isAsSpecifiedNow(host, narrowed, pfs))
     ? { changes: [], refusals: [] }
     : await convergeOrRefuse(context, host, narrowed);
   if (!isStart || refusals.length > 0) return { targets, changes, refusals };
-  const now = isSet ? inventory : await host.inventory({ ...fullInventory, census: false });
-  const overruled = named.flatMap((one) => overruledBy(narrowed, one, freshVf(now, one)));
+  const setByOthers = named.filter(({ device }) => device !== null && device.mac !== null);
+  if (setByOthers.length === 0) return { targets, changes, refusals };
+  const now = await host.inventory({ ...fullInventory, census: false, only: pfs });
+  const overruled = setByOthers.flatMap((one) => overruledBy(narrowed, one, freshVf(now, one)));
   return { targets, changes, refusals: overruled };
 }

@@ -58,6 +58,32 @@ test("a VF is set before its guest starts, and what others did to it is set righ
   assert.match((await run("history")).stdout, / done +sriovctl .*hook libvirt web1 release/);
 });
 
+/** As libvirt tells of an interface that has its VF from a pool, but for while it has it. */
+const fromPool = xml
+  .replace("<interface type='hostdev' managed='yes'>", "<interface type='network'>")
+  .replace(/<source>\s*<address type='pci'.*?<\/source>/s, "<source network='tenants'/>");
+
+test("a VF from a pool is set when libvirt has chosen it, and after the guest had it", async (context) => {
+  const { hook, want, run, spec } = await machine(context, specText(7));
+  want(specText(120));
+  assert.equal(hook("prepare", fromPool).stdout, "");
+  assert.equal(hook("start").stdout, "0000:3b:00.0/vf0: set vlan 120\n");
+  want(specText(130));
+  const after = hook("release", fromPool);
+  assert.equal(after.stdout, "0000:3b:00.0/vf0: set vlan 130\n", after.stderr);
+  assert.equal((await run("drift", "-f", spec)).exitCode, 0);
+  want(specText(140));
+  assert.equal(hook("release", fromPool).stdout, "", "it is remembered for one guest's life");
+});
+
+test("a guest that starts keeps the driver that libvirt has bound its VF to", async (context) => {
+  const { hook, want } = await machine(context, specText(120));
+  want(specText(130).replaceAll("vfio-pci", "kernel"));
+  const withoutVlan = xml.replace(/<vlan>.*?<\/vlan>/s, "");
+  const { status, stdout, stderr } = hook("start", withoutVlan);
+  assert.deepEqual([status, stdout, stderr], [0, "0000:3b:00.0/vf0: set vlan 130\n", ""]);
+});
+
 test("a start is refused where libvirt would set something else than the spec says", async (context) => {
   const { hook, want } = await machine(context, specText(120));
   want(specText(121));

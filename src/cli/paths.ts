@@ -74,6 +74,8 @@ export type HostPaths = {
   readonly watchdogFile: string;
   /** Its words, where systemd does not keep them. */
   readonly watchdogLog: string;
+  /** Which VFs guests that run were given, for the hook after their end. */
+  readonly guestsDir: string;
 };
 
 /** `linux` -> `linux/`; `emulated:demo` -> `emulated/demo/`; names cannot leave the folder. */
@@ -87,6 +89,7 @@ export function hostPaths(paths: Paths, hostName: string): HostPaths {
     unattendedFile: join(paths.stateDir, inside, "unattended.json"),
     watchdogFile: join(paths.runDir, inside, "watchdog.json"),
     watchdogLog: join(paths.stateDir, inside, "watchdog.log"),
+    guestsDir: join(paths.runDir, inside, "guests"),
   };
 }
 

@@ -23,7 +23,8 @@ const paths: Readonly<Record<HookKind, string>> = {
 
 const managers: Readonly<Record<HookKind, string>> = { libvirt: "libvirt", pve: "Proxmox VE" };
 
-/** How long a guest's start may be held up; what still runs then is killed after the second. */
+/** How long a guest's start may be held up: then the program takes back what it did and says so,
+ * and is killed after the second. */
 const limitSeconds = 10;
 const killSeconds = 5;
 
@@ -47,7 +48,8 @@ function script({ command, isStrict }: GuestHook, kind: HookKind, phases: string
     "}",
     `[ -x ${quoted(program)} ] || broken "$1" "$2" "there is no program"`,
     'command -v timeout >/dev/null || broken "$1" "$2" "there is no timeout(1)"',
-    `timeout -k ${killSeconds} ${limitSeconds} ${command.map(quoted).join(" ")} hook ${kind} "$@"`,
+    `limit="--preserve-status -k ${killSeconds} ${limitSeconds}"`,
+    `timeout $limit ${command.map(quoted).join(" ")} hook ${kind} "$@"`,
     "status=$?",
     '[ "$status" -eq 0 ] && exit 0',
     '[ "$status" -eq 3 ] && exit 1',
@@ -57,7 +59,7 @@ function script({ command, isStrict }: GuestHook, kind: HookKind, phases: string
 }
 
 export const libvirtHook = (hook: GuestHook): string =>
-  script(hook, "libvirt", "prepare | release");
+  script(hook, "libvirt", "prepare | start | release");
 
 export const pveHook = (hook: GuestHook): string => script(hook, "pve", "pre-start | post-stop");
 

@@ -1,7 +1,7 @@
 // The part of a spec that is about certain VFs: their drivers and policies, and nothing of their PFs
 // or of other VFs. A guest's start is no moment to change how many VFs there are.
 
-import type { AdapterSpec, PfSpec, Spec, VfSet } from "../model/spec.ts";
+import type { AdapterSpec, DriverChoice, PfSpec, Spec, VfSet } from "../model/spec.ts";
 
 /** VFs by the label of their PF. */
 export type VfsByLabel = ReadonlyMap<string, ReadonlySet<number>>;
@@ -44,3 +44,16 @@ export function narrowSpec({ source, ...spec }: Spec, vfs: VfsByLabel): Spec {
     ),
   };
 }
+
+const withoutDriver = <Entry extends { readonly driver?: DriverChoice }>({
+  driver: _driver,
+  ...entry
+}: Entry): Omit<Entry, "driver"> => entry;
+
+/** The policies alone: whoever has bound the VFs for a guest keeps their drivers as they are. */
+export const withoutDrivers = (spec: Spec): Spec => ({
+  ...spec,
+  pools: spec.pools.map(withoutDriver),
+  virtualFunctions: spec.virtualFunctions.map(withoutDriver),
+  assign: spec.assign.map(withoutDriver),
+});
