@@ -52,6 +52,15 @@ test("pathsFor() takes its own variables from where we stand, and ignores relati
   });
 });
 
+test("pathsFor() refuses folders that nobody can make", () => {
+  for (const path of ["/proc/x", "/sys", "/tmp/../proc/1/x"]) {
+    assert.throws(
+      () => pathsFor({ SRIOVCTL_STATE_DIR: path }, true),
+      /Cannot use SRIOVCTL_STATE_DIR/,
+    );
+  }
+});
+
 const paths = pathsFor({ SRIOVCTL_RUN_DIR: "/r", SRIOVCTL_STATE_DIR: "/s" }, true);
 const rows: readonly (readonly [hostName: string, lockFile: string])[] = [
   ["linux", "/r/linux/apply.lock"],

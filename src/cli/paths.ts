@@ -4,6 +4,7 @@
 // with the real one.
 
 import { isAbsolute, join, resolve } from "node:path";
+import { SriovError } from "../model/errors.ts";
 
 export type Paths = {
   /** Locks; empty after a boot. */
@@ -20,11 +21,17 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** An empty variable counts as unset, as in the XDG Base Directory Specification. */
 const variable = (env: Environment, name: string): string | null => env[name] || null;
 
-/** A folder by its whole path: the watchdog does not start where we stand. */
-const folder = (env: Environment, name: string): string | null => {
+/** A folder by its whole path: the watchdog does not start where we stand. Throws SriovError
+ * `usage` for one that nobody can make: Node's recursive mkdir() never returns from it. */
+function folder(env: Environment, name: string): string | null {
   const path = variable(env, name);
-  return path === null ? null : resolve(path);
-};
+  if (path === null) return null;
+  const whole = resolve(path);
+  const [, top = ""] = whole.split("/");
+  if (top !== "proc" && top !== "sys") return whole;
+  const message = `Cannot use ${name}=${path}: the kernel makes what is in /${top}, wanted a folder of a disk or of /run`;
+  throw new SriovError("usage", message, { operation: "find folders", target: whole });
+}
 
 /** The XDG specification has relative paths ignored. */
 function xdgFolder(env: Environment, name: string): string | null {

@@ -25,6 +25,12 @@ type QemuWish = {
   readonly disk: string | null;
 };
 
+function iommuArguments({ iommu }: LabTopology): string[] {
+  if (iommu === "none") return [];
+  const remapping = iommu === "no-remapping" ? "off" : "on";
+  return ["-device", `intel-iommu,intremap=${remapping},caching-mode=on`];
+}
+
 export function qemuArguments({ directory, topology, vmlinux, disk }: QemuWish): string[] {
   const share = (id: string, path: string, options: string): string[] => [
     "-fsdev",
@@ -36,8 +42,9 @@ export function qemuArguments({ directory, topology, vmlinux, disk }: QemuWish):
     ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ["-machine", "q35,kernel-irqchip=off", "-accel", "tcg,thread=multi,tb-size=512"],
     ["-cpu", "max", "-smp", String(topology.processors), "-m", topology.memory],
-    ["-kernel", vmlinux, "-initrd", `${directory}/initramfs`, "-append", kernelArguments],
-    ["-device", "intel-iommu,intremap=on,caching-mode=on"],
+    ["-kernel", vmlinux, "-initrd", `${directory}/initramfs`, "-append"],
+    [[kernelArguments, topology.kernelArguments ?? ""].join(" ").trim()],
+    iommuArguments(topology),
     ["-serial", `file:${directory}/console.log`],
     ["-qmp", `unix:${directory}/qmp.sock,server=on,wait=off`],
     ["-device", "virtio-serial-pci", "-chardev", `pipe,id=agent,path=${directory}/agent`],

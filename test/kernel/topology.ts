@@ -5,7 +5,13 @@ type LabFunction =
   /** Intel 82576, the one NIC with SR-IOV that QEMU emulates: 7 VFs under Linux. */
   | { readonly kind: "igb"; readonly mac: string; readonly ports?: 1 | 2 }
   /** An NVMe controller with one 64 MiB namespace. */
-  | { readonly kind: "nvme"; readonly serial: string; readonly maxVfs: number };
+  | {
+      readonly kind: "nvme";
+      readonly serial: string;
+      readonly maxVfs: number;
+      /** MSI-X vectors that each VF has room for: above 256 its BAR takes 32 KiB, not 16. */
+      readonly maxVectorsOfVf?: number;
+    };
 
 type LabSlot =
   /** A root port; `acs: false` hides its ACS capability. `holds: null` is free for hot-plug. */
@@ -22,6 +28,10 @@ type LabSlot =
 
 export type LabTopology = {
   readonly memory: string;
+  /** `no-remapping`: without interrupt remapping; absent: everything. */
+  readonly iommu?: "no-remapping" | "none";
+  /** More words of the kernel's command line. */
+  readonly kernelArguments?: string;
   readonly processors: number;
   readonly slots: readonly LabSlot[];
 };
@@ -113,11 +123,13 @@ class Arguments {
   }
 
   #placeNvme(device: LabFunction & { kind: "nvme" }, bus: string, address: string): void {
-    const { serial, maxVfs } = device;
+    const { serial, maxVfs, maxVectorsOfVf = 0 } = device;
     // QEMU hw/nvme/ctrl.c nvme_check_params(): two queues and one vector a VF, and the PF's own.
+    const vectors = Math.max(maxVfs, maxVectorsOfVf);
     const limits =
-      `sriov_max_vfs=${maxVfs},sriov_vq_flexible=${2 * maxVfs},sriov_vi_flexible=${maxVfs},` +
-      `max_ioqpairs=${2 * maxVfs + 2},msix_qsize=${maxVfs + 1}`;
+      `sriov_max_vfs=${maxVfs},sriov_vq_flexible=${2 * maxVfs},sriov_vi_flexible=${vectors},` +
+      `max_ioqpairs=${2 * maxVfs + 2},msix_qsize=${vectors + 1},` +
+      `sriov_max_vi_per_vf=${maxVectorsOfVf}`;
     const file = `${this.#runDirectory}/${serial}.img`;
     this.list.push("-drive", `if=none,id=${serial}-disk,file=${file},format=raw,cache=unsafe`);
     this.device(`nvme-subsys,id=${serial}-subsystem`);
