@@ -42,7 +42,10 @@ export type HostRequest =
       readonly isPresent: boolean;
     }
   /** `sriov_vf_msix_count` of a VF without a driver; 0 is the driver's default. */
-  | { readonly verb: "setMsixCount"; readonly address: Address; readonly msixCount: number };
+  | { readonly verb: "setMsixCount"; readonly address: Address; readonly msixCount: number }
+  /** Write `reset`: whoever uses the function loses its state. Can block for ever while a driver is
+   * bound (igbvf with its netdev down). */
+  | { readonly verb: "reset"; readonly address: Address };
 
 export type HostVerb = HostRequest["verb"];
 

@@ -88,6 +88,8 @@ export const msix = (address: Address, msixCount: number): HostRequest => ({
   msixCount,
 });
 
+export const reset = (address: Address): HostRequest => ({ verb: "reset", address });
+
 export const inventoryOf = (host: Host, pf: Address): Promise<Inventory> =>
   host.inventory({ ...fullInventory, census: false, detailOf: [pf] });
 

@@ -14,6 +14,7 @@ import {
   loadModule,
   adminState,
   msix,
+  reset,
   pfOf,
   vfOf,
   makeBareVfs,
@@ -110,6 +111,20 @@ export const bindingCases: Readonly<Record<string, Case>> = {
       [msix(igb, 2), "ENOENT"],
       [numVfs(igb, 0), "done"],
     ]);
+  },
+
+  "a reset leaves a VF what its PF's driver knows of it": async ({ host, igb }) => {
+    const [address = ""] = await makeBareVfs(host, igb, 1);
+    const vlan = { id: 120, qos: 3, protocol: "802.1q" } as const;
+    const attribute = { name: "vlan", vlan } as const;
+    await expectAnswers(host, [
+      [{ verb: "setVf", pf: igb, vfIndex: 0, attribute }, "done"],
+      [reset(address), "done"],
+      [reset(address.replace(/.$/, "7")), "ENOENT"],
+    ]);
+    const vf = await vfOf(host, igb, 0);
+    assert.partialDeepStrictEqual(vf, { driver: null, policy: { vlan } });
+    await expectDone(host, numVfs(igb, 0));
   },
 
   "a module that does not exist": async ({ host }) => {

@@ -67,6 +67,8 @@ export function describeRequest(request: HostRequest): RequestWords {
       const sentence = `give ${msixCount} MSI-X vectors to VF ${address}`;
       return words("set sriov_vf_msix_count", address, sentence);
     }
+    case "reset":
+      return words("reset", request.address, `reset ${request.address}`);
     default:
       return assertNever(request);
   }

@@ -25,6 +25,7 @@ export const targetsOf = {
   setMtu: "a PF",
   setAdminState: "a PF",
   setMsixCount: "a VF",
+  reset: "a PF or a VF",
   inventory: "nothing",
   vfList: "a PF",
 } as const satisfies Record<FaultMoment, string>;

@@ -46,6 +46,7 @@ const requests: fc.Arbitrary<HostRequest> = fc.oneof(
   }),
   fc.record({ verb: fc.constant("setAdminState" as const), pf, isUp: fc.boolean() }),
   fc.record({ verb: fc.constant("setMsixCount" as const), address: vf, msixCount: fc.nat(8) }),
+  fc.record({ verb: fc.constant("reset" as const), address }),
 );
 
 const guest = fc.constantFrom("web1", "web2");

@@ -67,7 +67,7 @@ const attributeWrites: Readonly<Record<string, AttributeWrite>> = {
     const msixCount = parseKernelNumber(text);
     return msixCount === null ? "EINVAL" : { verb: "setMsixCount", address, msixCount };
   },
-  reset: (_, text) => (parseKernelNumber(text) === 1 ? "ok" : "EINVAL"),
+  reset: (address, text) => (parseKernelNumber(text) === 1 ? { verb: "reset", address } : "EINVAL"),
   reset_method: (_, text) =>
     /^(?:|default|(?:flr|pm|bus)(?: (?:flr|pm|bus))*)\n?$/.test(text) ? "ok" : "EINVAL",
   // Every node but the machine's own would be a firmware bug; none here is online besides 0.

@@ -48,6 +48,8 @@ export function wordsOf(request: HostRequest): Words {
       const action = `Cannot give VF ${address} ${msixCount} MSI-X vectors`;
       return { operation: `set ${file}`, target: address, action, file };
     }
+    case "reset":
+      return resetWords(request.address);
     case "loadModule": {
       const action = `Cannot load module ${request.module}`;
       return { operation: "load module", target: request.module, action, file: null };
@@ -84,6 +86,13 @@ export function wordsOf(request: HostRequest): Words {
   }
 }
 
+const resetWords = (address: string): Words => ({
+  operation: "reset",
+  target: address,
+  action: `Cannot reset ${address}`,
+  file: "reset",
+});
+
 /** What an errno means for a verb, from the kernel's own order of checks. */
 const reasons: { readonly [verb in HostRequest["verb"]]?: Readonly<Record<string, string>> } = {
   setNumVfs: {
@@ -97,6 +106,7 @@ const reasons: { readonly [verb in HostRequest["verb"]]?: Readonly<Record<string
   },
   unbind: { ENODEV: "no driver is bound" },
   probe: { ENODEV: "there is no such function" },
+  reset: { ENOTTY: "no way of resetting it works" },
   setMsixCount: {
     EOPNOTSUPP: "the PF's driver cannot change it",
     EBUSY: "the VF has a driver",

@@ -19,7 +19,8 @@ export type SysfsRequest = Extract<
       | "setDriverOverride"
       | "unbind"
       | "probe"
-      | "setMsixCount";
+      | "setMsixCount"
+      | "reset";
   }
 >;
 
@@ -49,6 +50,8 @@ export function writeOf(paths: LinuxPaths, request: SysfsRequest): SysfsWrite {
         path: file(request.address, "sriov_vf_msix_count"),
         text: String(request.msixCount),
       };
+    case "reset":
+      return { path: file(request.address, "reset"), text: "1" };
   }
 }
 

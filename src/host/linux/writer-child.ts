@@ -25,6 +25,7 @@ const sysfsVerbs: ReadonlySet<HostRequest["verb"]> = new Set([
   "unbind",
   "probe",
   "setMsixCount",
+  "reset",
 ]);
 
 export const isSysfsRequest = (request: HostRequest): request is SysfsRequest =>

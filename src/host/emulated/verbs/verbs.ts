@@ -13,6 +13,7 @@ import {
 } from "./binding.ts";
 import { setAdminState, setEswitchMode, setMtu, setVf } from "./netdev.ts";
 import { setNumVfs } from "./num-vfs.ts";
+import { reset } from "./reset.ts";
 
 type VerbTable = { readonly [Name in HostVerb]: Verb<Extract<HostRequest, { verb: Name }>> };
 
@@ -29,6 +30,7 @@ const table: VerbTable = {
   setAltName,
   setAdminState,
   setMsixCount,
+  reset,
 };
 
 /** The row of a request's own verb, so that the types match whatever it is. */
