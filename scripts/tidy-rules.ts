@@ -6,7 +6,7 @@ export type Finding = { readonly path: string; readonly line: number; readonly m
 
 export type SourceFile = { readonly path: string; readonly text: string };
 
-const pureRooms = new Set(["model", "pci", "netlink", "plan", "install", "coexist"]);
+const pureRooms = new Set(["model", "pci", "netlink", "plan", "install", "coexist", "doctor"]);
 
 /** What each room under src/ may import, besides itself. `host.ts` is host/host.ts alone. */
 const roomImports: Readonly<Record<string, readonly string[]>> = {
@@ -16,6 +16,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   plan: ["model", "pci"],
   install: ["model"],
   coexist: ["model"],
+  doctor: ["model", "pci"],
   host: ["model", "pci", "netlink", "coexist"],
   apply: ["model", "plan", "host.ts"],
   cli: ["*"],

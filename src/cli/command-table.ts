@@ -89,6 +89,34 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/show.ts")).show,
   },
   {
+    name: "doctor",
+    summary: "Say what is in the way of SR-IOV here, how safe it is, and what to do; exit 4",
+    operands: [["[target]", "only this PF, VF or VM: BDF, BDF/vfN, interface, name of a VM"]],
+    options: [
+      {
+        flags: "--severity <level>",
+        summary: "exit 4 from this severity on: error (the default), warning or info",
+        values: ["error", "warning", "info"],
+      },
+      {
+        flags: "--explain <rule>",
+        summary: "everything about one rule, and whether it is found here",
+      },
+      {
+        ...specOption,
+        summary: "the spec with counts and waivers, instead of the configuration folder's",
+      },
+    ],
+    examples: [
+      ["sriovctl doctor", "this machine"],
+      ["sriovctl doctor ens1f0", "one PF and its VFs"],
+      ["sriovctl doctor web1", "what concerns a VM"],
+      ["sriovctl doctor --explain iommu-off", "one rule"],
+      ["sriovctl doctor --severity warning --json", "in a monitor"],
+    ],
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  {
     name: "plan",
     summary: "Show what apply would do, why, and whom it would hit",
     operands: [],

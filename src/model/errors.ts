@@ -43,6 +43,7 @@ const errorTable = {
   "stuck": row(1, "A user still holds a VF; release it and run sriovctl recover"),
   "short-count": row(1, "The driver enabled fewer VFs than asked; see the kernel log"),
   "not-bound": row(1, "The driver did not take the function; see the kernel log"),
+  "findings": row(4, "Each finding says how it is fixed; a point of security can be waived"),
   "drift": row(4, "Run sriovctl apply to bring the host back to the spec"),
 } as const satisfies Record<string, ErrorRow>;
 

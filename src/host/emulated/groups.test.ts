@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fullInventory } from "../host.ts";
 import { openEmulatedHost } from "./emulated-host.ts";
-import { GroupIds, groupToJoin, isIsolated } from "./groups.ts";
+import { isIsolated } from "../../pci/isolation.ts";
+import { GroupIds, groupToJoin } from "./groups.ts";
 import type { GroupNode } from "./groups.ts";
 
 const endpoint: GroupNode = {

@@ -3,36 +3,14 @@
 // behind the IOMMU's back, and with sibling functions that may do so inside the card. Group numbers
 // are the lowest free ones, so they are recycled.
 
-type AcsRegisters = { readonly capability: number; readonly control: number };
+import { isIsolated, type IsolationNode } from "../../pci/isolation.ts";
 
 /** What the algorithm wants to know of a function. */
-export type GroupNode = {
-  readonly kind: "endpoint" | "integrated" | "root-port" | "upstream-port" | "downstream-port";
-  readonly isMultifunction: boolean;
-  readonly isIsolatedByQuirk: boolean;
-  readonly acs: AcsRegisters | null;
+export type GroupNode = IsolationNode & {
   readonly group: number | null;
   /** The port above; null on a root bus. A VF's is its PF's: virtual buses are skipped. */
   readonly above: GroupNode | null;
 };
-
-/** ACS flags that must hold: source validation, request and completion redirect, upstream
- * forwarding (drivers/iommu/iommu.c REQ_ACS_FLAGS). */
-export const requiredAcs = 0x1d;
-
-function hasRequiredAcs(acs: AcsRegisters | null): boolean {
-  if (acs === null) return false;
-  // A flag that the capability lacks counts as satisfied.
-  const wanted = requiredAcs & acs.capability;
-  return (acs.control & wanted) === wanted;
-}
-
-/** Whether all that the function sends passes the IOMMU. */
-export function isIsolated(node: GroupNode): boolean {
-  if (node.isIsolatedByQuirk) return true;
-  if (node.kind === "root-port" || node.kind === "downstream-port") return hasRequiredAcs(node.acs);
-  return !node.isMultifunction || hasRequiredAcs(node.acs);
-}
 
 function isPathIsolated(port: GroupNode): boolean {
   for (let at: GroupNode | null = port; at !== null; at = at.above) {

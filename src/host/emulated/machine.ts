@@ -8,7 +8,8 @@ import type { VfPlacement } from "../../pci/routing-id.ts";
 import { vfAddress, vfIndexAt } from "../../pci/routing-id.ts";
 import { cardOf } from "./cards.ts";
 import type { GroupNode } from "./groups.ts";
-import { GroupIds, groupToJoin, requiredAcs } from "./groups.ts";
+import { GroupIds, groupToJoin } from "./groups.ts";
+import { requiredAcs } from "../../pci/isolation.ts";
 import type { MachineState, PfState, PortState, VfState } from "./state.ts";
 
 export type Machine = {

@@ -1,0 +1,237 @@
+// A diagnosis for people: first what to do about what, then each finding with what was seen and the
+// fix to copy, notes in one line each, how many VFs fit, and what could not be looked at.
+
+import type { Diagnosis, Finding, Unchecked } from "../doctor/doctor.ts";
+import type { PfCapacity } from "../doctor/capacity.ts";
+import type { Rule, Severity, Target } from "../doctor/rule.ts";
+import type { Step } from "../doctor/remedy.ts";
+import type { Inventory, Pf } from "../model/inventory.ts";
+import { rangesOf } from "../model/vf-range.ts";
+import { plural } from "./list-text.ts";
+import type { Style, Tone } from "./style.ts";
+import { alignRows } from "./table.ts";
+import { wrapped } from "./wrapped.ts";
+
+const words: Readonly<Record<Severity, string>> = {
+  error: "error",
+  warning: "warning",
+  info: "note",
+};
+const tones: Readonly<Record<Severity, Tone>> = { error: "bad", warning: "warn", info: "dim" };
+
+export type PfFit = { readonly pf: Pf; readonly capacity: PfCapacity };
+
+export type DoctorReport = {
+  readonly inventory: Inventory;
+  readonly diagnosis: Diagnosis;
+  readonly fits: readonly PfFit[];
+};
+
+type DoctorStyle = {
+  readonly style: Style;
+  readonly columns: number;
+  /** Notes in full too. */
+  readonly isVerbose: boolean;
+};
+
+/** `0000:5e:00.0 VF 0-3, 0000:3b:00.0` */
+function targetsText(targets: readonly Target[]): string {
+  const vfs = new Map<string, number[]>();
+  for (const target of targets) {
+    const [pf = "", vf] = target.split("/vf");
+    const indexes = vfs.get(pf) ?? [];
+    if (vf !== undefined) indexes.push(Number(vf));
+    vfs.set(pf, indexes);
+  }
+  return [...vfs]
+    .map(([pf, indexes]) =>
+      indexes.length === 0 ? pf : `${pf} VF ${rangesOf(indexes.toSorted((a, b) => a - b))}`,
+    )
+    .join(", ");
+}
+
+const countOf = (findings: readonly Finding[], severity: Severity): number =>
+  findings.filter((finding) => finding.severity === severity).length;
+
+function summary({ inventory, diagnosis }: DoctorReport, style: Style): string {
+  const { findings, numChecked, numRules } = diagnosis;
+  const host = style("strong", inventory.host.name);
+  const checked =
+    numChecked === numRules ? `${numRules} rules` : `${numChecked} of ${numRules} rules`;
+  if (inventory.physicalFunctions.length === 0) {
+    return `${host}: no function with an SR-IOV capability, so there is nothing to examine`;
+  }
+  const [first] = findings;
+  const about = first === undefined ? "" : targetsText(first.targets);
+  const isNamed = about === "host" || first?.says.includes(about) === true;
+  const subject = isNamed ? "" : `${about}: `;
+  const isFine = first === undefined || first.severity === "info";
+  const counts = (["error", "warning", "info"] as const)
+    .map((severity) => ({ severity, count: countOf(findings, severity) }))
+    .filter(({ count }) => count > 0)
+    .map(({ severity, count }) => style(tones[severity], plural(count, words[severity])));
+  if (isFine) {
+    const notes = counts.length === 0 ? "" : `; ${counts.join(", ")}`;
+    return `${host}: ${style("good", "nothing is in the way of SR-IOV")} (${checked} checked${notes})`;
+  }
+  return `${host}: ${counts.join(", ")} (${checked} checked). First: ${subject}${first.says}`;
+}
+
+const label = (style: Style, name: string): string => style("dim", name.padEnd(5));
+
+/** Lines below a label; those after the first are indented like it. */
+function block(name: string, lines: readonly string[], style: Style): string[] {
+  return lines.map((line, at) => `  ${at === 0 ? label(style, name) : "     "} ${line}`);
+}
+
+const stepLines = (steps: readonly Step[], { style, columns }: DoctorStyle): string[] =>
+  steps.flatMap(({ kind, text }) =>
+    // A command is one line, however long: it is there to be copied.
+    kind === "run" ? [`${style("dim", "$")} ${style("name", text)}`] : wrapped(text, columns - 8),
+  );
+
+/** `isFirst`: of its rule; the cause is told once. */
+function findingLines(finding: Finding, shown: DoctorStyle, isFirst = true): string[] {
+  const { rule, severity, targets, says, evidence, fix, needsReboot, explains, expired } = finding;
+  const { style, columns } = shown;
+  const sentence = (text: string): string[] => wrapped(text, columns - 8);
+  const heading = `${style(tones[severity], words[severity].toUpperCase())}  ${style("strong", rule.id)}  ${targetsText(targets)}`;
+  const reboot = needsReboot && fix.length > 0 ? ["Takes effect at the next boot"] : [];
+  return [
+    heading,
+    ...wrapped(says, columns - 2).map((line) => `  ${line}`),
+    ...(isFirst ? block("why", sentence(rule.cause), style) : []),
+    ...block("seen", evidence, style),
+    ...block("fix", [...stepLines(fix, shown), ...reboot], style),
+    ...(explains.length === 0
+      ? []
+      : block("also", sentence(`explains ${explains.join(", ")}`), style)),
+    ...(expired === null
+      ? []
+      : block("waive", sentence(`was accepted until ${expired.until}: ${expired.reason}`), style)),
+    "",
+  ];
+}
+
+const noteRow = ({ rule, targets, says }: Finding, style: Style): string[] => [
+  `  ${style("dim", rule.id)}`,
+  `${targetsText(targets)}: ${says}`,
+];
+
+function notes(findings: readonly Finding[], { style }: DoctorStyle): string[] {
+  if (findings.length === 0) return [];
+  const rows = findings.map((finding) => noteRow(finding, style));
+  return [
+    style("strong", "Notes") + style("dim", "  (-v or --explain RULE for more)"),
+    ...alignRows(rows),
+    "",
+  ];
+}
+
+const limitWords = {
+  "driver": "the driver",
+  "firmware": "the card's firmware",
+  "capability": "the device",
+  "bus-numbers": "bus numbers",
+  "ari": "ARI",
+  "memory": "memory",
+};
+
+/** `128 (the driver ends it)` */
+function capacityText({ numVfs, limits }: PfCapacity): string | null {
+  const [first] = limits;
+  if (numVfs === null || first === undefined) return null;
+  return `${numVfs} fit, limited by ${limitWords[first.kind]}: ${first.words}`;
+}
+
+function capacityLines(fits: readonly PfFit[], { style }: DoctorStyle): string[] {
+  const rows = fits.flatMap(({ pf, capacity }) => {
+    const text = capacityText(capacity);
+    return text === null
+      ? []
+      : [[`  ${pf.address}`, pf.netdevs[0]?.name ?? "", `${pf.numVfs} now`, text]];
+  });
+  return rows.length === 0 ? [] : [style("strong", "VFs"), ...alignRows(rows), ""];
+}
+
+/** By what kept it from being known: several facts come from one source. */
+function uncheckedLines(notChecked: readonly Unchecked[], shown: DoctorStyle): string[] {
+  if (notChecked.length === 0) return [];
+  const { style, columns } = shown;
+  const reasons = new Set(notChecked.map(({ why }) => why));
+  const lines = [...reasons].flatMap((why) => {
+    const rows = notChecked.filter((row) => row.why === why);
+    const facts = rows.map(({ what, pfs }) =>
+      pfs === null ? what : `${what} (${plural(pfs.length, "PF")})`,
+    );
+    const rules = rows.flatMap((row) => row.rules);
+    return [
+      ...wrapped(why, columns - 2).map((line) => `  ${line}`),
+      ...wrapped(`so not known: ${facts.join(", ")}`, columns - 4).map((line) => `    ${line}`),
+      ...wrapped(`not asked: ${rules.join(", ")}`, columns - 4).map((line) =>
+        style("dim", `    ${line}`),
+      ),
+    ];
+  });
+  return [style("strong", "Not checked"), ...lines, ""];
+}
+
+const waivedLines = ({ waived }: Diagnosis, { style }: DoctorStyle): string[] =>
+  waived.length === 0
+    ? []
+    : [
+        style("strong", "Accepted in the spec"),
+        ...waived.map(
+          ({ rule, targets, waived: { reason, until } }) =>
+            `  ${rule.id}  ${targetsText(targets)}  until ${until}: ${reason}`,
+        ),
+        "",
+      ];
+
+export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
+  const { diagnosis, fits } = report;
+  const { findings, problems, notChecked } = diagnosis;
+  const isShort = ({ severity }: Finding): boolean => severity === "info" && !shown.isVerbose;
+  const long = findings.filter((finding) => !isShort(finding));
+  const lines = [
+    ...wrapped(summary(report, shown.style), shown.columns),
+    "",
+    ...long.flatMap((finding, at) => {
+      const isFirst = long.findIndex(({ rule }) => rule === finding.rule) === at;
+      return findingLines(finding, shown, isFirst);
+    }),
+    ...notes(findings.filter(isShort), shown),
+    ...waivedLines(diagnosis, shown),
+    ...capacityLines(fits, shown),
+    ...uncheckedLines(notChecked, shown),
+    ...problems.map(({ where, message }) => `  ${where}: ${message}`),
+  ];
+  return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
+}
+
+/** Everything that a rule says of itself, and whether it says it of this host. */
+export function explainText(rule: Rule, report: DoctorReport, shown: DoctorStyle): string[] {
+  const { style, columns } = shown;
+  const { findings, waived, notChecked } = report.diagnosis;
+  const own = [...findings, ...waived].filter((finding) => finding.rule.id === rule.id);
+  const open = notChecked.filter(({ rules }) => rules.includes(rule.id));
+  const { id, title, cause, group, severity, reference, answers } = rule;
+  const facts = [
+    ["group", group],
+    ["at worst", words[severity]],
+    ["boot", rule.needsReboot ? "the fix takes effect at the next boot" : "not needed"],
+    ["see", reference],
+    ["catalogue", answers.join(", ")],
+  ].filter(([, value]) => value !== "");
+  return [
+    `${style("strong", id)}: ${title}`,
+    ...wrapped(cause, columns - 2).map((line) => `  ${line}`),
+    "",
+    ...alignRows(facts.map(([name = "", value = ""]) => [`  ${style("dim", name)}`, value])),
+    "",
+    ...(own.length === 0
+      ? [open.length === 0 ? "Not found here." : "Not found in what could be read here."]
+      : own.flatMap((finding) => findingLines(finding, shown, false))),
+    ...uncheckedLines(open, shown),
+  ];
+}

@@ -1,0 +1,187 @@
+// What is wrong with SR-IOV on a host: every rule asked, and the answers made readable. One cause
+// is one finding with all its targets; what only follows from another finding is named there and
+// not shown; what could not be looked at is said with the reason, never guessed.
+
+import type { Problem } from "../model/problem.ts";
+import type { Missing, Need } from "./needs.ts";
+import { leavesNothing, missing } from "./needs.ts";
+import type { Step } from "./remedy.ts";
+import type { Rule, Severity, Sighting, Target } from "./rule.ts";
+import { ruleTable } from "./rules.ts";
+import type { Evidence, View } from "./view.ts";
+import { viewOf } from "./view.ts";
+
+type Waived = { readonly reason: string; readonly until: string };
+
+export type Finding = {
+  readonly rule: Rule;
+  readonly severity: Severity;
+  readonly targets: readonly Target[];
+  readonly says: string;
+  readonly evidence: readonly string[];
+  readonly fix: readonly Step[];
+  readonly needsReboot: boolean;
+  /** Rules whose findings only follow from this one. */
+  readonly explains: readonly string[];
+  /** Accepted in the spec until a day that has passed. */
+  readonly expired: Waived | null;
+};
+
+export type WaivedFinding = Finding & { readonly waived: Waived };
+
+export type Unchecked = {
+  readonly need: Need;
+  readonly what: string;
+  readonly why: string;
+  /** null: of the whole host. */
+  readonly pfs: readonly string[] | null;
+  readonly rules: readonly string[];
+};
+
+export type Diagnosis = {
+  /** Worst first. */
+  readonly findings: readonly Finding[];
+  readonly waived: readonly WaivedFinding[];
+  readonly notChecked: readonly Unchecked[];
+  /** Rules that were asked about something. */
+  readonly numChecked: number;
+  readonly numRules: number;
+  /** What the inventory itself stumbled over. */
+  readonly problems: readonly Problem[];
+};
+
+/** `today` is `YYYY-MM-DD`: waivers end. */
+export function diagnose(evidence: Evidence, today: string): Diagnosis {
+  const view = viewOf(evidence);
+  const gaps = gapsOf(view);
+  const asked = ruleTable.filter(
+    ({ needs }) => !needs.some((need) => isClosed(gaps.get(need), view)),
+  );
+  const found = view.pfs.length === 0 ? [] : asked.flatMap((rule) => findingsOf(rule, view));
+  const kept = withoutConsequences(found);
+  const open: Finding[] = [];
+  const waived: WaivedFinding[] = [];
+  for (const finding of kept) {
+    const parts = applyWaivers(finding, evidence, today);
+    open.push(...parts.open);
+    waived.push(...parts.waived);
+  }
+  return {
+    findings: open.toSorted((left, right) => rankOf(left.severity) - rankOf(right.severity)),
+    waived,
+    notChecked: uncheckedOf(gaps),
+    numChecked: asked.length,
+    numRules: ruleTable.length,
+    problems: evidence.inventory.problems,
+  };
+}
+
+const severities: readonly Severity[] = ["error", "warning", "info"];
+
+const rankOf = (severity: Severity): number => severities.indexOf(severity);
+
+export const isAtLeast = (severity: Severity, limit: Severity): boolean =>
+  rankOf(severity) <= rankOf(limit);
+
+type Gaps = ReadonlyMap<Need, Missing>;
+
+function gapsOf(view: View): Gaps {
+  const wanted = new Set(ruleTable.flatMap(({ needs }) => needs));
+  const gaps = new Map<Need, Missing>();
+  for (const need of wanted) {
+    const gap = missing(need, view);
+    if (gap !== null) gaps.set(need, gap);
+  }
+  return gaps;
+}
+
+const isClosed = (gap: Missing | undefined, view: View): boolean =>
+  gap !== undefined && leavesNothing(gap, view);
+
+const uncheckedOf = (gaps: Gaps): Unchecked[] =>
+  [...gaps].map(([need, { what, why, pfs }]) => {
+    const rules = ruleTable.filter(({ needs }) => needs.includes(need)).map(({ id }) => id);
+    return { need, what, why, pfs, rules };
+  });
+
+/** Evidence lines of one finding; the rest is counted. */
+const shownEvidence = 8;
+
+function findingsOf(rule: Rule, view: View): Finding[] {
+  const causes = new Map<string, Sighting[]>();
+  for (const sighting of rule.test(view)) {
+    const { says, severity, fix } = sighting;
+    const key = JSON.stringify([says, severity, fix]);
+    causes.set(key, [...(causes.get(key) ?? []), sighting]);
+  }
+  return [...causes.values()].flatMap(([first, ...others]): Finding[] => {
+    if (first === undefined) return [];
+    const all = [first, ...others];
+    const evidence = [...new Set(all.flatMap((sighting) => sighting.evidence))];
+    const left = evidence.length - shownEvidence;
+    const more = left > 0 ? [`and ${left} more like these`] : [];
+    return [
+      {
+        rule,
+        severity: first.severity ?? rule.severity,
+        targets: [...new Set(all.flatMap(({ targets }) => targets))],
+        says: first.says,
+        evidence: [...evidence.slice(0, shownEvidence), ...more],
+        fix: first.fix ?? rule.fix(view.system),
+        needsReboot: first.needsReboot ?? rule.needsReboot,
+        explains: [],
+        expired: null,
+      },
+    ];
+  });
+}
+
+const pfOf = (target: Target): string => target.split("/")[0] ?? target;
+
+/** Whether all that `finding` is about is among what `cause` is about. */
+function covers(cause: Finding, finding: Finding): boolean {
+  if (cause.targets.includes("host")) return true;
+  const pfs = new Set(cause.targets.map(pfOf));
+  return finding.targets.every((target) => pfs.has(pfOf(target)));
+}
+
+function withoutConsequences(found: readonly Finding[]): Finding[] {
+  const explained = new Map<Finding, string[]>();
+  const kept = found.filter((finding) => {
+    const { consequenceOf = [], id } = finding.rule;
+    const cause = found.find(
+      (other) =>
+        other !== finding && consequenceOf.includes(other.rule.id) && covers(other, finding),
+    );
+    if (cause === undefined) return true;
+    explained.set(cause, [...(explained.get(cause) ?? []), id]);
+    return false;
+  });
+  return kept.map((finding) => ({
+    ...finding,
+    explains: [...new Set(explained.get(finding) ?? [])],
+  }));
+}
+
+/** Only points of security can be accepted; the rest is broken or not. */
+function applyWaivers(finding: Finding, { wanted }: Evidence, today: string) {
+  const waivers = new Map(wanted?.waivers.map((waiver) => [waiver.target, waiver]) ?? []);
+  if (finding.rule.group !== "security" || waivers.size === 0)
+    return { open: [finding], waived: [] };
+  const parts = new Map<string, { readonly waiver: Waived | null; readonly targets: Target[] }>();
+  for (const target of finding.targets) {
+    const waiver = waivers.get(target) ?? null;
+    const key = waiver === null ? "" : `${waiver.until} ${waiver.reason}`;
+    const part = parts.get(key) ?? { waiver, targets: [] };
+    part.targets.push(target);
+    parts.set(key, part);
+  }
+  const open: Finding[] = [];
+  const waived: WaivedFinding[] = [];
+  for (const { waiver, targets } of parts.values()) {
+    if (waiver === null) open.push({ ...finding, targets });
+    else if (waiver.until < today) open.push({ ...finding, targets, expired: waiver });
+    else waived.push({ ...finding, targets, waived: waiver });
+  }
+  return { open, waived };
+}

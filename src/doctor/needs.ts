@@ -1,0 +1,131 @@
+// What rules need to know, each with the question whether it is known. A need that is not met makes
+// its rules "not checked", with the reason of the source that could not be read. A need of PFs may
+// be met for some of them: then the rule looks at those, and the others are named.
+
+import type { Pf } from "../model/inventory.ts";
+import type { View } from "./view.ts";
+import { isNetwork, isVfioDriver } from "./view.ts";
+
+export type Need = keyof typeof needs;
+
+export type Missing = {
+  readonly what: string;
+  readonly why: string;
+  /** PFs of which it is not known; null: of the whole host. */
+  readonly pfs: readonly string[] | null;
+};
+
+type NeedRow = {
+  readonly what: string;
+  /** Fits the `source` of the gap that says why. */
+  readonly source: RegExp;
+} & (
+  | { readonly isKnown: (view: View) => boolean }
+  | { readonly isKnownOf: (pf: Pf, view: View) => boolean }
+);
+
+/** A module that is not loaded has no parameters that could be wrong. */
+const hasVfio = ({ inventory }: View): boolean =>
+  inventory.loadedDrivers.some((driver) => isVfioDriver(driver));
+
+/** The one vendor whose tool tells it: for others it is not asked. */
+const mellanox = 0x15b3;
+
+const hasNetdev = (pf: Pf): boolean => isNetwork(pf) && pf.netdevs.length > 0;
+
+const needs = {
+  "command-line": {
+    what: "kernel command line",
+    source: /cmdline/,
+    isKnown: ({ facts }) => facts.kernel.commandLine !== null,
+  },
+  "lockdown": {
+    what: "kernel lockdown",
+    source: /lockdown/,
+    isKnown: ({ facts }) => facts.kernel.lockdown !== null,
+  },
+  "iommu": {
+    what: "IOMMU instances",
+    source: /iommu$|IOMMU/,
+    isKnown: ({ facts }) => facts.iommu.instances !== null,
+  },
+  "groups": {
+    what: "IOMMU groups",
+    source: /iommu_groups/,
+    isKnown: ({ facts }) => facts.iommuGroups !== null,
+  },
+  "unsafe-interrupts": {
+    what: "allow_unsafe_interrupts of VFIO",
+    source: /vfio/,
+    isKnown: (view) => view.facts.iommu.allowsUnsafeInterrupts !== null || !hasVfio(view),
+  },
+  "no-iommu-mode": {
+    what: "no-IOMMU mode of VFIO",
+    source: /vfio/,
+    isKnown: (view) => view.facts.iommu.isNoIommuMode !== null || !hasVfio(view),
+  },
+  "kernel-log": {
+    what: "kernel log",
+    source: /kmsg|dmesg|journal|kernel log/,
+    isKnown: ({ facts }) => facts.kernelLog !== null,
+  },
+  "config": {
+    what: "config space",
+    source: /config/,
+    isKnownOf: (pf, { configAt }) => configAt(pf.address) !== null,
+  },
+  "resources": {
+    what: "VF memory",
+    source: /resource/,
+    isKnownOf: (pf, { functionAt, facts }) =>
+      (functionAt(pf.address)?.resources ?? null) !== null || facts.kernelLog !== null,
+  },
+  "policy": {
+    what: "VF attributes",
+    source: /netlink|ip-link/,
+    isKnownOf: (pf) =>
+      !isNetwork(pf) || pf.numVfs === 0 || pf.virtualFunctions.some((vf) => vf.policy !== null),
+  },
+  "private-flags": {
+    what: "private flags",
+    source: /ethtool|^driver of/,
+    isKnownOf: (pf, { nicOf }) => !hasNetdev(pf) || (nicOf(pf)?.privateFlags ?? null) !== null,
+  },
+  "pause": {
+    what: "pause frames",
+    source: /ethtool|^driver of/,
+    isKnownOf: (pf, { nicOf }) => !hasNetdev(pf) || (nicOf(pf)?.pause ?? null) !== null,
+  },
+  "own-filter": {
+    what: "MAC filter",
+    source: /bridge|ethtool|^driver of/,
+    isKnownOf: (pf, { nicOf }) => !hasNetdev(pf) || (nicOf(pf)?.selfFdb ?? null) !== null,
+  },
+  "firmware-vfs": {
+    what: "VF counts of the firmware",
+    source: /mstconfig|devlink|^driver of/,
+    isKnownOf: (pf, { nicOf }) =>
+      pf.vendorId !== mellanox || (nicOf(pf)?.firmwareVfs ?? null) !== null,
+  },
+  "claims": {
+    what: "configuration of network managers",
+    source: /claims|managers/,
+    isKnown: ({ inventory }) => inventory.claims !== undefined,
+  },
+} as const satisfies Record<string, NeedRow>;
+
+/** null: it is known, of everything. `pfs` null: nothing is known, the rule cannot run. */
+export function missing(need: Need, view: View): Missing | null {
+  const row: NeedRow = needs[need];
+  const { what } = row;
+  const gap = view.facts.gaps.find(({ source }) => row.source.test(source));
+  const why = gap === undefined ? "this host does not tell" : `${gap.source}: ${gap.why}`;
+  if ("isKnown" in row) return row.isKnown(view) ? null : { what, why, pfs: null };
+  const unknown = view.pfs.filter((pf) => !row.isKnownOf(pf, view));
+  if (unknown.length === 0) return null;
+  return { what, why, pfs: unknown.map(({ address }) => address) };
+}
+
+/** Whether a rule with this gap has anything left to look at. */
+export const leavesNothing = ({ pfs }: Missing, view: View): boolean =>
+  pfs === null || pfs.length === view.pfs.length;

@@ -1,0 +1,274 @@
+// Cases of the rules on policy, binding, guests and traffic.
+
+import { checkRules, evidenceOf, nicOf } from "../../test/evidence-of.ts";
+import { freshIgbPolicy, netdevOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
+import type { Claim, ManagerName } from "../model/claim.ts";
+import type { NicFacts } from "../model/host-facts.ts";
+import type { Owner, Pf, Vf } from "../model/inventory.ts";
+import { bindingRules } from "./binding.ts";
+import { policyRules } from "./policy.ts";
+import { trafficRules } from "./traffic.ts";
+import { vmRules } from "./vm.ts";
+
+const address = "0000:03:00.0";
+const vf0 = `${address}/vf0`;
+const fine = evidenceOf([pfOf(address, 2)]);
+
+const vfs = (...parts: readonly Partial<Vf>[]) =>
+  parts.map((part, vfIndex) => vfOf(address, vfIndex, part));
+const withVfs = (...parts: readonly Partial<Vf>[]) =>
+  evidenceOf([pfOf(address, parts.length, { virtualFunctions: vfs(...parts) })]);
+const mac = (value: string): Partial<Vf> => ({ policy: { ...freshIgbPolicy, mac: value } });
+const guest: Partial<Vf> = { driver: "vfio-pci", owners: [vmOwner("web1")] };
+
+const claim = (manager: ManagerName, settings: Claim["settings"]): Claim => ({
+  manager,
+  selector: { names: ["ens3"], unjudged: [] },
+  firstOf: null,
+  settings,
+});
+const numVfs = (count: number) => [{ kind: "num-vfs", numVfs: count, where: "/etc/x:1" }] as const;
+const claimed = (...claims: readonly Claim[]) =>
+  evidenceOf([pfOf(address)], { inventory: { claims } });
+
+checkRules(policyRules, {
+  "vf-mtu-above-pf": {
+    fires: {
+      "9000 above 1500": {
+        evidence: withVfs({ netdevs: [netdevOf({ name: "ens3v0", mtu: 9000 })] }),
+        targets: [vf0],
+      },
+    },
+    silent: { "the same": withVfs({ netdevs: [netdevOf({ name: "ens3v0" })] }), "no netdev": fine },
+  },
+  "two-managers-of-vfs": {
+    fires: {
+      "two counts": {
+        evidence: claimed(claim("networkd", numVfs(4)), claim("udev", numVfs(8))),
+        targets: [address],
+      },
+      "the same count": {
+        evidence: claimed(claim("networkd", numVfs(4)), claim("udev", numVfs(4))),
+        targets: [address],
+        severity: "warning",
+      },
+    },
+    silent: {
+      "one manager": claimed(claim("networkd", numVfs(4))),
+      "of another PF": claimed(claim("networkd", numVfs(4)), {
+        ...claim("udev", numVfs(8)),
+        selector: { names: ["eno1"], unjudged: [] },
+      }),
+    },
+  },
+  "max-vfs-option": {
+    fires: {
+      "in modprobe.d": {
+        evidence: claimed(
+          claim("modprobe", [
+            { kind: "other", words: "igb max_vfs=7", where: "/etc/modprobe.d/igb.conf:1" },
+          ]),
+        ),
+        targets: [address],
+      },
+    },
+    silent: { none: claimed() },
+  },
+  "same-mac-twice": {
+    fires: {
+      "two VFs": {
+        evidence: withVfs(mac("02:00:00:00:00:01"), mac("02:00:00:00:00:01")),
+        targets: [vf0, `${address}/vf1`],
+      },
+    },
+    silent: {
+      "none set": fine,
+      "different": withVfs(mac("02:00:00:00:00:01"), mac("02:00:00:00:00:02")),
+    },
+  },
+});
+
+checkRules(bindingRules, {
+  "vf-override-without-driver": {
+    fires: {
+      "not loaded": {
+        evidence: withVfs({ driverOverride: "vfio-pci" }),
+        targets: [vf0],
+        says: /not loaded/,
+      },
+      "loaded and not probed": {
+        evidence: evidenceOf(
+          [pfOf(address, 1, { virtualFunctions: vfs({ driverOverride: "vfio-pci" }) })],
+          { inventory: { loadedDrivers: ["vfio-pci"] } },
+        ),
+        targets: [vf0],
+        says: /probe failed/,
+      },
+    },
+    silent: {
+      "bound": withVfs({ driverOverride: "vfio-pci", driver: "vfio-pci" }),
+      "no override": fine,
+    },
+  },
+  "vf-not-probed": {
+    fires: {
+      "autoprobe off": {
+        evidence: evidenceOf([pfOf(address, 1, { driversAutoprobe: false })]),
+        targets: [vf0],
+      },
+    },
+    silent: { "autoprobe on": fine },
+  },
+  "vf-taken-by-host": {
+    fires: {
+      "a VF has an address beside a guest's": {
+        evidence: withVfs(guest, {
+          netdevs: [netdevOf({ name: "ens3v1" })],
+          owners: [
+            {
+              kind: "netdev",
+              name: "ens3v1",
+              pid: null,
+              evidence: "ens3v1 is up and has address 10.0.0.7",
+            },
+          ],
+        }),
+        targets: [`${address}/vf1`],
+      },
+    },
+    silent: { "guests only": withVfs(guest), "no guests": fine },
+  },
+  "vf-idle-on-host": {
+    fires: {
+      up: {
+        evidence: withVfs({ netdevs: [netdevOf({ name: "ens3v0" })] }),
+        targets: [vf0],
+      },
+      down: {
+        evidence: withVfs({ netdevs: [netdevOf({ name: "ens3v0", isUp: false })] }),
+        targets: [vf0],
+        severity: "info",
+      },
+    },
+    silent: { "no netdev": fine, "a guest has it": withVfs(guest) },
+  },
+});
+
+checkRules(vmRules, {
+  "vf-in-two-hands": {
+    fires: {
+      "two VMs": {
+        evidence: withVfs({ owners: [vmOwner("web1"), vmOwner("web2")] }),
+        targets: [vf0],
+        says: /web1, web2/,
+      },
+    },
+    silent: { "twice the same": withVfs({ owners: [vmOwner("web1"), vmOwner("web1")] }) },
+  },
+  "no-vf-left": {
+    fires: { "all in use": { evidence: withVfs(guest, guest), targets: [address] } },
+    silent: { "one is free": withVfs(guest, {}), "no VFs": evidenceOf([pfOf(address)]) },
+  },
+  "guest-cannot-migrate": {
+    fires: { "vfio-pci": { evidence: withVfs(guest), targets: [vf0] } },
+    silent: {
+      "a driver that can": withVfs({ ...guest, driver: "mlx5_vfio_pci" }),
+      "no guest": fine,
+    },
+  },
+  "pf-in-guest-with-vfs": {
+    fires: {
+      "others use its VFs": {
+        evidence: evidenceOf([
+          pfOf(address, 1, { owners: [vmOwner("fw")], virtualFunctions: vfs(guest) }),
+        ]),
+        targets: [address],
+      },
+    },
+    silent: { "its VFs are unused": evidenceOf([pfOf(address, 1, { owners: [vmOwner("fw")] })]) },
+  },
+  "pf-in-guest": {
+    fires: {
+      "a VM has it": {
+        evidence: evidenceOf([pfOf(address, 0, { owners: [vmOwner("fw")] })]),
+        targets: [address],
+      },
+    },
+    silent: { "the host's": fine },
+  },
+});
+
+const upper = (name: string): Owner => ({
+  kind: "upper",
+  name,
+  pid: null,
+  evidence: `${name} is on top of ens3`,
+});
+const inBridge = (nic: Partial<NicFacts>, pf: Partial<Pf> = {}) =>
+  evidenceOf([pfOf(address, 1, { owners: [upper("br0")], virtualFunctions: vfs(guest), ...pf })], {
+    facts: { nics: [nicOf(address, nic)] },
+  });
+const macs = (count: number): string[] =>
+  Array.from({ length: count }, (_, at) => `52:54:00:00:00:${at.toString(16).padStart(2, "0")}`);
+
+checkRules(trafficRules, {
+  "bridge-on-pf": {
+    fires: {
+      "nobody registered MACs": {
+        evidence: inBridge({ selfFdb: ["33:33:00:00:00:01"] }),
+        targets: [address],
+      },
+    },
+    silent: {
+      "MACs are registered": inBridge({ selfFdb: macs(1) }),
+      "not known": inBridge({ selfFdb: null }),
+      "switchdev": inBridge({}, { eswitchMode: "switchdev" }),
+      "a bond": inBridge({}, { owners: [upper("bond0")] }),
+      "no guests": inBridge({}, { virtualFunctions: vfs({}) }),
+    },
+  },
+  "vf-mac-in-pf-filter": {
+    fires: {
+      registered: {
+        evidence: inBridge(
+          { selfFdb: ["02:00:00:00:00:01"] },
+          { virtualFunctions: vfs(mac("02:00:00:00:00:01")) },
+        ),
+        targets: [vf0],
+      },
+    },
+    silent: { "others' MACs": inBridge({ selfFdb: macs(3) }) },
+  },
+  "pf-filter-nearly-full": {
+    fires: {
+      "4 of 4": {
+        evidence: inBridge({ selfFdb: macs(4) }, { driver: "bnxt_en" }),
+        targets: [address],
+      },
+    },
+    silent: {
+      "3 of 4": inBridge({ selfFdb: macs(3) }, { driver: "bnxt_en" }),
+      "a driver whose size is not known": inBridge({ selfFdb: macs(200) }, { driver: "fm10k" }),
+    },
+  },
+  "bridge-port-dark": {
+    fires: {
+      "no carrier": {
+        evidence: inBridge({}, { netdevs: [netdevOf({ name: "ens3", hasLink: false })] }),
+        targets: [address],
+      },
+    },
+    silent: { "a link": inBridge({}), "no bridge": fine },
+  },
+  "bond-on-pf": {
+    fires: { "a bond": { evidence: inBridge({}, { owners: [upper("bond0")] }), targets: [vf0] } },
+    silent: { "a bridge": inBridge({}) },
+  },
+  "vf-list-too-long": {
+    fires: { "222 VFs": { evidence: evidenceOf([pfOf(address, 222)]), targets: [address] } },
+    silent: {
+      "221 VFs": evidenceOf([pfOf(address, 221)]),
+      "an NVMe drive": evidenceOf([pfOf(address, 222, { classCode: 0x010802 })]),
+    },
+  },
+});

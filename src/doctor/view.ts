@@ -1,0 +1,119 @@
+// The evidence, as rules look at it: facts found by address, config space decoded once, and
+// small questions that many rules ask. A null answer is "not known", never "no".
+
+import type { Address } from "../model/bdf.ts";
+import { vfTarget } from "../model/bdf.ts";
+import type { HostFacts, NicFacts, PciFunctionFacts } from "../model/host-facts.ts";
+import type { Inventory, Owner, Pf, Vf } from "../model/inventory.ts";
+import { decodeFunction } from "../pci/decode-function.ts";
+import type { FunctionConfig } from "../pci/function-config.ts";
+import { systemOf, type System } from "./remedy.ts";
+
+type Waiver = {
+  /** `BDF/vfN`. */
+  readonly target: string;
+  readonly reason: string;
+  /** Last day, `YYYY-MM-DD`. */
+  readonly until: string;
+};
+
+/** What the spec says of a PF of this host. */
+type WantedPf = {
+  readonly address: Address;
+  /** Its label. */
+  readonly name: string;
+  /** null: the count is left alone. */
+  readonly numVfs: number | null;
+};
+
+/** The spec, matched with the inventory by whoever calls the doctor. */
+export type Wanted = {
+  readonly physicalFunctions: readonly WantedPf[];
+  readonly waivers: readonly Waiver[];
+};
+
+export type Evidence = {
+  readonly inventory: Inventory;
+  readonly facts: HostFacts;
+  /** null: without a spec. */
+  readonly wanted: Wanted | null;
+};
+
+export type PfVf = { readonly pf: Pf; readonly vf: Vf };
+
+export type View = Evidence & {
+  readonly system: System;
+  readonly pfs: readonly Pf[];
+  readonly vfs: readonly PfVf[];
+  readonly functionAt: (address: Address) => PciFunctionFacts | null;
+  /** null: not read, or not all of it could be read. */
+  readonly configAt: (address: Address) => FunctionConfig | null;
+  readonly nicOf: (pf: Pf) => NicFacts | null;
+  /** Members of an IOMMU group: as the kernel lists them, or as far as the inventory knows. */
+  readonly membersOf: (group: number) => readonly Address[];
+  /** Lines of the kernel's log that fit; none where there is no log. */
+  readonly logged: (pattern: RegExp) => readonly string[];
+};
+
+export function viewOf(evidence: Evidence): View {
+  const { inventory, facts } = evidence;
+  const pfs = inventory.physicalFunctions;
+  const functions = new Map(facts.functions.map((entry) => [entry.address, entry]));
+  const nics = new Map(facts.nics.map((nic) => [nic.pf, nic]));
+  const configs = new Map<Address, FunctionConfig | null>();
+  return {
+    ...evidence,
+    system: systemOf(facts, inventory.host.kernelRelease),
+    pfs,
+    vfs: pfs.flatMap((pf) => pf.virtualFunctions.map((vf) => ({ pf, vf }))),
+    functionAt: (address) => functions.get(address) ?? null,
+    configAt: (address) => {
+      const known = configs.get(address);
+      if (known !== undefined) return known;
+      const decoded = wholeConfig(functions.get(address)?.config ?? null);
+      configs.set(address, decoded);
+      return decoded;
+    },
+    nicOf: (pf) => nics.get(pf.address) ?? null,
+    membersOf: (group) =>
+      facts.iommuGroups?.find(({ number }) => number === group)?.members ??
+      inventoryMembers(inventory, group),
+    logged: (pattern) => facts.kernelLog?.lines.filter((line) => pattern.test(line)) ?? [],
+  };
+}
+
+/** What is cut off is not known to be absent, so a partly read function answers nothing. */
+function wholeConfig(bytes: Uint8Array | null): FunctionConfig | null {
+  if (bytes === null) return null;
+  const config = decodeFunction(bytes);
+  const isCut = config.problems.some(({ code }) => code === "truncated");
+  return isCut || config.header === null ? null : config;
+}
+
+function inventoryMembers({ bridges, physicalFunctions }: Inventory, group: number): Address[] {
+  const members = [
+    ...bridges,
+    ...physicalFunctions.flatMap((pf) => [pf, ...pf.virtualFunctions]),
+  ].filter(({ iommuGroup }) => iommuGroup === group);
+  return members.map(({ address }) => address);
+}
+
+export const targetOf = ({ pf, vf }: PfVf): string => vfTarget(pf.address, vf.vfIndex);
+
+/** `0000:3b:00.0 (ens1f0)`: as a PF is called in sentences. */
+export function pfName({ address, netdevs }: Pf): string {
+  const [netdev] = netdevs;
+  return netdev === undefined ? address : `${address} (${netdev.name})`;
+}
+
+export const guestsOf = ({ owners }: Pf | Vf): readonly Owner[] =>
+  owners.filter(({ kind }) => kind === "vm");
+
+/** A guest or another program has it through VFIO, or can get it. */
+export const isForGuests = (vf: Vf): boolean =>
+  guestsOf(vf).length > 0 || (vf.driver !== null && isVfioDriver(vf.driver));
+
+/** vfio-pci and its variants: `mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`. */
+export const isVfioDriver = (driver: string): boolean => /^vfio-pci$|[-_]vfio[-_]pci$/.test(driver);
+
+export const isNetwork = ({ classCode }: Pf): boolean => classCode >>> 16 === 0x02;
