@@ -89,6 +89,17 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/show.ts")).show,
   },
   {
+    name: "who",
+    summary: "Say who uses one PF or VF, with the evidence",
+    operands: [["<target>", "BDF, BDF/vfN, or the name of a network interface"]],
+    options: [],
+    examples: [
+      ["sriovctl who 0000:3b:00.0/vf3", "whom taking this VF away would hit, and how one knows"],
+      ["sriovctl who ens1f0 --json | jq .users", "for programs"],
+    ],
+    load: async () => (await import("./commands/who.ts")).who,
+  },
+  {
     name: "doctor",
     summary: "Say what is in the way of SR-IOV here, how safe it is, and what to do; exit 4",
     operands: [["[target]", "only this PF, VF or VM: BDF, BDF/vfN, interface, name of a VM"]],

@@ -14,11 +14,14 @@ export type OwnerKind =
   | "vm" // a QEMU or emulated guest that holds a VF
   | "process" // opened the vfio group or device
   | "netns" // the netdev lives in another network namespace
+  | "container" // one whose network namespace has the netdev, or whose process has the node open
   | "netdev" // the netdev is up and has an address
   | "upper" // bridge, bond, VLAN, macvtap above the netdev
   | "route" // a route goes through the netdev
   | "session" // our own ssh session comes through the netdev
   | "mount" // a file system of an NVMe namespace is mounted
+  | "volume" // LVM, dm-crypt, md or ZFS has an NVMe namespace and is not mounted itself
+  | "cluster" // a link of the cluster's own traffic goes through the netdev
   | "unknown"; // something holds it and we cannot tell who
 
 export type Owner = {
@@ -28,6 +31,8 @@ export type Owner = {
   readonly pid: number | null;
   /** What was seen: `/proc/812/fd/31 -> /dev/vfio/14`. */
   readonly evidence: string;
+  /** Further signs of the same user; absent: none. */
+  readonly moreEvidence?: readonly string[];
 };
 
 export type Netdev = {

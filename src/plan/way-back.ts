@@ -47,7 +47,14 @@ export function lifelinesOf(
 }
 
 /** Users of a function that lose what they hold: it does not come back to them by itself. */
-const holders: ReadonlySet<Owner["kind"]> = new Set(["vm", "process", "netns", "mount"]);
+const holders: ReadonlySet<Owner["kind"]> = new Set([
+  "vm",
+  "process",
+  "netns",
+  "container",
+  "mount",
+  "volume",
+]);
 
 /** Changes of VFs that the plan does not make itself, and whose former value nobody knows. */
 function unknownBefore(actions: readonly Action[]): Action[] {

@@ -6,6 +6,7 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -84,6 +85,24 @@ export class TreeReader {
     }
   }
 
+  /** All of a plain file of at most so many bytes; null where there is none, with a problem where
+   * it is longer or refused. */
+  boundedText(path: string, bytesMax: number): string | null {
+    try {
+      const text = readPlainFile(path, bytesMax);
+      if (text !== null) return text;
+      this.report(
+        "too-long",
+        path,
+        `Cannot use ${path}: wanted a file of ${bytesMax} bytes at most`,
+      );
+      return null;
+    } catch (error) {
+      const errno = errnoOf(error) ?? "";
+      return errno === "ENOENT" || errno === "ENOTDIR" ? null : this.#gap(path, error);
+    }
+  }
+
   /** Decimal number of a file; null with a problem when there is none. */
   decimal(path: string): number | null {
     const text = this.text(path);
@@ -146,6 +165,19 @@ function readAttribute(path: string): string {
     const length = readSync(fd, buffer, 0, attributeBytesMax, null);
     const end = length > 0 && buffer[length - 1] === 0x0a ? length - 1 : length;
     return buffer.toString("latin1", 0, end);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** null for what is no plain file, or is longer. Files of /proc say that they have 0 bytes. */
+function readPlainFile(path: string, bytesMax: number): string | null {
+  const fd = openSync(path, openFlags);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.size > bytesMax) return null;
+    const text = readFileSync(fd, "utf8");
+    return text.length > bytesMax ? null : text;
   } finally {
     closeSync(fd);
   }

@@ -8,13 +8,14 @@ import { after, test } from "node:test";
 import type { CensusFunction } from "../inventory.ts";
 import { linuxPaths } from "../paths.ts";
 import { functionsOnCommandLine } from "./command-lines.ts";
+import { isVfioDriver } from "./device-nodes.ts";
 import { mountUsers, parseMountinfo } from "./mounts.ts";
 import { makesNetdev } from "./network-namespaces.ts";
 import { netdevUsers } from "./netdev-users.ts";
+import { nodeHolders } from "./node-holders.ts";
 import { guestNameOf, isVmm, readProcesses } from "./processes.ts";
 import { parseSshConnection } from "./session.ts";
 import { groupUsers } from "./user.ts";
-import { isVfioDriver, vfioHolders } from "./vfio-holders.ts";
 
 const root = mkdtempSync(join(tmpdir(), "sriovctl-census-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -51,7 +52,7 @@ test("a vfio group that a QEMU holds belongs to its VM, by device number", () =>
   put("proc/901/cmdline", "");
   const other = { ...vf, address: "0000:01:10.2", iommuGroup: 15 };
   const free = { ...vf, address: "0000:01:10.4", iommuGroup: 16 };
-  const owners = groupUsers(vfioHolders(paths, [vf, other, free], readProcesses(paths.proc)));
+  const owners = groupUsers(nodeHolders(paths, [vf, other, free], readProcesses(paths.proc)));
   assert.deepEqual(owners.get(vf.address), [
     {
       kind: "vm",
@@ -134,7 +135,7 @@ test("mounts, swap and volumes lead to the controller below", () => {
   put("proc/self/mountinfo", lines.join("\n"));
   put("proc/swaps", "Filename Type Size Used Priority\n/dev/nvme0n1p1 partition 1 0 -2\n");
   const wanted = new Set(["0000:02:00.0", "0000:03:00.0"]);
-  const owners = groupUsers(mountUsers(paths, wanted));
+  const owners = groupUsers(mountUsers(paths, wanted, new Set()));
   const names = (address: string): string[] | undefined =>
     owners.get(address)?.map(({ kind, name }) => `${kind}:${name}`);
   assert.deepEqual(names("0000:02:00.0"), [

@@ -6,13 +6,15 @@ import type { Owner } from "../../../model/inventory.ts";
 import type { CensusFunction, OwnersByAddress } from "../inventory.ts";
 import type { LinksReading, TrafficReading } from "../links.ts";
 import type { LinuxPaths } from "../paths.ts";
+import { isStorage } from "./block-devices.ts";
 import { commandLineUsers } from "./command-lines.ts";
-import { isStorage, mountUsers } from "./mounts.ts";
+import { mountUsers } from "./mounts.ts";
 import { namespaceUsers } from "./network-namespaces.ts";
 import { netdevUsers } from "./netdev-users.ts";
+import { nodeHolders } from "./node-holders.ts";
 import { readProcesses } from "./processes.ts";
 import { groupUsers, type User } from "./user.ts";
-import { vfioHolders } from "./vfio-holders.ts";
+import { volumeUsers } from "./volumes.ts";
 
 type CensusSources = {
   readonly paths: LinuxPaths;
@@ -34,14 +36,16 @@ export async function takeCensus(
   const processes = readProcesses(paths.proc);
   const wanted = new Set<Address>(functions.map(({ address }) => address));
   const users: User[] = [
-    ...vfioHolders(paths, functions, processes),
+    ...nodeHolders(paths, functions, processes),
     ...commandLineUsers(processes).filter(({ address }) => wanted.has(address)),
     ...(withNetdevs.length === 0 ? [] : netdevUsersOf(withNetdevs, paths, readNetwork())),
     ...(await namespaceUsers(paths, functions, processes)),
   ];
   const storage = functions.filter(({ classCode }) => isStorage(classCode));
   if (storage.length > 0) {
-    users.push(...mountUsers(paths, new Set(storage.map(({ address }) => address))));
+    const addresses = new Set(storage.map(({ address }) => address));
+    const seen = new Set<string>();
+    users.push(...mountUsers(paths, addresses, seen), ...volumeUsers(paths, addresses, seen));
   }
   return groupUsers(users);
 }

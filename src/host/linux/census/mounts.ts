@@ -9,9 +9,6 @@ import type { LinuxPaths } from "../paths.ts";
 import { errnoOf, TreeReader } from "../tree-reader.ts";
 import type { User } from "./user.ts";
 
-/** Base class of mass storage controllers. */
-export const isStorage = (classCode: number): boolean => classCode >> 16 === 0x01;
-
 function realFolder(path: string): string | null {
   try {
     return realpathSync(path);
@@ -21,11 +18,19 @@ function realFolder(path: string): string | null {
   }
 }
 
+type Walk = {
+  readonly depth: number;
+  /** Names of the block devices that were come by. */
+  readonly seen: Set<string>;
+};
+
 /** Volumes may be stacked, and a broken tree may stack them in a ring. */
 const stackDepthMax = 8;
 
-function functionsBelow(paths: LinuxPaths, folder: string, depth: number): Address[] {
+function functionsBelow(paths: LinuxPaths, folder: string, walk: Walk): Address[] {
+  const { depth, seen } = walk;
   if (depth > stackDepthMax) return [];
+  seen.add(folder.slice(folder.lastIndexOf("/") + 1));
   const address = functionOnPath(folder);
   if (address !== null) return [address];
   const reader = new TreeReader();
@@ -36,7 +41,7 @@ function functionsBelow(paths: LinuxPaths, folder: string, depth: number): Addre
       : nvmeControllers(paths, subsystem, reader);
   return names.flatMap((name) => {
     const below = realFolder(`${parts}/${name}`);
-    return below === null ? [] : functionsBelow(paths, below, depth + 1);
+    return below === null ? [] : functionsBelow(paths, below, { depth: depth + 1, seen });
   });
 }
 
@@ -84,7 +89,12 @@ function parseSwaps(paths: LinuxPaths, text: string): Mount[] {
   });
 }
 
-export function mountUsers(paths: LinuxPaths, addresses: ReadonlySet<Address>): User[] {
+/** `seen` gets the names of all block devices between the mounts and the functions. */
+export function mountUsers(
+  paths: LinuxPaths,
+  addresses: ReadonlySet<Address>,
+  seen: Set<string>,
+): User[] {
   const reader = new TreeReader();
   const mounts = [
     ...parseMountinfo(paths, reader.wholeText(`${paths.proc}/self/mountinfo`) ?? ""),
@@ -92,7 +102,7 @@ export function mountUsers(paths: LinuxPaths, addresses: ReadonlySet<Address>): 
   ];
   return mounts.flatMap(({ blockFolder, name, evidence }) => {
     const folder = realFolder(blockFolder);
-    const below = folder === null ? [] : functionsBelow(paths, folder, 0);
+    const below = folder === null ? [] : functionsBelow(paths, folder, { depth: 0, seen });
     return below
       .filter((address) => addresses.has(address))
       .map((address) => ({

@@ -4,32 +4,36 @@
 
 import { readlinkSync, statSync } from "node:fs";
 import type { Address } from "../../../model/bdf.ts";
+import type { Owner } from "../../../model/inventory.ts";
 import type { CensusFunction } from "../inventory.ts";
 import { outputOf } from "../locked-reader.ts";
 import type { LinuxPaths } from "../paths.ts";
 import { errnoOf, TreeReader } from "../tree-reader.ts";
+import { containerOf } from "./containers.ts";
+import { isUioDriver, isVfioDriver } from "./device-nodes.ts";
 import { commandOf, type Process } from "./processes.ts";
 import type { User } from "./user.ts";
-import { isVfioDriver } from "./vfio-holders.ts";
 
 const isNetwork = (classCode: number): boolean => classCode >> 16 === 0x02;
 
-/** Drivers that hand the function to user space and never make a netdev. */
-const userSpaceDrivers: ReadonlySet<string> = new Set([
-  "uio_pci_generic",
-  "igb_uio",
-  "pci-stub",
-  "pci-pf-stub",
-]);
+/** Drivers that only keep a function and never make a netdev. */
+const stubDrivers: ReadonlySet<string> = new Set(["pci-stub", "pci-pf-stub"]);
 
 export const makesNetdev = ({ driver, classCode }: CensusFunction): boolean =>
-  isNetwork(classCode) && driver !== null && !isVfioDriver(driver) && !userSpaceDrivers.has(driver);
+  isNetwork(classCode) &&
+  driver !== null &&
+  !isVfioDriver(driver) &&
+  !isUioDriver(driver) &&
+  !stubDrivers.has(driver);
 
 type Namespace = {
   readonly name: string;
   /** A file that setns(2) takes. */
   readonly path: string;
+  /** null where it has a name of its own. */
   readonly pid: number | null;
+  /** First of the processes in it; null without any. */
+  readonly member: number | null;
 };
 
 function inodeOfNamed(path: string): string | null {
@@ -51,19 +55,31 @@ function inodeOfProcess(path: string): string | null {
 function otherNamespaces(paths: LinuxPaths, processes: readonly Process[]): Namespace[] {
   const own = inodeOfProcess(`${paths.proc}/self/ns/net`);
   const byInode = new Map<string, Namespace>();
-  const add = (inode: string | null, namespace: Namespace): void => {
-    if (inode !== null && inode !== own && !byInode.has(inode)) byInode.set(inode, namespace);
+  const add = (inode: string | null, { member, ...namespace }: Namespace): void => {
+    if (inode === null || inode === own) return;
+    const known = byInode.get(inode);
+    if ((known?.member ?? null) === null) byInode.set(inode, { ...(known ?? namespace), member });
   };
   for (const name of new TreeReader().namesIfThere(paths.namedNetns)) {
     const path = `${paths.namedNetns}/${name}`;
-    add(inodeOfNamed(path), { name, path, pid: null });
+    add(inodeOfNamed(path), { name, path, pid: null, member: null });
   }
   for (const process of processes) {
-    const path = `${paths.proc}/${process.pid}/ns/net`;
-    const name = `${commandOf(process)}-${process.pid}`;
-    add(inodeOfProcess(path), { name, path, pid: process.pid });
+    const { pid } = process;
+    const path = `${paths.proc}/${pid}/ns/net`;
+    const name = `${commandOf(process)}-${pid}`;
+    add(inodeOfProcess(path), { name, path, pid, member: pid });
   }
   return [...byInode.values()];
+}
+
+/** A container by its own name; a namespace that is no container's as `ip netns` calls it. */
+function ownerOf(paths: LinuxPaths, { name, path, pid, member }: Namespace, netdev: string): Owner {
+  const evidence = `its netdev is ${netdev} in network namespace ${path}`;
+  const container = member === null ? null : containerOf(paths, member);
+  if (container === null) return { kind: "netns", name, pid, evidence };
+  const moreEvidence = [container.words];
+  return { kind: "container", name: container.name, pid: member, evidence, moreEvidence };
 }
 
 /** A namespace that does not answer in this time keeps its secret: its VFs count as used. */
@@ -103,11 +119,10 @@ export async function namespaceUsers(
   const missing = new Set(absent.map(({ address }) => address));
   const users: User[] = [];
   const netdevs = await Promise.all(namespaces.map(netdevsIn));
-  for (const [index, { name, pid, path }] of namespaces.entries()) {
+  for (const [index, namespace] of namespaces.entries()) {
     for (const [address, netdev] of netdevs[index] ?? []) {
       if (!missing.delete(address)) continue;
-      const evidence = `its netdev is ${netdev} in network namespace ${path}`;
-      users.push({ address, owner: { kind: "netns", name, pid, evidence } });
+      users.push({ address, owner: ownerOf(paths, namespace, netdev) });
     }
   }
   // Without any other namespace a netdev cannot be elsewhere: the driver has just not made one.

@@ -1,5 +1,5 @@
-// One finding of the census: a function and who uses it. Several signs of one user make one owner,
-// whose evidence is the first and strongest.
+// One finding of the census: a function and who uses it. Several signs of one user make one owner:
+// the first and strongest is its evidence, the others go with it.
 
 import type { Address } from "../../../model/bdf.ts";
 import type { Owner } from "../../../model/inventory.ts";
@@ -20,10 +20,38 @@ export function groupUsers(users: readonly User[]): ReadonlyMap<Address, readonl
   for (const { address, owner } of users) {
     const owners = byAddress.get(address);
     if (owners === undefined) byAddress.set(address, [owner]);
-    else if (!owners.some((known) => isSameUser(known, owner))) owners.push(owner);
+    else addOwner(owners, owner);
   }
   return byAddress;
 }
 
+/** What a person reads of one user; more says nothing more. */
+const evidenceMax = 8;
+
+function addOwner(owners: Owner[], owner: Owner): void {
+  const at = owners.findIndex((known) => isSameUser(known, owner));
+  const known = owners[at];
+  if (known === undefined) owners.push(owner);
+  else owners[at] = mergedOwner(known, owner);
+}
+
+/** A sign that does not tell the process is of whoever has the name. */
 const isSameUser = (left: Owner, right: Owner): boolean =>
-  left.kind === right.kind && left.name === right.name && left.pid === right.pid;
+  left.kind === right.kind &&
+  left.name === right.name &&
+  (left.pid === right.pid || left.pid === null || right.pid === null);
+
+const signsOf = ({ evidence, moreEvidence = [] }: Owner): readonly string[] => [
+  evidence,
+  ...moreEvidence,
+];
+
+function mergedOwner(known: Owner, next: Owner): Owner {
+  const [evidence = "", ...more] = new Set([...signsOf(known), ...signsOf(next)]);
+  return {
+    ...known,
+    pid: known.pid ?? next.pid,
+    evidence,
+    ...(more.length === 0 ? {} : { moreEvidence: more.slice(0, evidenceMax - 1) }),
+  };
+}
