@@ -6,7 +6,19 @@ export type Finding = { readonly path: string; readonly line: number; readonly m
 
 export type SourceFile = { readonly path: string; readonly text: string };
 
-const pureRooms = new Set(["model", "pci", "netlink", "plan", "install", "coexist", "doctor"]);
+const pureRooms = new Set([
+  "model",
+  "pci",
+  "netlink",
+  "plan",
+  "install",
+  "coexist",
+  "lease",
+  "doctor",
+]);
+
+/** The files of pure rooms that are not. */
+const edges = new Set(["src/lease/store.ts"]);
 
 /** What each room under src/ may import, besides itself. `host.ts` is host/host.ts alone. */
 const roomImports: Readonly<Record<string, readonly string[]>> = {
@@ -14,6 +26,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   pci: ["model"],
   netlink: ["model"],
   plan: ["model", "pci"],
+  lease: ["model"],
   install: ["model"],
   coexist: ["model"],
   doctor: ["model", "pci"],
@@ -107,6 +120,7 @@ const purePackages = new Set(["@xmldom/xmldom", "yaml", "zod"]);
 function checkPurity(file: SourceFile): Finding[] {
   const room = roomOf(file.path);
   if (room === null || !pureRooms.has(room) || isTest(file.path)) return [];
+  if (edges.has(file.path)) return [];
   const findings: Finding[] = importsOf(file)
     .filter(({ specifier, isType }) => {
       return !specifier.startsWith(".") && !isType && !purePackages.has(specifier);
