@@ -60,7 +60,12 @@ function modaliasOf(deviceId: number, classCode: number): string {
 function writeFunction(root: string, fn: FakeFunction): void {
   const { address, folder, deviceId, classCode, driver } = fn;
   mkdirSync(folder, { recursive: true });
-  const lines = Array.from({ length: 13 }, () => "0x0000000000000000 0x0000000000000000 0x0");
+  // The first VF BAR has memory.
+  const lines = Array.from({ length: 13 }, (_, at) =>
+    at === 7
+      ? "0x0000000080000000 0x000000008001ffff 0x000000000014220c"
+      : "0x0000000000000000 0x0000000000000000 0x0000000000000000",
+  );
   const ids = { vendor: vendorId, device: deviceId, subsystem_vendor: 0x1af4 };
   const texts: Record<string, string> = {
     ...Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, `0x${hex(id, 4)}`])),

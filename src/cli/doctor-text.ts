@@ -2,7 +2,7 @@
 // fix to copy, notes in one line each, how many VFs fit, and what could not be looked at.
 
 import type { Diagnosis, Finding, Unchecked } from "../doctor/doctor.ts";
-import type { PfCapacity } from "../doctor/capacity.ts";
+import { capacityText, type PfCapacity } from "../pci/pf-capacity.ts";
 import type { Rule, Severity, Target } from "../doctor/rule.ts";
 import type { Step } from "../doctor/remedy.ts";
 import type { Inventory, Pf } from "../model/inventory.ts";
@@ -128,28 +128,12 @@ function notes(findings: readonly Finding[], { style }: DoctorStyle): string[] {
   ];
 }
 
-const limitWords = {
-  "driver": "the driver",
-  "firmware": "the card's firmware",
-  "capability": "the device",
-  "bus-numbers": "bus numbers",
-  "ari": "ARI",
-  "memory": "memory",
-};
-
-/** `128 (the driver ends it)` */
-function capacityText({ numVfs, limits }: PfCapacity): string | null {
-  const [first] = limits;
-  if (numVfs === null || first === undefined) return null;
-  return `${numVfs} fit, limited by ${limitWords[first.kind]}: ${first.words}`;
-}
-
 function capacityLines(fits: readonly PfFit[], { style }: DoctorStyle): string[] {
   const rows = fits.flatMap(({ pf, capacity }) => {
     const text = capacityText(capacity);
     return text === null
       ? []
-      : [[`  ${pf.address}`, pf.netdevs[0]?.name ?? "", `${pf.numVfs} now`, text]];
+      : [[`  ${pf.address}`, pf.netdevs[0]?.name ?? "", `${pf.numVfs} now`, `fit: ${text}`]];
   });
   return rows.length === 0 ? [] : [style("strong", "VFs"), ...alignRows(rows), ""];
 }

@@ -2,6 +2,7 @@
 // is left out; what is known to be none is said.
 
 import type { Inventory, Netdev, Owner, Pf, PciLink, Vf } from "../model/inventory.ts";
+import { capacityText, inventoryCapacity } from "../pci/pf-capacity.ts";
 import { className, deviceName, idsOf } from "./device-names.ts";
 import { macText, plural, rateText, vlanText } from "./list-text.ts";
 import { clean, type Style } from "./style.ts";
@@ -49,7 +50,7 @@ const ownerFacts = (owners: readonly Owner[]): Fact[] =>
         `${kind}:${name}${pid === null ? "" : ` (pid ${pid})`}: ${evidence}`,
       ]);
 
-export function showPfText(pf: Pf, { host }: Inventory, style: Style): string[] {
+export function showPfText(pf: Pf, { host, bridges }: Inventory, style: Style): string[] {
   const ids = idsOf(pf.vendorId, pf.deviceId);
   const name = deviceName(pf.vendorId, pf.deviceId);
   const used = pf.virtualFunctions.filter(({ owners }) => owners.length > 0);
@@ -63,6 +64,7 @@ export function showPfText(pf: Pf, { host }: Inventory, style: Style): string[] 
     ...pf.netdevs.map((netdev): Fact => ["interface", netdevText(netdev)]),
     ["permanent MAC", pf.permanentMac],
     ["VFs", vfsText(pf)],
+    ["VFs that fit", capacityText(inventoryCapacity(pf, bridges))],
     ["VFs in use", pf.numVfs === 0 ? null : used.length],
     ["VF numbering", pf.firstVfOffset === null ? null : numberingText(pf)],
     ["VF autoprobe", onOff(pf.driversAutoprobe)],

@@ -2,7 +2,7 @@
 // kernel allow at all.
 
 import type { Pf } from "../model/inventory.ts";
-import { pfCapacity } from "./capacity.ts";
+import { capacityOf } from "./capacity.ts";
 import type { Step } from "./remedy.ts";
 import { kernelArguments, run, say } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
@@ -104,10 +104,9 @@ function memoryNotAssigned(view: View): Sighting[] {
 }
 
 const limitedBy = (view: View, pf: Pf, kind: string) => {
-  const capacity = pfCapacity(view, pf);
+  const capacity = capacityOf(view, pf);
   const limit = capacity.limits.find((entry) => entry.kind === kind);
-  // VFs beyond a limit prove that there is none.
-  return limit === undefined || limit.numVfs < pf.numVfs ? null : { capacity, limit };
+  return limit === undefined ? null : { capacity, limit };
 };
 
 function busNumbersShort(view: View): Sighting[] {

@@ -4,12 +4,10 @@
 
 import type { Address } from "../model/bdf.ts";
 import { findExtendedCapability } from "../pci/function-config.ts";
+import { firstVfBarLine, vfBarWindows } from "../pci/vf-windows.ts";
 import type { View } from "./view.ts";
 
 type MissingBar = { readonly bar: number; readonly evidence: string };
-
-/** In a PF's `resource` file: BARs 0-5, ROM, VF BARs 0-5. */
-const firstVfBarLine = 7;
 
 /** VF BARs that the device has and that have no memory; empty where that is not known. */
 export function unassignedVfMemory(view: View, pf: Address): MissingBar[] {
@@ -18,7 +16,7 @@ export function unassignedVfMemory(view: View, pf: Address): MissingBar[] {
 }
 
 function fromResources(view: View, pf: Address): MissingBar[] {
-  const windows = view.functionAt(pf)?.resources?.slice(firstVfBarLine, firstVfBarLine + 6) ?? [];
+  const windows = vfBarWindows(view.functionAt(pf)?.resources ?? []);
   const config = view.configAt(pf);
   const sriov = config === null ? null : findExtendedCapability(config, "sriov");
   const implemented = new Set(sriov?.vfBars.map(({ index }) => index));

@@ -100,6 +100,8 @@ export type Pf = {
   readonly totalVfs: number | null;
   /** TotalVFs register of the capability; null when config space could not be read that far. */
   readonly capabilityTotalVfs: number | null;
+  /** Whether its VF BARs have memory; null or absent: not known, or detail was not asked for. */
+  readonly hasVfMemory?: boolean | null;
   /** VFs that are there, by their links. */
   readonly numVfs: number;
   /** A write to `sriov_numvfs` is in flight: counts may be changing. */

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { freshIgbPolicy, inventoryOf, netdevOf, pfOf, vfOf } from "../../test/inventory-of.ts";
-import type { Inventory, Netdev, Pf, Vf } from "../model/inventory.ts";
+import type { Bridge, Inventory, Netdev, Pf, Vf } from "../model/inventory.ts";
 import { readClaims } from "../coexist/claims.ts";
 import { parseSpec } from "../model/spec-text.ts";
 import type { VfPolicy } from "../model/vf-attribute.ts";
@@ -23,6 +23,7 @@ type PfPart = Partial<Omit<Pf, "virtualFunctions" | "netdevs">> & {
 };
 
 type Case = {
+  readonly bridges?: readonly Pick<Bridge, "address" | "secondaryBus" | "subordinateBus">[];
   readonly physicalFunctions: readonly PfPart[];
   readonly loadedDrivers?: readonly string[];
   readonly consent?: readonly string[];
@@ -43,10 +44,20 @@ function readPf({ virtualFunctions = {}, netdevs, ...part }: PfPart): Pf {
   return { ...plain, netdevs: netdevs?.map(netdevOf) ?? plain.netdevs, virtualFunctions: vfs };
 }
 
-function readInventory({ physicalFunctions, loadedDrivers, files = {} }: Case): Inventory {
-  const given = Object.entries(files).map(([path, lines]) => ({ path, text: lines.join("\n") }));
+const plainBridge = {
+  vendorId: 0x8086,
+  deviceId: 0x347a,
+  classCode: 0x060400,
+  driver: "pcieport",
+  iommuGroup: 1,
+};
+
+function readInventory({ bridges = [], files = {}, ...given }: Case): Inventory {
+  const { physicalFunctions, loadedDrivers } = given;
+  const texts = Object.entries(files).map(([path, lines]) => ({ path, text: lines.join("\n") }));
   return inventoryOf(physicalFunctions.map(readPf), {
-    ...readClaims(given),
+    ...readClaims(texts),
+    bridges: bridges.map((bridge) => ({ ...plainBridge, ...bridge })),
     ...(loadedDrivers === undefined ? {} : { loadedDrivers }),
   });
 }

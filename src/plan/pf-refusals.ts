@@ -2,10 +2,24 @@
 // have, no driver, a change in flight, a mode or a netdev that it lacks.
 
 import type { PlanProblem } from "../model/plan.ts";
+import type { Bridge } from "../model/inventory.ts";
+import { inventoryCapacity, type CapacityLimit } from "../pci/pf-capacity.ts";
 import { traitsOf } from "./driver-traits.ts";
 import type { PfWanted } from "./wanted.ts";
 
-export function pfRefusals(wanted: PfWanted): PlanProblem[] {
+/** What ends the count of a PF without VFs before its driver would: where there are VFs now, First
+ * VF Offset and VF Stride may change when they go, and nothing can be said. */
+function placeLimit({ pf, numVfs }: PfWanted, bridges: readonly Bridge[]): CapacityLimit | null {
+  if (pf.numVfs > 0) return null;
+  const { limits } = inventoryCapacity(pf, bridges);
+  const limit = limits.find(({ kind }) => kind === "bus-numbers" || kind === "memory");
+  return limit !== undefined && numVfs > limit.numVfs ? limit : null;
+}
+
+const placeHint = (kind: CapacityLimit["kind"]): string =>
+  `See sriovctl doctor --explain ${kind === "memory" ? "vf-memory-not-assigned" : "bus-numbers-short"}`;
+
+export function pfRefusals(wanted: PfWanted, bridges: readonly Bridge[]): PlanProblem[] {
   const { pf, spec, adapter, adapterName, numVfs } = wanted;
   const problems: PlanProblem[] = [];
   const label = `${spec.name} (${pf.address})`;
@@ -37,6 +51,10 @@ export function pfRefusals(wanted: PfWanted): PlanProblem[] {
     const isLower = hardware !== null && hardware > pf.totalVfs;
     const hint = isLower ? `The device could have ${hardware}, the driver allows fewer` : null;
     refuse("too-many-vfs", message, hint ?? `Set numVfs to ${pf.totalVfs} or fewer`, "numVfs");
+  } else if (isResized) {
+    const limit = placeLimit(wanted, bridges);
+    const message = `Cannot set ${numVfs} VFs on ${label}: ${limit?.numVfs} fit, ${limit?.words}`;
+    if (limit !== null) refuse("vfs-do-not-fit", message, placeHint(limit.kind), "numVfs");
   }
   const wantsSwitchdev = adapter.eswitchMode === "switchdev" && pf.eswitchMode !== "switchdev";
   if (wantsSwitchdev && (pf.eswitchMode === null || !traitsOf(pf.driver).hasSwitchdev)) {

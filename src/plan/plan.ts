@@ -23,8 +23,8 @@ type PlanInput = {
 
 const noDiff: PfDiff = { actions: [], problems: [], unverifiable: [], losses: [] };
 
-function planPf(wanted: PfWanted, consent: Consent): PfDiff {
-  const refusals = pfRefusals(wanted);
+function planPf(wanted: PfWanted, { inventory, consent }: PlanInput): PfDiff {
+  const refusals = pfRefusals(wanted, inventory.bridges);
   if (refusals.length > 0) return { ...noDiff, problems: refusals };
   const diff = diffPf(wanted);
   if (diff.problems.length > 0) return { ...noDiff, problems: diff.problems };
@@ -90,10 +90,11 @@ const inOrder = (matched: readonly MatchedPf[], inventory: Inventory): MatchedPf
   );
 };
 
-export function plan({ spec, inventory, consent }: PlanInput): Plan {
+export function plan(input: PlanInput): Plan {
+  const { spec, inventory } = input;
   const matching = matchPfs(spec, inventory);
   const { wanted, problems } = wantedPfs(spec, inOrder(matching.matched, inventory));
-  const diffs = wanted.map((pf) => planPf(pf, consent));
+  const diffs = wanted.map((pf) => planPf(pf, input));
   const others = coOwners(wanted, inventory);
   const actions = [...moduleActions(diffs, inventory), ...diffs.flatMap((diff) => diff.actions)];
   return {

@@ -1,7 +1,7 @@
 // `sriovctl doctor [TARGET]`: what is in the way of SR-IOV here, how safe it is, and what to do. Exit
 // code 4 when a finding is as severe as was asked for.
 
-import { pfCapacity } from "../../doctor/capacity.ts";
+import { capacityOf } from "../../doctor/capacity.ts";
 import { diagnose, isAtLeast } from "../../doctor/doctor.ts";
 import type { Rule, Severity } from "../../doctor/rule.ts";
 import { ruleTable } from "../../doctor/rules.ts";
@@ -32,7 +32,7 @@ function reportOf(evidence: Parameters<typeof diagnose>[0], target: string | nul
   const today = new Date().toISOString().slice(0, 10);
   const whole = diagnose(evidence, today);
   const view = viewOf(evidence);
-  const fits = view.pfs.map((pf) => ({ pf, capacity: pfCapacity(view, pf) }));
+  const fits = view.pfs.map((pf) => ({ pf, capacity: capacityOf(view, pf) }));
   if (target === null) return { inventory, diagnosis: whole, fits };
   const targets = targetsFor(inventory, target);
   return {

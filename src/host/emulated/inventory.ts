@@ -96,6 +96,7 @@ function pfOf(machine: Machine, draft: Draft): Pf {
     permanentMac: pf.netdev !== null && options.netdevAttributes ? pf.netdev.permanentMac : null,
     totalVfs: driverTotalVfs(pf),
     capabilityTotalVfs: card.totalVfs,
+    hasVfMemory: isDetailed ? pf.vfBarBases.every(({ base }) => base !== null) : null,
     numVfs: linkedVfs(pf),
     isChanging: isChanging(machine, pf.address),
     firstVfOffset: placement.firstVfOffset,

@@ -172,6 +172,7 @@ function readPf({ scanned, config, isChanging }: PfParts, facts: Facts): Pf {
     permanentMac: netdevs.find(({ permanentMac }) => permanentMac !== null)?.permanentMac ?? null,
     totalVfs: sriov.totalVfs,
     capabilityTotalVfs: config?.capabilityTotalVfs ?? null,
+    hasVfMemory: detail.vfMemory.get(fn.address) ?? null,
     numVfs: seats.filter(({ isLinked }) => isLinked).length,
     isChanging,
     firstVfOffset: sriov.firstVfOffset ?? config?.firstVfOffset ?? null,

@@ -5,6 +5,8 @@
 import type { Address } from "../../model/bdf.ts";
 import { msixCountOf, registersOf } from "./config-facts.ts";
 import { readConfigs } from "./config-reader.ts";
+import { parseResources } from "./facts/functions.ts";
+import { vfBarWindows } from "../../pci/vf-windows.ts";
 import { readLocked } from "./locked-reader.ts";
 import { functionFile, type LinuxPaths } from "./paths.ts";
 import type { ScannedPf } from "./scan.ts";
@@ -14,12 +16,15 @@ export type PfDetail = {
   readonly vfTotalMsix: ReadonlyMap<Address, number>;
   readonly driverOverrides: ReadonlyMap<Address, string>;
   readonly msixCounts: ReadonlyMap<Address, number>;
+  /** Whether the VF BARs have memory. */
+  readonly vfMemory: ReadonlyMap<Address, boolean>;
 };
 
 const noDetail: PfDetail = {
   vfTotalMsix: new Map(),
   driverOverrides: new Map(),
   msixCounts: new Map(),
+  vfMemory: new Map(),
 };
 
 const detailDeadlineMs = 1000;
@@ -57,6 +62,20 @@ async function readVfMsixCounts(
     if (address !== undefined && count !== null) counts.set(address, count);
   });
   return counts;
+}
+
+/** A VF BAR that the kernel gave up is a line of zeros, so a PF whose lines are all zeros has none
+ * with memory (drivers/pci/setup-bus.c reset_resource()). */
+function readVfMemory(pfs: readonly ScannedPf[], reader: TreeReader): Map<Address, boolean> {
+  const vfMemory = new Map<Address, boolean>();
+  for (const { fn } of pfs) {
+    const text = fn.files.has("resource") ? reader.text(`${fn.folder}/resource`) : null;
+    const bars = text === null ? null : vfBarWindows(parseResources(text) ?? []);
+    if (bars === null || bars.length === 0) continue;
+    const isUnassigned = bars.some(({ start, end }) => start === 0n && end > 0n);
+    vfMemory.set(fn.address, !isUnassigned && bars.some(({ start }) => start > 0n));
+  }
+  return vfMemory;
 }
 
 export async function readDetail(
@@ -98,5 +117,6 @@ export async function readDetail(
   }
   const resizable = pfs.filter(({ fn }) => (vfTotalMsix.get(fn.address) ?? 0) > 0);
   const vfs = resizable.flatMap(({ seats }) => seats.map((seat) => seat.address));
-  return { vfTotalMsix, driverOverrides, msixCounts: await readVfMsixCounts(paths, vfs) };
+  const msixCounts = await readVfMsixCounts(paths, vfs);
+  return { vfTotalMsix, driverOverrides, msixCounts, vfMemory: readVfMemory(pfs, reader) };
 }
