@@ -83,6 +83,14 @@ async function restore({ address, driver, driverOverride }: Vf, access: HostAcce
   }
 }
 
+/** Without an override, the driver that was loaded first takes the VF: drivers/pci/pci-driver.c
+ * pci_match_device() asks for dynamic IDs before a driver's own. */
+function hintFor({ driver }: Bind, vf: Vf): { readonly hint: string } | Record<string, never> {
+  if (driver !== "kernel" || vf.driver === null || !vf.driver.includes("vfio")) return {};
+  const hint = `${vf.driver} takes all such VFs since its new_id was written; name the driver in the spec`;
+  return { hint };
+}
+
 /** Looks at the requested bindings; the answer has an error for each VF that is not as wanted. */
 export async function settleBindings(
   binds: readonly Bind[],
@@ -100,7 +108,9 @@ export async function settleBindings(
     const target = vfTarget(bind.pf, bind.vfIndex);
     const wanted = bind.driver === "none" ? "no driver" : driverName(bind.driver);
     const words = `Cannot bind ${target}: its driver is ${vf?.driver ?? "none"}, wanted ${wanted}`;
-    failures.set(bind, new SriovError("not-bound", words, { operation: "bind-driver", target }));
+    const hint = vf === null ? {} : hintFor(bind, vf);
+    const detail = { operation: "bind-driver", target, ...hint };
+    failures.set(bind, new SriovError("not-bound", words, detail));
     const former = vfAt(before, bind.vfIndex);
     if (vf !== null && vf.driver === null && former !== null) await restore(former, bench);
   }

@@ -7,7 +7,7 @@ import { apply } from "../apply/apply.ts";
 import type { Report } from "../apply/report.ts";
 import type { Host } from "../host/host.ts";
 import { fullInventory } from "../host/host.ts";
-import { SriovError } from "../model/errors.ts";
+import { SriovError, type ErrorCode } from "../model/errors.ts";
 import { vfAt, type Inventory, type Vf } from "../model/inventory.ts";
 import { vfTarget, type Address } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
@@ -140,7 +140,19 @@ function overruledBy(spec: Spec, guestVf: GuestVf, now: Vf): Problem[] {
   return found;
 }
 
-const lockWaitMs = 3000;
+/** Guests that start at once have their VFs set one after the other. */
+const lockWaitMs = 6000;
+
+/** What says nothing of the VF: the hook's script knows whether the guest starts all the same. */
+const ownTrouble: ReadonlySet<ErrorCode> = new Set([
+  "file-format",
+  "file-unreadable",
+  "file-unwritable",
+  "journal-unwritable",
+  "lock-unusable",
+  "permission",
+  "state-unwritable",
+]);
 
 /** When the hook's script finds it too long and says SIGTERM, it takes back what it did. */
 async function converge(
@@ -201,7 +213,7 @@ async function convergeOrRefuse(
       ? { changes: changesOf(ended), refusals: refusalsOf(ended) }
       : { changes: [], refusals: ended };
   } catch (error) {
-    if (!(error instanceof SriovError)) throw error;
+    if (!(error instanceof SriovError) || ownTrouble.has(error.code)) throw error;
     return { changes: [], refusals: [refusal(error.code, error.target, error.message)] };
   }
 }

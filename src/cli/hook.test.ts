@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
@@ -40,7 +40,7 @@ async function machine(context: TestContext, applied: string) {
     const { status, stdout, stderr } = spawnSync(process.execPath, argv, options);
     return { status, stdout, stderr };
   };
-  return { run, hook, want, spec };
+  return { run, hook, want, spec, state: join(directory, "state") };
 }
 
 test("a VF is set before its guest starts, and what others did to it is set right after", async (context) => {
@@ -111,6 +111,28 @@ test("what is sriovctl's own trouble is no refusal", async (context) => {
     stdout: "",
     stderr: "",
   });
+});
+
+test("journals that cannot be read or written refuse no start", async (context) => {
+  const { hook, want, state } = await machine(context, specText(7));
+  want(specText(120));
+  const journal = join(state, "emulated/demo/journal");
+  rmSync(journal, { recursive: true });
+  writeFileSync(journal, "");
+  const { status, stderr } = hook("prepare");
+  assert.equal(status, 2, stderr);
+});
+
+test("VFs in a VM's own lines and in its mappings are set", async (context) => {
+  const { run, want, state } = await machine(context, specText(7));
+  const pve = join(state, "emulated/demo.root/etc/pve");
+  mkdirSync(join(pve, "qemu-server"), { recursive: true });
+  mkdirSync(join(pve, "mapping"));
+  writeFileSync(join(pve, "qemu-server/101.conf"), "hostpci0: mapping=nic,pcie=1\n");
+  writeFileSync(join(pve, "mapping/pci.cfg"), "nic\n\tmap node=pve,path=0000:3b:01.0\n");
+  want(specText(120));
+  const started = await run("hook", "pve", "101", "pre-start");
+  assert.equal(started.stdout, "0000:3b:00.0/vf0: set vlan 120\n", started.stderr);
 });
 
 test("a VM of Proxmox VE gets the VFs that the spec assigns to it", async (context) => {

@@ -36,6 +36,17 @@ const hostdev = (vf: string, managed: "yes" | "no"): string =>
 /** No more than what is needed to tell that a guest's time left its marks. */
 const spoiled = "vlan 7 spoofchk off";
 
+/** What PVE::Tools::run_command() is to a hookscript: no input, lines of output passed on, the exit
+ * code as an exception. */
+const runCommand = `use strict; use warnings; use IPC::Open3; use Symbol 'gensym';
+my $pid = open3(my $in, my $out, my $err = gensym, @ARGV);
+close $in;
+print while <$out>;
+print STDERR $_ while <$err>;
+waitpid($pid, 0);
+die "command '@ARGV' failed: exit code " . ($? >> 8) . "\\n" if $?;
+`;
+
 const timeoutMs = 240_000;
 
 suite("guests' hooks", { skip: labSkipReason() }, () => {
@@ -156,5 +167,70 @@ suite("guests' hooks", { skip: labSkipReason() }, () => {
     await destroyed("pooled");
     assert.equal(await driver(1), "igbvf");
     await noDrift();
+  });
+
+  test("a broken sriovctl holds a start up for 15 s and no longer, and a strict hook refuses", async () => {
+    const hanging = `process.on("SIGTERM", () => {});
+      if (process.argv.includes("prepare")) setInterval(() => {}, 1000); else process.exit(1);`;
+    await script(`mv ${program} /root/cli.cjs; cp /root/hook ${hook}`);
+    await write(program, hanging);
+    const { exitCode, stderr, durationMs } = await virsh("start plain");
+    assert.equal(exitCode, 0, stderr);
+    assert.ok(durationMs > 15_000 && durationMs < 60_000, `${durationMs} ms`);
+    await destroyed("plain");
+    await script(`mv /root/cli.cjs ${program}; mv /etc/sriovctl/host.yaml /root/`);
+    await write("/etc/sriovctl/host.yaml", "adapers: []");
+    await lab.sriovctl(0, "enable --libvirt-hook --strict");
+    await refused("plain", /hook for plain prepare did not work .*so the guest is not started/);
+    await script(`mv /root/host.yaml /etc/sriovctl/; cp /root/hook ${hook}`);
+  });
+
+  test("Proxmox VE's hookscript sets a VF, and new_id binds it as ever", async () => {
+    await write("/etc/pve/qemu-server/101.conf", `hostpci0: 0000:${address[2]},pcie=1\n`);
+    await write("/root/run-command.pl", runCommand);
+    const phase = (name: string) =>
+      lab.lab.run(
+        `env -i PATH=/sbin:/bin:/usr/sbin:/usr/bin LVM_SUPPRESS_FD_WARNINGS=1 \
+        perl /root/run-command.pl /var/lib/vz/snippets/sriovctl 101 ${name}`,
+        { timeoutMs },
+      );
+    const passed = async (name: string): Promise<void> => {
+      const { exitCode, stdout, stderr } = await phase(name);
+      assert.equal(exitCode, 0, `${stdout}${stderr}`);
+    };
+    await spoil(2);
+    await passed("pre-start");
+    assert.equal(await policy(2), wanted[2]);
+    assert.equal(await driver(2), "igbvf");
+    await script(
+      `cd ${devices}/0000:${address[2]}
+      echo 8086 10ca > /sys/bus/pci/drivers/vfio-pci/new_id
+      echo 0000:${address[2]} > driver/unbind
+      [ -e driver ] || echo 0000:${address[2]} > /sys/bus/pci/drivers/vfio-pci/bind
+      echo 1 > reset
+      qemu-system-x86_64 -machine q35 -m 64 -nodefaults -display none -daemonize \\
+        -pidfile /run/101.pid -device vfio-pci,host=0000:${address[2]},id=hostpci0`,
+    );
+    await passed("post-start");
+    await passed("pre-stop");
+    await spoil(2);
+    await script("kill $(cat /run/101.pid); while [ -e /run/101.pid ]; do sleep 0.1; done");
+    await passed("post-stop");
+    assert.equal(await policy(2), wanted[2]);
+    await script("echo 'assign: [{ to: pve:101/hostpci0, vf: p0/3 }]' >> /etc/sriovctl/host.yaml");
+    const { exitCode, stdout, stderr } = await phase("pre-start");
+    assert.notEqual(exitCode, 0, stdout);
+    assert.match(stderr, /its hostpci0 is 0000:01:10\.4, wanted p0\/3 \(0000:01:10\.6\)/);
+    assert.match(stderr, /failed: exit code 1/);
+    await script("sed -i '$d' /etc/sriovctl/host.yaml");
+  });
+
+  test("VFs made while new_id is in force get the driver that the spec names", async () => {
+    await script(`rmmod igbvf; modprobe igbvf
+      sed -i 's/driver: kernel/driver: igbvf/' /etc/sriovctl/host.yaml
+      echo 0 > ${devices}/${pf}/sriov_numvfs`);
+    await lab.sriovctl(0, "apply --yes -f /etc/sriovctl/host.yaml");
+    await noDrift();
+    assert.equal(await driver(1), "igbvf");
   });
 });
