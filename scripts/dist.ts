@@ -1,7 +1,7 @@
 // `npm run dist`: everything that is released, into dist/: the single executable, a Debian package, a
-// tar archive, an npm package, a bill of materials and SHA-256 sums. It needs nothing but what
-// `npm ci` installed, and two runs on one commit give the same bytes: every time in them is the
-// commit's (or SOURCE_DATE_EPOCH).
+// tar archive, an npm package, a bill of materials and SHA-256 sums, signed when there is a key
+// (SRIOVCTL_SIGNING_KEY). It needs nothing but what `npm ci` installed, and two runs on one commit
+// give the same bytes: every time in them is the commit's (or SOURCE_DATE_EPOCH).
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -18,6 +18,7 @@ import {
 } from "./dist-debian.ts";
 import { buildExecutable } from "./dist-executable.ts";
 import { sbomOf } from "./dist-sbom.ts";
+import { signed } from "./dist-signature.ts";
 import { tarGzOf, type TarEntry } from "./dist-tar.ts";
 import { manualPage } from "./manual.ts";
 
@@ -58,6 +59,8 @@ const examples = (): Named[] =>
     content: readFileSync(join(root, "examples", name)),
   }));
 
+const changelog = (): Uint8Array => readFileSync(join(root, "CHANGELOG.md"));
+
 type Parts = {
   readonly executable: Uint8Array;
   readonly manual: Uint8Array;
@@ -90,6 +93,7 @@ function debianFiles({ executable, manual, sbom, shells }: Parts): PackagedFile[
     plain("/usr/share/man/man1/sriovctl.1.gz", gzipSync(manual, { level: 9 })),
     plain(`${documents}/copyright`, packaging("debian/copyright")),
     plain(`${documents}/sriovctl.cdx.json`, sbom),
+    plain(`${documents}/changelog.gz`, gzipSync(changelog(), { level: 9 })),
     ...examples().map(({ path, content }) => plain(`${documents}/${path}`, content)),
   ];
 }
@@ -97,6 +101,7 @@ function debianFiles({ executable, manual, sbom, shells }: Parts): PackagedFile[
 function tarFiles({ executable, manual, sbom, shells }: Parts): TarEntry[] {
   const files: Named[] = [
     { path: "LICENSE", content: readFileSync(join(root, "LICENSE")) },
+    { path: "CHANGELOG.md", content: changelog() },
     { path: "completions/sriovctl.bash", content: shells.bash },
     { path: "completions/sriovctl.fish", content: shells.fish },
     { path: "completions/_sriovctl", content: shells.zsh },
@@ -136,6 +141,16 @@ function sumsOf(paths: readonly string[]): string {
       return `${sum}  ${path.slice(dist.length + 1)}\n`;
     })
     .join("");
+}
+
+const signingKey = process.env["SRIOVCTL_SIGNING_KEY"] || null;
+
+/** Beside the sums: their signature, and what to verify it with. */
+function signSums(sums: string): void {
+  if (signingKey === null) return;
+  const { signature, publicKey } = signed(readFileSync(sums), signingKey);
+  writeFileSync(`${sums}.sig`, signature);
+  writeFileSync(join(dirname(sums), "sriovctl.pub"), publicKey);
 }
 
 export type Release = {
@@ -180,6 +195,7 @@ export async function buildRelease(): Promise<Release> {
   const outputs = [executable, archive, npmPackage, sbom, ...(hasDebian ? [debian] : [])];
   const sums = named("SHA256SUMS");
   writeFileSync(sums, sumsOf(outputs.toSorted()));
+  signSums(sums);
   return {
     executable,
     archive,
@@ -194,6 +210,7 @@ export async function buildRelease(): Promise<Release> {
 if (import.meta.main) {
   const { debian, sums } = await buildRelease();
   console.log(readFileSync(sums, "utf8").trimEnd());
+  if (signingKey === null) console.log("Not signed: SRIOVCTL_SIGNING_KEY names no key");
   if (debian === null) console.log("No Debian package: this machine has no dpkg-deb");
   console.log(`For ${platform} only: the executable contains this machine's Node`);
 }

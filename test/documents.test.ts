@@ -25,11 +25,17 @@ test("ARCHITECTURE.md names files and folders that exist", () => {
 });
 
 test("links between documents lead somewhere", () => {
-  for (const document of ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]) {
+  for (const document of ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]) {
     for (const [, target = ""] of read(document).matchAll(/\]\(([^)#:]+)\)/g)) {
       assert.ok(existsSync(join(root, target)), `${document}: ${target}`);
     }
   }
+});
+
+test("CHANGELOG.md begins with the version of this checkout", () => {
+  const { version }: { readonly version: string } = JSON.parse(read("package.json"));
+  const [, newest] = /^## (\S+?),? /m.exec(read("CHANGELOG.md")) ?? [];
+  assert.equal(newest, version);
 });
 
 test("README.md's commands are commands", () => {
