@@ -73,4 +73,17 @@ const setUpMachine: Wiring["setUpMachine"] = async (name, paths, change) => {
   throw new SpecProblems(source, done.problems, "fault plan");
 };
 
-export const hosts: Wiring = { openHost, setUpMachine, ownCommand: ownCommand() };
+const openTwin: Wiring["openTwin"] = async (inventory, facts) => {
+  const { twinOf } = await import("../host/emulated/twin.ts");
+  const { openEmulatedHost } = await import("../host/emulated/emulated-host.ts");
+  const { memoryStore } = await import("../host/emulated/store.ts");
+  const { machine, strangers, doubts } = twinOf(inventory, facts);
+  const store = memoryStore(machine);
+  return {
+    host: await openEmulatedHost({ name: "twin", statePath: null, store }),
+    strangers,
+    doubts,
+  };
+};
+
+export const hosts: Wiring = { openHost, setUpMachine, openTwin, ownCommand: ownCommand() };

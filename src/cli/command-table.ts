@@ -135,9 +135,11 @@ export const commandTable: readonly CommandRow[] = [
       specOption,
       consentOption,
       { flags: "-o, --out <file>", summary: "save the plan for `sriovctl apply FILE`" },
+      { flags: "--rehearse", summary: "run it on an emulated twin of this host first" },
     ],
     examples: [
       ["sriovctl plan -f host.yaml", "what would happen"],
+      ["sriovctl plan -f host.yaml --rehearse", "what would fail, and how long it would take"],
       ["sriovctl plan -f host.yaml --out night.plan", "save it for later"],
       ["sriovctl plan -f host.yaml --allow-disruption vm:web1", "with a user's consent"],
     ],

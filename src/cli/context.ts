@@ -4,6 +4,9 @@
 import type { MachineStatus } from "../host/emulated/machine-status.ts";
 import type { MachineChange } from "../host/emulated/set-up.ts";
 import type { Host } from "../host/host.ts";
+import type { Address } from "../model/bdf.ts";
+import type { HostFacts } from "../model/host-facts.ts";
+import type { Inventory } from "../model/inventory.ts";
 import type { Io } from "./io.ts";
 import type { Logger } from "./logger.ts";
 import type { HostPaths, Paths } from "./paths.ts";
@@ -17,6 +20,15 @@ export type HostWish = {
   readonly writeDeadlineMs: number | null;
 };
 
+/** A machine in memory that is as a host is, to try things on. */
+export type TwinHost = {
+  readonly host: Host;
+  /** PFs of which nobody can say what their driver does. */
+  readonly strangers: readonly { readonly pf: Address; readonly driver: string | null }[];
+  /** What could not be read of the host, in words. */
+  readonly doubts: readonly string[];
+};
+
 /** Chosen by bin/ and by tests, never inside cli/. */
 export type Wiring = {
   /** Throws SriovError `host-unknown` for a name that is no host. */
@@ -24,6 +36,7 @@ export type Wiring = {
   /** Changes an emulated machine from outside and says how it then is. Throws SriovError
    * `host-unknown`, and SpecProblems for a fault plan. */
   setUpMachine(machineName: string, paths: Paths, change: MachineChange): Promise<MachineStatus>;
+  openTwin(inventory: Inventory, facts: HostFacts): Promise<TwinHost>;
   /** Starts this very program, from whatever folder: command and first arguments. */
   readonly ownCommand: readonly string[];
 };

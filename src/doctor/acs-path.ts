@@ -6,7 +6,7 @@ import type { Pf } from "../model/inventory.ts";
 import type { FunctionConfig } from "../pci/function-config.ts";
 import { findCapability } from "../pci/function-config.ts";
 import type { AcsRegisters, IsolationNode } from "../pci/isolation.ts";
-import { acsMissing, isIsolated } from "../pci/isolation.ts";
+import { acsMissing, acsRegistersOf, isIsolated } from "../pci/isolation.ts";
 import type { View } from "./view.ts";
 
 type Hop = {
@@ -46,21 +46,12 @@ const hasQuirk = ({ vendorId, deviceId }: FunctionConfig): boolean =>
       vendorId === vendor && deviceId !== null && deviceId >= first && deviceId <= last,
   );
 
-const u16 = (bytes: Uint8Array, at: number): number =>
-  (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
-
-function acsOf({ extendedCapabilities }: FunctionConfig): AcsRegisters | null {
-  const found = extendedCapabilities.find(({ body }) => body?.kind === "acs");
-  if (found === undefined) return null;
-  return { capability: u16(found.bytes, 4), control: u16(found.bytes, 6) };
-}
-
 function hopOf(address: Address, config: FunctionConfig | null): Hop {
   const portType = config === null ? null : (findCapability(config, "pcie")?.portType ?? null);
   const kind = portType === null ? undefined : kinds[portType];
   if (config === null) return { address, kind: "not readable", acs: null, isIsolated: null };
   if (kind === undefined) return { address, kind: "PCI bridge", acs: null, isIsolated: false };
-  const acs = acsOf(config);
+  const acs = acsRegistersOf(config);
   const isMultifunction = config.header?.isMultifunction === true;
   const node = { kind, acs, isMultifunction, isIsolatedByQuirk: hasQuirk(config) };
   return { address, kind: kind.replace("-", " "), acs, isIsolated: isIsolated(node) };

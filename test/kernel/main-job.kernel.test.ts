@@ -72,13 +72,15 @@ suite("main job", { skip: labSkipReason() }, () => {
 
   test("igb: a spec becomes VFs with their policy, and drift is seen", async () => {
     const spec = lab.spec("left4.yaml", leftSpec(4));
-    const planned = (await lab.sriovctl(0, `plan -f ${spec}`)).json;
+    const planned = (await lab.sriovctl(0, `plan --rehearse -f ${spec}`)).json;
     assert.equal(planned.empty, false);
     assert.ok(kinds(planned).includes("create-vfs"));
     assert.deepEqual(await driversBySysfs(left), [], "a plan changes nothing");
 
-    const applied = (await lab.sriovctl(0, `apply --yes -f ${spec}`)).json;
+    const { json: applied, durationMs } = await lab.sriovctl(0, `apply --yes -f ${spec}`);
     assert.equal(applied.outcome, "done");
+    console.log(`apply took ${durationMs} ms; foretold ${planned.rehearsal.durationMs} ms`);
+    assert.deepEqual(planned.rehearsal.actions, applied.actions, "the twin foretold it");
     assert.equal(applied.verify.empty, true);
     assert.deepEqual(kinds(applied), kinds(planned));
     assert.ok(applied.actions.every(({ result }: Json) => result === "done"));

@@ -4,13 +4,13 @@
 // exists is checked by whoever asks.
 
 import type { VfAttribute, VfAttributeName } from "../../model/vf-attribute.ts";
-import type { CardName } from "./cards.ts";
+import type { CardRef } from "./cards.ts";
 import { cardOf } from "./cards.ts";
 import type { Errno } from "./state.ts";
 
 /** What a driver looks at before it takes an attribute. */
 type AttributeContext = {
-  readonly card: CardName;
+  readonly card: CardRef;
   /** The driver has seen a link. */
   readonly hasLink: boolean;
   /** The card's own register says that the link is up, which the driver may not have seen. */

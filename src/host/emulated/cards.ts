@@ -216,8 +216,12 @@ export type CardName = keyof typeof rows;
 
 const cards = new Map(Object.entries(rows).map(([name, row]) => [name, cardFrom(row)]));
 
-export function cardOf(name: CardName): Card {
-  const card = cards.get(name);
-  assert(card !== undefined, `${name} is a card`);
+/** A card of the table by its name, or one that was read from a host (twin.ts). */
+export type CardRef = CardName | Card;
+
+export function cardOf(ref: CardRef): Card {
+  if (typeof ref !== "string") return ref;
+  const card = cards.get(ref);
+  assert(card !== undefined, `${ref} is a card`);
   return card;
 }

@@ -54,12 +54,12 @@ export interface EmulatedHost extends Host {
 
 /** Throws SriovError `host-unknown` for a name, `file-format` for a file that is no machine. */
 export async function openEmulatedHost(options: EmulatedHostOptions): Promise<EmulatedHost> {
-  const { name, statePath, reset = false } = options;
+  const { name, statePath, store: given, reset = false } = options;
+  if (given !== undefined) return new MachineHost(given, options);
   const profile = typeof name === "string" ? profileOf(name) : name;
   const build = (): Machine => buildMachine(profile);
   if (reset && statePath !== null) removeStore(statePath);
-  const store =
-    options.store ?? (statePath === null ? memoryStore(build()) : openStore(statePath, build));
+  const store = statePath === null ? memoryStore(build()) : openStore(statePath, build);
   return new MachineHost(store, options);
 }
 

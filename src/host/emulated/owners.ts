@@ -14,8 +14,9 @@ const owner = (kind: Owner["kind"], name: string, evidence: string): Owner => ({
   evidence,
 });
 
-export function pfOwners(pf: PfState): Owner[] {
-  const { netdev, port } = pf;
+export function pfOwners(pf: PfState): readonly Owner[] {
+  const { netdev, port, users } = pf;
+  if (users !== undefined) return users;
   if (netdev === null || port === null || !netdev.isUp) return [];
   const owners: Owner[] = [];
   const addresses = port.addresses ?? [];
@@ -37,7 +38,8 @@ export function pfOwners(pf: PfState): Owner[] {
 export function vfOwners(
   machine: Machine,
   { vf, address }: { readonly vf: VfState; readonly address: Address },
-): Owner[] {
+): readonly Owner[] {
+  if (vf.users !== undefined) return vf.users;
   const guest = holderOf(machine.state, address);
   if (guest === null) return [];
   const node = `/dev/vfio/${vf.group ?? "noiommu-0"}`;
@@ -46,7 +48,7 @@ export function vfOwners(
   ];
 }
 
-export function ownersOf(machine: Machine, address: Address): Owner[] {
+export function ownersOf(machine: Machine, address: Address): readonly Owner[] {
   const pf = findPf(machine, address);
   if (pf !== null) return pfOwners(pf);
   const place = findVf(machine, address);

@@ -15,7 +15,12 @@ const windowFlags = memory64 | 0x1n;
 const nothing: ResourceWindow = { start: 0n, end: 0n, flags: 0n };
 
 /** Places in the kernel's list (include/linux/pci.h, with CONFIG_PCI_IOV). */
-const resourcePlace = { vfBars: 7, prefetchableWindow: 15, endpointCount: 13, bridgeCount: 17 };
+export const resourcePlace = {
+  vfBars: 7,
+  prefetchableWindow: 15,
+  endpointCount: 13,
+  bridgeCount: 17,
+};
 
 const windowAt = (base: number, bytes: number, flags: bigint): ResourceWindow => ({
   start: BigInt(base),

@@ -3,11 +3,11 @@
 // follow from their PF), so that 65,000 of them fit in a few megabytes.
 
 import type { Address } from "../../model/bdf.ts";
-import type { EswitchMode } from "../../model/inventory.ts";
+import type { EswitchMode, Owner } from "../../model/inventory.ts";
 import type { VfPolicy } from "../../model/vf-attribute.ts";
 import type { HostRequest } from "../host.ts";
 import type { VfBar } from "./card.ts";
-import type { CardName } from "./cards.ts";
+import type { CardRef } from "./cards.ts";
 import type { Fault } from "./faults.ts";
 import type { LockModel, NetdevProfile, PortKind, Profile } from "./profile.ts";
 
@@ -59,6 +59,8 @@ export type VfState = {
   resets?: number;
   /** Its `physfn` and `virtfnN` links are gone: it is being removed. */
   isLeaving?: true;
+  /** In a twin: who uses it on the host that it is a twin of. */
+  users?: readonly Owner[];
 };
 
 export type PortState = {
@@ -77,7 +79,7 @@ export type PortState = {
 export type PfState = {
   address: Address;
   below: Address | null;
-  card: CardName;
+  card: CardRef;
   serial: string | null;
   numaNode: number | null;
   isMultifunction: boolean;
@@ -100,6 +102,8 @@ export type PfState = {
   netdev: NetdevState | null;
   /** By index; null is a VF that has been removed while others still are there. */
   vfs: (VfState | null)[];
+  /** In a twin: who uses it on the host that it is a twin of. */
+  users?: readonly Owner[];
 };
 
 export type GuestState = {
