@@ -5,6 +5,7 @@ import type { Diagnosis, Finding, Unchecked } from "../doctor/doctor.ts";
 import { capacityText, type PfCapacity } from "../pci/pf-capacity.ts";
 import type { Rule, Severity, Target } from "../doctor/rule.ts";
 import type { Step } from "../doctor/remedy.ts";
+import type { Problem } from "../model/problem.ts";
 import type { Inventory, Pf } from "../model/inventory.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import { plural } from "./list-text.ts";
@@ -72,7 +73,7 @@ function summary({ inventory, diagnosis }: DoctorReport, style: Style): string {
     .map(({ severity, count }) => style(tones[severity], plural(count, words[severity])));
   if (isFine) {
     const notes = counts.length === 0 ? "" : `; ${counts.join(", ")}`;
-    return `${host}: ${style("good", "nothing is in the way of SR-IOV")} (${checked} checked${notes})`;
+    return `${host}: ${style("good", "nothing found in the way of SR-IOV")} (${checked} checked${notes})`;
   }
   return `${host}: ${counts.join(", ")} (${checked} checked). First: ${subject}${first.says}`;
 }
@@ -138,6 +139,9 @@ function capacityLines(fits: readonly PfFit[], { style }: DoctorStyle): string[]
   return rows.length === 0 ? [] : [style("strong", "VFs"), ...alignRows(rows), ""];
 }
 
+/** Of those that one source keeps from being asked; --json has all. */
+const shownRules = 8;
+
 /** By what kept it from being known: several facts come from one source. */
 function uncheckedLines(notChecked: readonly Unchecked[], shown: DoctorStyle): string[] {
   if (notChecked.length === 0) return [];
@@ -148,11 +152,13 @@ function uncheckedLines(notChecked: readonly Unchecked[], shown: DoctorStyle): s
     const facts = rows.map(({ what, pfs }) =>
       pfs === null ? what : `${what} (${plural(pfs.length, "PF")})`,
     );
-    const rules = rows.flatMap((row) => row.rules);
+    const rules = [...new Set(rows.flatMap((row) => row.rules))];
+    const more = rules.length > shownRules ? ` and ${rules.length - shownRules + 1} more` : "";
+    const named = more === "" ? rules : rules.slice(0, shownRules - 1);
     return [
       ...wrapped(why, columns - 2).map((line) => `  ${line}`),
       ...wrapped(`so not known: ${facts.join(", ")}`, columns - 4).map((line) => `    ${line}`),
-      ...wrapped(`not asked: ${rules.join(", ")}`, columns - 4).map((line) =>
+      ...wrapped(`not asked: ${named.join(", ")}${more}`, columns - 4).map((line) =>
         style("dim", `    ${line}`),
       ),
     ];
@@ -172,6 +178,14 @@ const waivedLines = ({ waived }: Diagnosis, { style }: DoctorStyle): string[] =>
         "",
       ];
 
+function problemLines(problems: readonly Problem[], { style, columns }: DoctorStyle): string[] {
+  if (problems.length === 0) return [];
+  const lines = problems.flatMap(({ where, message }) =>
+    wrapped(message.includes(where) ? message : `${where}: ${message}`, columns - 2),
+  );
+  return [style("strong", "While reading"), ...lines.map((line) => `  ${line}`)];
+}
+
 export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
   const { diagnosis, fits } = report;
   const { findings, problems, notChecked } = diagnosis;
@@ -187,8 +201,8 @@ export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
     ...notes(findings.filter(isShort), shown),
     ...waivedLines(diagnosis, shown),
     ...capacityLines(fits, shown),
-    ...uncheckedLines(notChecked, shown),
-    ...problems.map(({ where, message }) => `  ${where}: ${message}`),
+    ...(fits.length === 0 ? [] : uncheckedLines(notChecked, shown)),
+    ...problemLines(problems, shown),
   ];
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
 }

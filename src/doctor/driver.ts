@@ -125,7 +125,7 @@ export const driverRules: readonly Rule[] = [
     group: "driver",
     title: "A PF has no driver",
     severity: "error",
-    needs: [],
+    needs: ["drivers"],
     test: withoutDriver,
     cause: "VFs are made by the PF's driver: without one, writing sriov_numvfs gives ENOENT.",
     fix: () => [say("Bind the PF to its driver")],

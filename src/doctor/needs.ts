@@ -51,8 +51,14 @@ const needs = {
   },
   "groups": {
     what: "IOMMU groups",
-    source: /iommu_groups/,
+    source: /iommu_groups|IOMMU groups/,
     isKnown: ({ facts }) => facts.iommuGroups !== null,
+  },
+  "drivers": {
+    what: "drivers",
+    source: /drivers$/,
+    // A kernel that finds PCI devices has at least pcieport.
+    isKnown: ({ inventory }) => inventory.loadedDrivers.length > 0,
   },
   "unsafe-interrupts": {
     what: "allow_unsafe_interrupts of VFIO",

@@ -74,6 +74,10 @@ checkRules(platformRules, {
     silent: {
       "an IOMMU is there": fine,
       "not known": evidenceOf([idle], { iommu: { instances: null } }),
+      "a view of the host without groups": evidenceOf([idle], {
+        iommu: { instances: [] },
+        facts: { iommuGroups: null },
+      }),
       // Some ARM and virtual machines have groups without an instance in the class.
       "groups without a named instance": evidenceOf([idle], {
         iommu: { instances: [] },
@@ -131,6 +135,13 @@ checkRules(platformRules, {
         says: /VF BAR 0 is not assigned/,
       },
       "a VF BAR that the kernel gave up": { evidence: withResources(nothing), targets: [address] },
+      "and the kernel may not move windows": {
+        evidence: evidenceOf([idle], {
+          facts: { functions: [functionOf(address, { resources: bars(nothing) })] },
+          kernel: { commandLine: ["pci=realloc=off"] },
+        }),
+        targets: [address],
+      },
       "the log alone, as Linux 6.12 words it": {
         evidence: withoutResources([
           `pci ${address}: VF BAR 2 [mem size 0x00400000 64bit]: can't assign; no space`,

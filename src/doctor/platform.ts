@@ -14,7 +14,7 @@ const turningOff = /^(?:intel_iommu=(?:.*,)?off|amd_iommu=(?:.*,)?off|iommu=(?:.
 
 const isOff = ({ facts }: View): boolean =>
   facts.iommu.instances?.length === 0 &&
-  (facts.iommuGroups ?? []).every(({ name }) => name === "vfio-noiommu");
+  facts.iommuGroups?.every(({ name }) => name === "vfio-noiommu") === true;
 
 const firmwareStep = say(
   "In the firmware's setup, turn on VT-d (Intel) or AMD-Vi / IOMMU (AMD), then boot",
@@ -55,7 +55,7 @@ function iommuOff(view: View): Sighting[] {
       targets: ["host"],
       says: `The IOMMU is off: ${reason}`,
       evidence: [
-        "/sys/class/iommu is empty",
+        "/sys/class/iommu is empty, and so is /sys/kernel/iommu_groups",
         ...(tables === null
           ? []
           : [`ACPI tables for an IOMMU: ${tables.length === 0 ? "none" : tables.join(", ")}`]),
@@ -93,13 +93,21 @@ function noInterruptRemapping(view: View): Sighting[] {
 }
 
 function memoryNotAssigned(view: View): Sighting[] {
+  const words = view.facts.kernel.commandLine ?? [];
+  const forbidding = words.filter((word) => /^pci=(?:.*,)?realloc=off\b/.test(word));
+  const fix =
+    forbidding.length === 0 ? {} : { fix: kernelArguments(view.system, { remove: forbidding }) };
   return view.pfs.flatMap((pf) => {
     // VFs that are there have their memory, whatever was logged before.
     const missing = pf.numVfs > 0 ? [] : unassignedVfMemory(view, pf.address);
     if (missing.length === 0) return [];
     const bars = missing.map(({ bar }) => `VF BAR ${bar}`).join(" and ");
     const says = `PF ${pfName(pf)} has no memory for VFs: ${bars} ${missing.length === 1 ? "is" : "are"} not assigned, so it can have none`;
-    return [{ targets: [pf.address], says, evidence: missing.map(({ evidence }) => evidence) }];
+    const evidence = [
+      ...missing.map((bar) => bar.evidence),
+      ...forbidding.map((word) => `kernel command line: ${word}`),
+    ];
+    return [{ targets: [pf.address], says, evidence, ...fix }];
   });
 }
 
@@ -162,7 +170,8 @@ export const platformRules: readonly Rule[] = [
     group: "platform",
     title: "The IOMMU is off",
     severity: "error",
-    needs: ["iommu"],
+    // Where the kernel has an IOMMU layer at all, both are there, and empty.
+    needs: ["iommu", "groups"],
     test: iommuOff,
     cause:
       "Without an IOMMU a device could write anywhere in memory, so VFIO gives no VF to a guest. VFs work on the host itself and in containers.",

@@ -45,10 +45,13 @@ export function pfCapacity(pf: Pf, facts: CapacityFacts): PfCapacity {
     ...placeLimit(pf, facts),
     ...countLimit(facts.firmwareVfs, "firmware", "VFs that the card's firmware gives"),
     ...countLimit(pf.capabilityTotalVfs, "capability", "TotalVFs of the SR-IOV capability"),
-    ...countLimit(pf.totalVfs, "driver", `sriov_totalvfs, as ${pf.driver ?? "no driver"} allows`),
+    ...countLimit(pf.totalVfs, "driver", totalVfsWords(pf)),
   ].toSorted((left, right) => left.numVfs - right.numVfs);
   return { numVfs: limits[0]?.numVfs ?? null, limits };
 }
+
+const totalVfsWords = ({ driver }: Pf): string =>
+  `sriov_totalvfs${driver === null ? "" : `, as ${driver} allows`}`;
 
 function countLimit(numVfs: number | null, kind: LimitKind, words: string): CapacityLimit[] {
   return numVfs === null ? [] : [{ kind, numVfs, words, evidence: [`${words}: ${numVfs}`] }];
