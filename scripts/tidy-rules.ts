@@ -15,6 +15,7 @@ const pureRooms = new Set([
   "coexist",
   "lease",
   "doctor",
+  "capture",
 ]);
 
 /** The files of pure rooms that are not. */
@@ -30,7 +31,8 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   install: ["model"],
   coexist: ["model"],
   doctor: ["model", "pci"],
-  host: ["model", "pci", "netlink", "coexist"],
+  capture: ["model", "pci"],
+  host: ["model", "pci", "netlink", "coexist", "capture"],
   apply: ["model", "plan", "host.ts"],
   cli: ["*"],
   bin: ["*"],

@@ -9,7 +9,7 @@ import { decodeFunction } from "../src/pci/decode-function.ts";
 import { parseDump } from "../src/pci/dump.ts";
 import { findExtendedCapability, type FunctionConfig } from "../src/pci/function-config.ts";
 import { vfAddresses } from "../src/pci/routing-id.ts";
-import { linesOfLog } from "../src/host/linux/facts/kernel-log.ts";
+import { linesOfLog } from "../src/host/linux/kernel-log.ts";
 import { inventoryOf, pfOf, vfOf } from "./inventory-of.ts";
 
 const nothingKnown: HostFacts = {

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { readInventory } from "../src/host/linux/inventory.ts";
 import { linuxPaths } from "../src/host/linux/paths.ts";
+import { treeSources } from "../src/host/linux/sources.ts";
 import type { Inventory } from "../src/model/inventory.ts";
 
 const identity = {
@@ -13,16 +14,14 @@ const identity = {
   kernelRelease: null,
 };
 
-export const inventoryOfTree = (
+export function inventoryOfTree(
   root: string,
   detailOf: readonly string[] = [],
-): Promise<Inventory> =>
-  readInventory(
-    {
-      paths: linuxPaths(root, join(root, "run")),
-      identity,
-      readLinks: null,
-      census: async () => new Map(),
-    },
+): Promise<Inventory> {
+  const paths = linuxPaths(root, join(root, "run"));
+  const sources = treeSources(paths, { census: async () => new Map() });
+  return readInventory(
+    { paths, identity, sources },
     { census: false, netdevAttributes: true, detailOf, only: null },
   );
+}

@@ -58,6 +58,9 @@ async function openHost(hostName: string, wish: HostWish): Promise<Host> {
   const name = rest.join(":");
   if (kind === "linux") return openLinux(name === "" ? "/" : name, wish);
   if (kind === "emulated" && name !== "") return openEmulated(name, wish);
+  if (kind === "snapshot" && name !== "") {
+    return (await import("./capturing.ts")).openSnapshot(name, wish.paths.systemRunDir);
+  }
   throw new SriovError("host-unknown", `Cannot open host ${hostName}: there is no such kind`, {
     operation: "open host",
     target: hostName,
@@ -86,4 +89,20 @@ const openTwin: Wiring["openTwin"] = async (inventory, facts) => {
   };
 };
 
-export const hosts: Wiring = { openHost, setUpMachine, openTwin, ownCommand: ownCommand() };
+const captureHost: Wiring["captureHost"] = async (hostName, wish, stamp) => {
+  const { captureOpened } = await import("./capturing.ts");
+  const host = await openHost(hostName, wish);
+  try {
+    return await captureOpened(host, stamp);
+  } finally {
+    await host.close();
+  }
+};
+
+export const hosts: Wiring = {
+  openHost,
+  captureHost,
+  setUpMachine,
+  openTwin,
+  ownCommand: ownCommand(),
+};

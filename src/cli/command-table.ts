@@ -29,7 +29,7 @@ export const globalOptions: readonly OptionRow[] = [
   {
     flags: "--host <host>",
     summary:
-      "linux (this machine, the default), linux:ROOT (a captured sysfs tree) or emulated[:NAME]",
+      "linux (this machine, the default), linux:ROOT (a sysfs tree), snapshot:FILE (a capture) or emulated[:NAME]",
     values: ["linux", "emulated:demo", "emulated:igb-lab", "emulated:dense", "emulated:limit"],
   },
   {
@@ -331,14 +331,35 @@ export const commandTable: readonly CommandRow[] = [
   {
     name: "decode",
     summary: "Explain PCI config space: lspci -xxxx text or a binary config file",
-    operands: [["<file...>", "dumps or config files; - reads standard input"]],
+    operands: [
+      ["<file...>", "dumps or config files; - reads standard input; or addresses on the host"],
+    ],
     options: [],
     examples: [
       ["lspci -xxxx | sriovctl decode -", "every function of this machine (as root)"],
       ["sriovctl decode /sys/bus/pci/devices/0000:3b:00.0/config", "one function"],
+      ["sriovctl decode 0000:3b:00.0", "the same, by its address"],
       ["sriovctl decode --json dump.txt | jq '.[].extendedCapabilities'", "for programs"],
     ],
     load: async () => (await import("./commands/decode.ts")).decode,
+  },
+  {
+    name: "capture",
+    summary: "Write all that is read of this host into one text file, to be looked at elsewhere",
+    operands: [],
+    options: [
+      { flags: "-o, --out <file>", summary: "write it there instead of standard output" },
+      {
+        flags: "--raw",
+        summary: "leave MACs, serials, host name, GUIDs and IP addresses as they are",
+      },
+    ],
+    examples: [
+      ["sriovctl capture -o host.capture", "as root it holds more"],
+      ["sriovctl --host snapshot:host.capture list", "elsewhere: show, plan, drift as well"],
+      ["sriovctl --host snapshot:raw.capture capture", "take the identifiers out of another one"],
+    ],
+    load: async () => (await import("./commands/capture.ts")).capture,
   },
   {
     name: "schema",

@@ -4,6 +4,7 @@
 import type { MachineStatus } from "../host/emulated/machine-status.ts";
 import type { MachineChange } from "../host/emulated/set-up.ts";
 import type { Host } from "../host/host.ts";
+import type { CaptureResult } from "../host/linux/capture/capture-host.ts";
 import type { Address } from "../model/bdf.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { Inventory } from "../model/inventory.ts";
@@ -29,10 +30,15 @@ export type TwinHost = {
   readonly doubts: readonly string[];
 };
 
+/** Which program made a capture, and when. */
+export type CaptureStamp = { readonly madeBy: string; readonly at: string };
+
 /** Chosen by bin/ and by tests, never inside cli/. */
 export type Wiring = {
   /** Throws SriovError `host-unknown` for a name that is no host. */
   openHost(hostName: string, wish: HostWish): Promise<Host>;
+  /** All that is read of a host, and what could not be. Throws as openHost() does. */
+  captureHost(hostName: string, wish: HostWish, stamp: CaptureStamp): Promise<CaptureResult>;
   /** Changes an emulated machine from outside and says how it then is. Throws SriovError
    * `host-unknown`, and SpecProblems for a fault plan. */
   setUpMachine(machineName: string, paths: Paths, change: MachineChange): Promise<MachineStatus>;

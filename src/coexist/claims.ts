@@ -117,3 +117,22 @@ export function readClaims(files: readonly ConfigFile[]): ClaimReading {
   }
   return { claims, problems };
 }
+
+const readingOf = (read: ReadClaims, files: readonly ConfigFile[]): string =>
+  JSON.stringify(read(files));
+
+/** The files without which the claims would be others: most configuration is about other things. */
+export function filesThatMatter(files: readonly ConfigFile[]): ConfigFile[] {
+  const kept = new Set<ConfigFile>();
+  for (const [, place] of managerList) {
+    const own = files.filter((file) => isOf(place, file));
+    const whole = readingOf(place.read, own);
+    const nothing = readingOf(place.read, []);
+    if (whole === nothing) continue;
+    const telling = own.filter((file) => readingOf(place.read, [file]) !== nothing);
+    // Some say something only together, or take back what another said.
+    const isEnough = readingOf(place.read, telling) === whole;
+    for (const file of isEnough ? telling : own) kept.add(file);
+  }
+  return files.filter((file) => kept.has(file));
+}

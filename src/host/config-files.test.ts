@@ -5,7 +5,7 @@ import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { temporaryDirectory } from "../../test/run-program.ts";
-import { withClaims } from "./config-files.ts";
+import { readConfigFiles, withClaims } from "./config-files.ts";
 import { openEmulatedHost } from "./emulated/emulated-host.ts";
 import { fullInventory } from "./host.ts";
 import { inventoryOf } from "../../test/inventory-of.ts";
@@ -32,7 +32,7 @@ test("links lead where they would lead on that host, and /dev/null masks", (cont
   symlinkSync("/etc/elsewhere/p0.link", join(root, "/etc/systemd/network/10-p0.link"));
   symlinkSync("/dev/null", join(root, "/etc/systemd/network/20-p1.link"));
   symlinkSync("../../nothing", join(root, "/etc/systemd/network/30-gone.link"));
-  const { claims = [], problems } = withClaims(inventoryOf([]), root);
+  const { claims = [], problems } = withClaims(inventoryOf([]), readConfigFiles(root));
   const counts = claims.flatMap(({ settings }) => settings.map((each) => ({ ...each })));
   assert.deepEqual(counts, [
     { kind: "num-vfs", numVfs: 3, where: "/etc/systemd/network/10-p0.link:4" },
@@ -48,7 +48,7 @@ test("what cannot be read, or is too long to be a configuration, is a problem", 
   });
   truncateSync(join(root, "/etc/netplan/10.yaml"), (1 << 20) + 1);
   symlinkSync("20.yaml", join(root, "/etc/netplan/20.yaml"));
-  const { claims, problems } = withClaims(inventoryOf([]), root);
+  const { claims, problems } = withClaims(inventoryOf([]), readConfigFiles(root));
   assert.deepEqual(claims, []);
   assert.deepEqual(
     problems.map(({ message }) => message),

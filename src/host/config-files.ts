@@ -92,11 +92,13 @@ class ConfigReader {
   }
 }
 
-/** Files of other managers under `root`, with paths as they are on that host. */
-function readConfigFiles(root: string): {
+export type ConfigFiles = {
   readonly files: readonly ConfigFile[];
   readonly problems: readonly Problem[];
-} {
+};
+
+/** Files of other managers under `root`, with paths as they are on that host. */
+export function readConfigFiles(root: string): ConfigFiles {
   const reader = new ConfigReader(resolve(root));
   for (const [, { folders, names, dropIns, files }] of managerList) {
     for (const path of files) reader.readFile(path);
@@ -113,9 +115,8 @@ function readConfigFiles(root: string): {
   return { files: reader.files, problems: reader.problems };
 }
 
-/** The inventory with what other managers claim on the host under `root`. */
-export function withClaims(inventory: Inventory, root: string): Inventory {
-  const { files, problems } = readConfigFiles(root);
+/** The inventory with what other managers claim in their files. */
+export function withClaims(inventory: Inventory, { files, problems }: ConfigFiles): Inventory {
   const reading = readClaims(files);
   return {
     ...inventory,

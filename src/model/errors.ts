@@ -21,7 +21,7 @@ const errorTable = {
   "file-unwritable": row(1, "Check the folder, its permissions and its room"),
   "foreign-file": row(3, "Move it away, or take what it does into a spec"),
   "host-read-only": row(2, "Only a live host or an emulated one can be changed"),
-  "host-unknown": row(2, "Name linux, linux:ROOT, emulated or emulated:NAME"),
+  "host-unknown": row(2, "Name linux, linux:ROOT, snapshot:FILE, emulated or emulated:NAME"),
   "unsafe-file": row(2, "Find out who changed it, then make it its owner's alone: chmod 600"),
   "lease-refused": row(3, "See who has it with sriovctl lease ls"),
   "plan-stale": row(2, "Plan again: the host is no longer as the saved plan saw it"),

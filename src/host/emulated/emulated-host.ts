@@ -122,8 +122,8 @@ class MachineHost implements EmulatedHost {
   async inventory(options: InventoryOptions): Promise<Inventory> {
     const inventory = this.#inventory(options);
     if (options.claims !== true || this.#configRoot === null) return inventory;
-    const { withClaims } = await import("../config-files.ts");
-    return withClaims(inventory, this.#configRoot);
+    const { readConfigFiles, withClaims } = await import("../config-files.ts");
+    return withClaims(inventory, readConfigFiles(this.#configRoot));
   }
 
   async facts(inventory: Inventory): Promise<HostFacts> {

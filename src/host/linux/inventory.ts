@@ -15,7 +15,7 @@ import type {
   Vf,
 } from "../../model/inventory.ts";
 import type { Problem } from "../../model/problem.ts";
-import type { HostRequest, InventoryOptions } from "../host.ts";
+import type { InventoryOptions } from "../host.ts";
 import type { ConfigFacts } from "./config-facts.ts";
 import { type DriverIndex, driverOf, readDrivers } from "./drivers.ts";
 import type { LinkFacts, VfPolicies } from "./link-facts.ts";
@@ -25,17 +25,13 @@ import { iommuGroupOf, type PciFunction } from "./pci-function.ts";
 import { readPfConfigs } from "./pf-config.ts";
 import { type PfDetail, readDetail } from "./pf-detail.ts";
 import { type ScannedPf, scanFunctions } from "./scan.ts";
+import type { HostSources } from "./sources.ts";
 import { TreeReader } from "./tree-reader.ts";
-import { writersInFlight } from "./writers-in-flight.ts";
 
-type InventorySources = {
+type InventoryQuestion = {
   readonly paths: LinuxPaths;
   readonly identity: HostIdentity;
-  /** null where there is no netlink to ask: a captured tree. */
-  readonly readLinks:
-    | ((reader: TreeReader, steadyPfs: readonly Address[]) => Promise<LinkFacts>)
-    | null;
-  readonly census: (functions: readonly CensusFunction[]) => Promise<OwnersByAddress>;
+  readonly sources: HostSources;
 };
 
 export type OwnersByAddress = ReadonlyMap<Address, readonly Owner[]>;
@@ -228,25 +224,21 @@ const withOwners = (pfs: readonly Pf[], owners: OwnersByAddress): Pf[] =>
   }));
 
 export async function readInventory(
-  sources: InventorySources,
+  { paths, identity, sources }: InventoryQuestion,
   options: InventoryOptions,
 ): Promise<Inventory> {
-  const { paths, identity } = sources;
-  const reader = new TreeReader();
-  if (!paths.isLive) reader.problems.push(capturedTree(paths));
-  const inFlight = paths.isLive ? writersInFlight(paths.writers, paths.ownProc) : [];
+  const reader = new TreeReader(sources.files);
+  if (sources.readLinks === null) reader.problems.push(capturedTree(identity));
   const drivers = readDrivers(paths, reader);
-  const scan = scanFunctions(paths, options.only, reader);
-  const written = new Set(
-    inFlight.filter(({ request }) => changesCount(request)).map(({ pf }) => pf),
-  );
+  const { only } = options;
+  const scan = scanFunctions({ paths, only, hidesSriov: sources.hidesSriov }, reader);
   const unsettled = scan.pfs.filter(({ looksUnsettled }) => looksUnsettled);
-  const changing = new Set([...written, ...unsettled.map(({ fn }) => fn.address)]);
+  const changing = new Set([...sources.changingPfs(), ...unsettled.map(({ fn }) => fn.address)]);
   const steadyPfs = scan.pfs.map(({ fn }) => fn.address).filter((pf) => !changing.has(pf));
   const detailed = scan.pfs.filter(({ fn }) => options.detailOf.includes(fn.address));
   const [configs, detail] = await Promise.all([
-    readPfConfigs(scan.pfs, { changing, isLive: paths.isLive }, reader),
-    readDetail(paths, detailed, changing, reader),
+    readPfConfigs(scan.pfs, { changing, readConfigs: sources.readConfigs }, reader),
+    readDetail({ paths, sources, changing }, detailed, reader),
   ]);
   const facts: Facts = {
     paths,
@@ -276,12 +268,8 @@ export async function readInventory(
   };
 }
 
-/** Requests that change how many VFs a PF has: unbinding the PF may take them along. */
-const changesCount = (request: HostRequest): boolean =>
-  request.verb === "setNumVfs" || request.verb === "unbind";
-
-const capturedTree = ({ prefix }: LinuxPaths): Problem => ({
+const capturedTree = ({ name }: HostIdentity): Problem => ({
   code: "captured-tree",
-  where: prefix,
-  message: `${prefix} is a captured tree: what only netlink and /proc tell is not known`,
+  where: name,
+  message: `${name} is a captured tree: what only netlink and /proc tell is not known`,
 });

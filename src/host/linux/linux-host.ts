@@ -4,10 +4,12 @@
 
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { CaptureHeader } from "../../capture/evidence.ts";
 import type { Address } from "../../model/bdf.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { HostIdentity, Inventory, Owner } from "../../model/inventory.ts";
+import type { Problem } from "../../model/problem.ts";
 import type {
   Host,
   HostRequest,
@@ -17,10 +19,11 @@ import type {
   VfArrival,
 } from "../host.ts";
 import { awaitVfs, lookAtVfs } from "./await-vfs.ts";
+import type { CaptureResult } from "./capture/capture-host.ts";
 import { noOwners, takeCensus } from "./census/census.ts";
-import { runCommand } from "./command.ts";
-import { configBytesMax, readConfigs } from "./config-reader.ts";
+import { configBytesMax } from "./config-reader.ts";
 import { driverByLink } from "./drivers.ts";
+import { readIdentity } from "./identity.ts";
 import { type CensusFunction, type OwnersByAddress, readInventory } from "./inventory.ts";
 import { wordsOf } from "./kernel-refusal.ts";
 import type { LinkName, Links } from "./links.ts";
@@ -28,10 +31,18 @@ import { readNetdevNames } from "./netdevs.ts";
 import { ownCommand } from "./own-command.ts";
 import { functionFile, type LinuxPaths, linuxPaths } from "./paths.ts";
 import { iommuGroupOf, readFunction } from "./pci-function.ts";
-import { readGuardedConfigs } from "./pf-config.ts";
+import { type HostSources, liveSources, treeSources } from "./sources.ts";
 import { TreeReader } from "./tree-reader.ts";
 import { isSysfsRequest, writerArgument } from "./writer-child.ts";
 import type { WriterCommand, Writers } from "./writers.ts";
+
+type OpenCapture = {
+  readonly name: string;
+  readonly header: CaptureHeader;
+  readonly sources: HostSources;
+  /** What of the file could not be used. */
+  readonly problems: readonly Problem[];
+};
 
 type LinuxHostOptions = {
   /** `/` for the running machine; any other folder is a captured tree and read-only. */
@@ -40,6 +51,8 @@ type LinuxHostOptions = {
   readonly runDirectory: string;
   /** No request is waited for longer than this, whatever its own deadline; null: no limit. */
   readonly writeDeadlineMs?: number | null;
+  /** A capture to read instead of the machine; `root` is `/` then. */
+  readonly capture?: OpenCapture | null;
 };
 
 /** A checkout starts the child's own small program, a bundle starts itself. */
@@ -51,21 +64,7 @@ function writerCommand(root: string, runDirectory: string): WriterCommand {
   return [...command, writerArgument, root, runDirectory];
 }
 
-function readIdentity(paths: LinuxPaths, root: string): HostIdentity {
-  const reader = new TreeReader();
-  const text = (path: string): string | null => reader.textIfThere(path, ["EACCES"]) || null;
-  return {
-    name: paths.isLive ? "linux" : `linux:${root}`,
-    isWritable: paths.isLive,
-    machineId: text(paths.machineId),
-    bootId: text(paths.bootId),
-    kernelRelease: text(paths.kernelRelease),
-  };
-}
-
 const configDeadlineMs = 2000;
-/** A program that only tells something needs some 10 ms. */
-const commandLimits = { deadlineMs: 3000, bytesMax: 1 << 24 };
 /** Without uevents: how often sysfs is looked at. */
 const pollIntervalMs = 10;
 /** With uevents: the longest time without a look, should one be lost. */
@@ -76,13 +75,20 @@ export class LinuxHost implements Host {
   readonly #paths: LinuxPaths;
   readonly #writerCommand: WriterCommand;
   #writers: Promise<Writers> | null = null;
+  readonly #sources: HostSources;
+  readonly #capture: OpenCapture | null;
   readonly #writeDeadlineMs: number;
   #links: Promise<Links> | null = null;
 
-  constructor({ root, runDirectory, writeDeadlineMs = null }: LinuxHostOptions) {
+  constructor({ root, runDirectory, writeDeadlineMs = null, capture = null }: LinuxHostOptions) {
     this.#writeDeadlineMs = writeDeadlineMs ?? Number.POSITIVE_INFINITY;
-    this.#paths = linuxPaths(root, runDirectory);
-    this.identity = readIdentity(this.#paths, root);
+    this.#paths = linuxPaths(root, runDirectory, capture !== null);
+    this.#capture = capture;
+    const { isLive } = this.#paths;
+    const open = isLive ? liveSources : treeSources;
+    this.#sources = capture?.sources ?? open(this.#paths, this.#networkSources());
+    const name = capture?.name ?? (isLive ? "linux" : `linux:${root}`);
+    this.identity = readIdentity(this.#paths, name, this.#sources.files);
     this.#writerCommand = writerCommand(root, runDirectory);
   }
 
@@ -92,40 +98,47 @@ export class LinuxHost implements Host {
     return this.#links;
   }
 
-  async inventory(options: InventoryOptions): Promise<Inventory> {
-    const readLinks = async (reader: TreeReader, steadyPfs: readonly Address[]) => {
-      const [links, { readLinkFacts }] = await Promise.all([
-        this.#openLinks(),
-        import("./link-facts.ts"),
-      ]);
-      return readLinkFacts({ links, paths: this.#paths, steadyPfs }, reader);
-    };
-    const inventory = await readInventory(
-      {
-        paths: this.#paths,
-        identity: this.identity,
-        readLinks: this.#paths.isLive ? readLinks : null,
-        census: (functions) => this.#census(functions),
+  #networkSources(): Parameters<typeof liveSources>[1] {
+    return {
+      census: (functions) => this.#census(functions),
+      readLinks: async (reader, steadyPfs) => {
+        const [links, { readLinkFacts }] = await Promise.all([
+          this.#openLinks(),
+          import("./link-facts.ts"),
+        ]);
+        return readLinkFacts({ links, paths: this.#paths, steadyPfs }, reader);
       },
-      options,
-    );
+    };
+  }
+
+  async inventory(options: InventoryOptions): Promise<Inventory> {
+    const sources = this.#sources;
+    const question = { paths: this.#paths, identity: this.identity, sources };
+    const read = await readInventory(question, options);
+    const damage = this.#capture?.problems ?? [];
+    const inventory =
+      damage.length === 0 ? read : { ...read, problems: [...damage, ...read.problems] };
     if (options.claims !== true) return inventory;
+    const files = await sources.configFiles();
+    if (files === null) return inventory;
     const { withClaims } = await import("../config-files.ts");
-    return withClaims(inventory, this.#paths.isLive ? "/" : this.#paths.prefix);
+    return withClaims(inventory, files);
   }
 
   async facts(inventory: Inventory): Promise<HostFacts> {
     const { readFacts } = await import("./facts/read-facts.ts");
-    const { isLive } = this.#paths;
-    return readFacts(
-      {
-        paths: this.#paths,
-        reader: new TreeReader(),
-        readConfigs: (files) => readGuardedConfigs(files, isLive),
-        run: isLive ? (words) => runCommand(words, commandLimits) : null,
-      },
-      inventory,
-    );
+    const sources = this.#sources;
+    const reader = new TreeReader(sources.files);
+    return readFacts({ ...sources, paths: this.#paths, reader }, inventory);
+  }
+
+  /** All that an inventory and its facts read, to be looked at elsewhere. */
+  async capture(madeBy: string, at: string): Promise<CaptureResult> {
+    const { captureHost } = await import("./capture/capture-host.ts");
+    const user = process.geteuid?.() === 0 ? "root" : "other";
+    const fresh = { madeBy, at, identifiers: "raw", user, isCut: false } as const;
+    const header = this.#capture?.header ?? fresh;
+    return captureHost({ paths: this.#paths, sources: this.#sources, header });
   }
 
   /** What starts children is loaded at the first write: reading needs none. */
@@ -144,7 +157,7 @@ export class LinuxHost implements Host {
   }
 
   async owners(addresses: readonly Address[]): Promise<ReadonlyMap<Address, readonly Owner[]>> {
-    const reader = new TreeReader();
+    const reader = new TreeReader(this.#sources.files);
     const netdevNames = readNetdevNames(this.#paths, reader);
     const functions = addresses.flatMap((address) => {
       const fn = readFunction(this.#paths, address, reader);
@@ -154,13 +167,14 @@ export class LinuxHost implements Host {
       const iommuGroup = iommuGroupOf(folder, reader);
       return [{ address, driver, iommuGroup, classCode, netdevs: netdevNames.get(address) ?? [] }];
     });
-    const owners = await this.#census(functions);
+    const owners = await this.#sources.census(functions);
     return new Map(addresses.map((address) => [address, owners.get(address) ?? noOwners]));
   }
 
   async readConfig(address: Address): Promise<Uint8Array> {
     const path = functionFile(this.#paths, address, "config");
-    const [config] = await readConfigs([path], configDeadlineMs);
+    const file = { file: path, mayWait: false };
+    const [config] = await this.#sources.readConfigs([file], configDeadlineMs);
     if (config?.status === "read") return config.bytes;
     const why =
       config?.status === "failed"
@@ -177,7 +191,7 @@ export class LinuxHost implements Host {
     const options = { ...wish, deadlineMs };
     if (!this.#paths.isLive) {
       const { operation, target, action } = wordsOf(request);
-      const message = `${action}: ${this.identity.name} is a captured tree, wanted a live host`;
+      const message = `${action}: ${this.identity.name} is a capture, wanted a live host`;
       throw new SriovError("host-read-only", message, { operation, target });
     }
     if (isSysfsRequest(request)) {
@@ -230,6 +244,11 @@ export class LinuxHost implements Host {
   }
 
   async awaitVfs(pf: Address, numVfs: number, timeoutMs: number): Promise<VfArrival> {
+    if (this.#capture !== null) {
+      const message = `Cannot wait for VFs of ${pf}: nothing happens in ${this.identity.name}`;
+      const detail = { operation: "wait for VFs", target: pf };
+      throw new SriovError("host-read-only", message, detail);
+    }
     const { UeventSocket } = await import("./netlink-socket.ts");
     const events = this.#paths.isLive ? UeventSocket.open() : null;
     const wait = async (leftMs: number): Promise<void> => {

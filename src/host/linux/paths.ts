@@ -39,10 +39,11 @@ export type LinuxPaths = {
 /** Where our own processes are, whatever tree is read. */
 export const ownProc = "/proc";
 
-export function linuxPaths(root: string, runDirectory: string): LinuxPaths {
+/** `isCapture`: the paths are the running machine's, but they are read from somewhere else. */
+export function linuxPaths(root: string, runDirectory: string, isCapture = false): LinuxPaths {
   const absolute = resolve(root);
-  const isLive = absolute === "/";
-  const prefix = isLive ? "" : absolute;
+  const isLive = absolute === "/" && !isCapture;
+  const prefix = absolute === "/" ? "" : absolute;
   return {
     prefix,
     isLive,

@@ -3,13 +3,19 @@
 
 import type { Address } from "../../model/bdf.ts";
 import { configFacts, type ConfigFacts } from "./config-facts.ts";
-import { type ConfigRead, readConfigs, readPlainFile } from "./config-reader.ts";
+import { type ConfigRead, readConfigs } from "./config-reader.ts";
 import { readLockedBytes } from "./locked-reader.ts";
 import type { ScannedPf } from "./scan.ts";
+import type { HostSources } from "./sources.ts";
 import type { TreeReader } from "./tree-reader.ts";
 
 /** A config read is given up after this: the kernel's own pauses are 100 ms and 1 s. */
 const configDeadlineMs = 1200;
+
+async function readConfigInChild(file: string, deadlineMs: number): Promise<ConfigRead> {
+  const bytes = await readLockedBytes(file, deadlineMs);
+  return bytes.length === 0 ? { status: "late" } : { status: "read", bytes };
+}
 
 export type ConfigFile = {
   readonly file: string;
@@ -17,44 +23,39 @@ export type ConfigFile = {
   readonly mayWait: boolean;
 };
 
-async function readConfigInChild(file: string): Promise<ConfigRead> {
-  const bytes = await readLockedBytes(file, configDeadlineMs);
-  return bytes.length === 0 ? { status: "late" } : { status: "read", bytes };
-}
-
 /** Config space of each file, in order, by a child where a change is known to be in flight. */
 export async function readGuardedConfigs(
   files: readonly ConfigFile[],
-  isLive: boolean,
+  deadlineMs: number,
 ): Promise<ConfigRead[]> {
   const settled = files.filter(({ mayWait }) => !mayWait).map(({ file }) => file);
-  if (!isLive) return files.map(({ file }) => readPlainFile(file));
   const [reads, lockedReads] = await Promise.all([
-    readConfigs(settled, configDeadlineMs),
-    Promise.all(files.map(({ file, mayWait }) => (mayWait ? readConfigInChild(file) : null))),
+    readConfigs(settled, deadlineMs),
+    Promise.all(
+      files.map(({ file, mayWait }) => (mayWait ? readConfigInChild(file, deadlineMs) : null)),
+    ),
   ]);
   let next = 0;
   return lockedReads.map((locked) => locked ?? reads[next++] ?? { status: "late" });
 }
 
-type ConfigCircumstances = {
+type ConfigQuestion = {
   readonly changing: ReadonlySet<Address>;
-  /** false: a captured tree, whose files answer at once. */
-  readonly isLive: boolean;
+  readonly readConfigs: HostSources["readConfigs"];
 };
 
 /** Config space of each PF, by a child where a change is known to be in flight. A read that does
  * not come back is a sign of a change under way. */
 export async function readPfConfigs(
   pfs: readonly ScannedPf[],
-  { changing, isLive }: ConfigCircumstances,
+  question: ConfigQuestion,
   reader: TreeReader,
 ): Promise<{ facts: ConfigFacts | null; isLate: boolean }[]> {
   const fileOf = ({ fn }: ScannedPf): string => `${fn.folder}/config`;
   const readable = pfs.filter(({ fn }) => fn.files.has("config"));
-  const reads = await readGuardedConfigs(
-    readable.map((pf) => ({ file: fileOf(pf), mayWait: changing.has(pf.fn.address) })),
-    isLive,
+  const reads = await question.readConfigs(
+    readable.map((pf) => ({ file: fileOf(pf), mayWait: question.changing.has(pf.fn.address) })),
+    configDeadlineMs,
   );
   const configOf = new Map(readable.map((pf, index) => [pf, reads[index]] as const));
   return pfs.map((pf) => {

@@ -4,12 +4,11 @@
 
 import type { Address } from "../../model/bdf.ts";
 import { msixCountOf, registersOf } from "./config-facts.ts";
-import { readConfigs } from "./config-reader.ts";
 import { parseResources } from "./facts/functions.ts";
 import { vfBarWindows } from "../../pci/vf-windows.ts";
-import { readLocked } from "./locked-reader.ts";
 import { functionFile, type LinuxPaths } from "./paths.ts";
 import type { ScannedPf } from "./scan.ts";
+import type { HostSources } from "./sources.ts";
 import type { TreeReader } from "./tree-reader.ts";
 
 export type PfDetail = {
@@ -34,27 +33,15 @@ const changingDeadlineMs = 300;
 /** The kernel prints "(null)" for no override (lib/vsprintf.c). */
 const isOverride = (text: string): boolean => text !== "(null)" && text !== "";
 
-async function readTexts(
-  paths: LinuxPaths,
-  files: readonly string[],
-  deadlineMs: number,
-  reader: TreeReader,
-): Promise<ReadonlyMap<string, string>> {
-  if (paths.isLive) return readLocked(files, deadlineMs);
-  const texts = new Map<string, string>();
-  for (const file of files) {
-    const text = reader.textIfThere(file);
-    if (text !== null) texts.set(file, text);
-  }
-  return texts;
-}
-
 async function readVfMsixCounts(
-  paths: LinuxPaths,
+  { paths, sources }: DetailQuestion,
   addresses: readonly Address[],
 ): Promise<ReadonlyMap<Address, number>> {
-  const files = addresses.map((address) => functionFile(paths, address, "config"));
-  const configs = await readConfigs(files, detailDeadlineMs);
+  const files = addresses.map((address) => ({
+    file: functionFile(paths, address, "config"),
+    mayWait: false,
+  }));
+  const configs = await sources.readConfigs(files, detailDeadlineMs);
   const counts = new Map<Address, number>();
   configs.forEach((config, index) => {
     const address = addresses[index];
@@ -78,12 +65,18 @@ function readVfMemory(pfs: readonly ScannedPf[], reader: TreeReader): Map<Addres
   return vfMemory;
 }
 
+type DetailQuestion = {
+  readonly paths: LinuxPaths;
+  readonly sources: HostSources;
+  readonly changing: ReadonlySet<Address>;
+};
+
 export async function readDetail(
-  paths: LinuxPaths,
+  question: DetailQuestion,
   pfs: readonly ScannedPf[],
-  changing: ReadonlySet<Address>,
   reader: TreeReader,
 ): Promise<PfDetail> {
+  const { paths, sources, changing } = question;
   if (pfs.length === 0) return noDetail;
   const isChanging = pfs.some(({ fn }) => changing.has(fn.address));
   const deadlineMs = isChanging ? changingDeadlineMs : detailDeadlineMs;
@@ -97,7 +90,7 @@ export async function readDetail(
     vectorFiles.set(functionFile(paths, fn.address, "sriov_vf_total_msix"), fn.address);
   }
   const files = [...overrideFiles.keys(), ...vectorFiles.keys()];
-  const texts = await readTexts(paths, files, deadlineMs, reader);
+  const texts = await sources.readLocked(files, deadlineMs);
   const driverOverrides = new Map<Address, string>();
   const vfTotalMsix = new Map<Address, number>();
   let isShort = false;
@@ -117,6 +110,6 @@ export async function readDetail(
   }
   const resizable = pfs.filter(({ fn }) => (vfTotalMsix.get(fn.address) ?? 0) > 0);
   const vfs = resizable.flatMap(({ seats }) => seats.map((seat) => seat.address));
-  const msixCounts = await readVfMsixCounts(paths, vfs);
+  const msixCounts = await readVfMsixCounts(question, vfs);
   return { vfTotalMsix, driverOverrides, msixCounts, vfMemory: readVfMemory(pfs, reader) };
 }

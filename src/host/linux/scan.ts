@@ -4,10 +4,10 @@
 
 import { compareAddresses, type Address } from "../../model/bdf.ts";
 import type { VfPlacement } from "../../pci/routing-id.ts";
-import { hidesSriov } from "./config-reader.ts";
 import type { LinuxPaths } from "./paths.ts";
 import { listFunctions } from "./present-functions.ts";
 import { isBridge, type PciFunction, readFunction } from "./pci-function.ts";
+import type { HostSources } from "./sources.ts";
 import type { TreeReader } from "./tree-reader.ts";
 import { linkedSeats, orphanSeats, type VfSeat } from "./virtual-functions.ts";
 
@@ -69,11 +69,13 @@ function isSettled(indexes: readonly number[]): boolean {
   return indexes.every((vfIndex, position) => vfIndex === position);
 }
 
-export function scanFunctions(
-  paths: LinuxPaths,
-  only: readonly Address[] | null,
-  reader: TreeReader,
-): Scan {
+type ScanQuestion = {
+  readonly paths: LinuxPaths;
+  readonly only: readonly Address[] | null;
+  readonly hidesSriov: HostSources["hidesSriov"];
+};
+
+export function scanFunctions({ paths, only, hidesSriov }: ScanQuestion, reader: TreeReader): Scan {
   const functions = listFunctions(paths, reader);
   const claimed = new Set<Address>();
   const read = new Map<Address, PciFunction | null>();
@@ -104,7 +106,7 @@ export function scanFunctions(
     (fn): fn is PciFunction => fn !== null && unclaimed.has(fn.address),
   );
   return {
-    pfs: [...withOrphans, ...hiddenPfs(others, reader)].sort((left, right) =>
+    pfs: [...withOrphans, ...hiddenPfs(others, hidesSriov, reader)].sort((left, right) =>
       compareAddresses(left.fn.address, right.fn.address),
     ),
     bridges: others.filter(isBridge),
@@ -137,7 +139,11 @@ const isPoweredOff = ({ folder, files }: PciFunction, reader: TreeReader): boole
   files.has("power_state") && reader.textIfThere(`${folder}/power_state`) === "D3cold";
 
 /** Functions whose SR-IOV capability the kernel does not offer. */
-function hiddenPfs(others: readonly PciFunction[], reader: TreeReader): ScannedPf[] {
+function hiddenPfs(
+  others: readonly PciFunction[],
+  hidesSriov: HostSources["hidesSriov"],
+  reader: TreeReader,
+): ScannedPf[] {
   return others.flatMap((fn) => {
     const isCandidate = !isBridge(fn) && fn.files.has("config") && !fn.files.has("physfn");
     if (!isCandidate || isPoweredOff(fn, reader) || !hidesSriov(`${fn.folder}/config`)) return [];

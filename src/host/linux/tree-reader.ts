@@ -1,7 +1,7 @@
 // Reads small files, links and folders as cheaply as Node can: one open, one read into a shared
 // buffer, one close, all synchronous (promises cost 20 times as much here). A gap in the tree is
 // a problem in the list, never an exception; callers list a folder first and so ask only for
-// what is there.
+// what is there. Where the files are is somebody else's choice: on this machine, or in a capture.
 
 import {
   closeSync,
@@ -40,8 +40,22 @@ export function errnoOf(caught: unknown): string | null {
   return errno === undefined ? null : `errno ${-errno}`;
 }
 
+/** Where files come from: the file system, or a capture. Each throws what Node throws. */
+export type FileSource = {
+  /** At most a page, without the last newline. */
+  readonly attribute: (path: string) => string;
+  readonly whole: (path: string) => string;
+  readonly link: (path: string) => string;
+  readonly names: (path: string) => string[];
+};
+
 export class TreeReader {
   readonly problems: Problem[] = [];
+  readonly #files: FileSource;
+
+  constructor(files: FileSource = fileSystem) {
+    this.#files = files;
+  }
 
   report(code: string, where: string, message: string): void {
     this.problems.push({ code, where, message });
@@ -57,7 +71,7 @@ export class TreeReader {
   /** Text of a file without its last newline, at most a page; null with a problem. */
   text(path: string): string | null {
     try {
-      return readAttribute(path);
+      return this.#files.attribute(path);
     } catch (error) {
       return this.#gap(path, error);
     }
@@ -66,7 +80,7 @@ export class TreeReader {
   /** As `text`, but a missing file is no problem, nor is any other errno that is named. */
   textIfThere(path: string, fine: readonly string[] = []): string | null {
     try {
-      return readAttribute(path);
+      return this.#files.attribute(path);
     } catch (error) {
       const errno = errnoOf(error) ?? "";
       const isFine = errno === "ENOENT" || errno === "ENOTDIR" || fine.includes(errno);
@@ -78,7 +92,7 @@ export class TreeReader {
    * or refused with an errno that is named fine. */
   wholeText(path: string, fine: readonly string[] = []): string | null {
     try {
-      return readFileSync(path, { encoding: "latin1", flag: "r" });
+      return this.#files.whole(path);
     } catch (error) {
       const errno = errnoOf(error) ?? "";
       return errno === "ENOENT" || fine.includes(errno) ? null : this.#gap(path, error);
@@ -130,7 +144,7 @@ export class TreeReader {
   /** Target of a link; null when there is none, with a problem unless it is simply missing. */
   link(path: string): string | null {
     try {
-      return readlinkSync(path);
+      return this.#files.link(path);
     } catch (error) {
       const errno = errnoOf(error);
       const isNoLink = errno === "ENOENT" || errno === "EINVAL" || errno === "ENOTDIR";
@@ -141,7 +155,7 @@ export class TreeReader {
   /** Names in a folder; null with a problem when it cannot be listed. */
   names(path: string): string[] | null {
     try {
-      return readdirSync(path);
+      return this.#files.names(path);
     } catch (error) {
       return this.#gap(path, error);
     }
@@ -150,7 +164,7 @@ export class TreeReader {
   /** As `names`, but a missing folder is an empty one. */
   namesIfThere(path: string): string[] {
     try {
-      return readdirSync(path);
+      return this.#files.names(path);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno !== "ENOENT" && errno !== "ENOTDIR") this.#gap(path, error);
@@ -182,6 +196,13 @@ function readPlainFile(path: string, bytesMax: number): string | null {
     closeSync(fd);
   }
 }
+
+export const fileSystem: FileSource = {
+  attribute: readAttribute,
+  whole: (path) => readFileSync(path, { encoding: "latin1", flag: "r" }),
+  link: (path) => readlinkSync(path),
+  names: (path) => readdirSync(path),
+};
 
 /** Digits and nothing else, from `start`. Runs for every VF: a third of a regular expression. */
 function parseDecimal(text: string, start = 0): number | null {

@@ -2,18 +2,13 @@
 // A gap names its source as a person would look for it and why it has nothing to say.
 
 import type { FactGap } from "../../../model/host-facts.ts";
-import type { CommandOutput } from "../command.ts";
-import type { ConfigRead } from "../config-reader.ts";
 import type { LinuxPaths } from "../paths.ts";
-import type { ConfigFile } from "../pf-config.ts";
+import type { HostSources } from "../sources.ts";
 import type { TreeReader } from "../tree-reader.ts";
 
-export type FactSources = {
+export type FactSources = Pick<HostSources, "readConfigs" | "run" | "readKernelLog"> & {
   readonly paths: LinuxPaths;
   readonly reader: TreeReader;
-  readonly readConfigs: (files: readonly ConfigFile[]) => Promise<readonly ConfigRead[]>;
-  /** null: no program can be asked about a captured tree. */
-  readonly run: ((words: readonly string[]) => Promise<CommandOutput>) | null;
   readonly report: (source: string, why: string) => void;
 };
 

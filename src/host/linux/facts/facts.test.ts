@@ -7,9 +7,9 @@ import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { fullInventory } from "../../host.ts";
+import { linesOfLog } from "../kernel-log.ts";
 import { LinuxHost } from "../linux-host.ts";
 import { parseResources } from "./functions.ts";
-import { linesOfLog } from "./kernel-log.ts";
 import { parseDevlinkFirmware, parseFirmwareVfs, parsePrivateFlags, parseSelfFdb } from "./nics.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-facts-"));

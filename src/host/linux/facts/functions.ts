@@ -62,6 +62,9 @@ function readResources({ folder, files }: PciFunction, { reader, report }: FactS
 const isAsleep = ({ folder, files }: PciFunction, { reader }: FactSources): boolean =>
   files.has("power_state") && reader.textIfThere(`${folder}/power_state`) === "D3cold";
 
+/** As for an inventory: the kernel's own pauses are 100 ms and 1 s. */
+const configDeadlineMs = 1200;
+
 export async function readFunctions(
   sources: FactSources,
   inventory: Inventory,
@@ -84,6 +87,7 @@ export async function readFunctions(
       file: `${folder}/config`,
       mayWait: changing.has(address),
     })),
+    configDeadlineMs,
   );
   const configs = new Map<PciFunction, Uint8Array>();
   readable.forEach((fn, index) => {

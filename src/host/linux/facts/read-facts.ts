@@ -13,7 +13,6 @@ import {
   readMemory,
   readModuleParameters,
 } from "./kernel.ts";
-import { readKernelLog } from "./kernel-log.ts";
 import { readNics } from "./nics.ts";
 import { readSoftware } from "./software.ts";
 
@@ -36,11 +35,11 @@ export async function readFacts(
   const sources: FactSources = { ...given, report };
   const moduleParameters = readModuleParameters(sources, driversIn(inventory));
   const iommuGroups = readGroups(sources);
-  const [kernel, functions, nics, kernelLog, software] = await Promise.all([
+  const [kernel, functions, nics, log, software] = await Promise.all([
     readKernelFacts(sources),
     readFunctions(sources, inventory, iommuGroups ?? []),
     readNics(sources, inventory),
-    readKernelLog(sources),
+    sources.readKernelLog(),
     readSoftware(sources),
   ]);
   const facts = {
@@ -50,11 +49,12 @@ export async function readFacts(
     iommuGroups,
     functions,
     nics,
-    kernelLog,
+    kernelLog: typeof log === "string" ? null : log,
     moduleParameters,
     software,
     memory: readMemory(sources),
   };
+  if (typeof log === "string") report("kernel log", log);
   for (const { source, why } of gapsOf(sources.reader)) report(source, why);
   return { ...facts, gaps: [...gaps.values()] };
 }

@@ -2,10 +2,10 @@
 // where the buffer is closed to us or has lost the beginning, or a file in a captured tree.
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import type { KernelLog } from "../../../model/host-facts.ts";
-import { errnoOf } from "../tree-reader.ts";
-import type { FactSources } from "./fact-reader.ts";
-import { textOf } from "./fact-reader.ts";
+import type { KernelLog } from "../../model/host-facts.ts";
+import { runCommand } from "./command.ts";
+import type { LinuxPaths } from "./paths.ts";
+import { errnoOf, type TreeReader } from "./tree-reader.ts";
 
 const ringBuffer = "/dev/kmsg";
 /** drivers/char/mem.c: major 1, minor 11; a container may have a console or nothing there. */
@@ -64,26 +64,31 @@ export const linesOfLog = (text: string): string[] =>
 
 const logOf = (lines: readonly string[]): KernelLog => ({ lines, isWhole: isBeginning(lines) });
 
-function readLogFile({ paths, reader, report }: FactSources): KernelLog | null {
+/** The log in a captured tree, or why there is none. */
+export function readKernelLogFile(paths: LinuxPaths, reader: TreeReader): KernelLog | string {
   for (const path of paths.kernelLogs) {
     const text = reader.wholeText(path);
     if (text !== null) return logOf(linesOfLog(text));
   }
-  report("kernel log", `there is no ${paths.kernelLogs.join(" and no ")}`);
-  return null;
+  return `there is no ${paths.kernelLogs.join(" and no ")}`;
 }
 
 const journalWords = ["journalctl", "-k", "-b", "-o", "cat", "--no-pager", "-n", `${linesMax}`];
+const journalLimits = { deadlineMs: 5000, bytesMax: 1 << 24 };
 
-export async function readKernelLog(sources: FactSources): Promise<KernelLog | null> {
-  const { paths, report } = sources;
-  if (!paths.isLive) return readLogFile(sources);
+async function readJournal(): Promise<KernelLog | null> {
+  const { end, stdout } = await runCommand(journalWords, journalLimits);
+  const lines = linesOfLog(stdout.toString("latin1"));
+  const isUsable = end.status === "exited" && end.exitCode === 0 && lines.length > 0;
+  return isUsable ? logOf(lines) : null;
+}
+
+/** The log of the running kernel, or why there is none. */
+export async function readRunningKernelLog(): Promise<KernelLog | string> {
   const ring = readRingBuffer();
   const log = typeof ring === "string" ? null : logOf(ring.lines);
   if (log?.isWhole === true) return log;
-  const journal = await textOf({ ...sources, report: () => {} }, journalWords);
-  const journalLog = journal === null ? null : logOf(linesOfLog(journal));
-  if (journalLog !== null && (log === null || journalLog.isWhole)) return journalLog;
-  if (log === null) report("kernel log", `${ringBuffer}: ${String(ring)}; the journal has none`);
-  return log;
+  const journal = await readJournal();
+  if (journal !== null && (log === null || journal.isWhole)) return journal;
+  return log ?? `${ringBuffer}: ${String(ring)}; the journal has none`;
 }

@@ -1,0 +1,20 @@
+// How answers are named in a capture. The words are part of the file's format.
+
+const configWord = "other-config ";
+
+export const question = {
+  changing: "changing-pfs",
+  netlink: "netlink",
+  census: "census",
+  kernelLog: "kernel-log",
+  configProblems: "other-config-problems",
+  run: (words: readonly string[]): string => `run ${words.join(" ")}`,
+  configFile: (path: string): string => `${configWord}${path}`,
+} as const;
+
+/** Why a program says nothing: whoever made the capture did not ask it. */
+export const notInCapture = "not in the capture";
+
+/** Path of the other manager's file that the answer is; null for other answers. */
+export const configFileOf = (text: string): string | null =>
+  text.startsWith(configWord) ? text.slice(configWord.length) : null;
