@@ -75,6 +75,19 @@ const rows: readonly Row[] = [
     state: [`${pf0} 2`, "  0 igbvf", "  1 igbvf"],
   },
   {
+    name: "plans again where the host changed in between",
+    machine: igb,
+    spec: both,
+    faults: [
+      {
+        on: { verb: "inventory", skip: 2 },
+        effect: { kind: "event", event: { event: "pf-vanishes", pf: pf1 } },
+      },
+    ],
+    results: [["p0 applied"], ["p1 missing", "Cannot find p1: no PF has address 0000:20:00.0"]],
+    state: [`${pf0} 2`, "  0 igbvf", "  1 igbvf"],
+  },
+  {
     name: "waits for a reboot where a VM is in the way",
     machine: {
       pfs: [{ card: "intel-82576", numVfs: 1, vfDrivers: { 0: "vfio-pci" } }],

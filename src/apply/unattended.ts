@@ -92,14 +92,13 @@ async function planFor(
   return { planned: plan({ spec, inventory, consent }), consent, inventory };
 }
 
-async function run(
-  session: Session,
-  request: UnattendedRequest,
-): Promise<{
+type Ran = {
   readonly report: Report | null;
   readonly planned: Plan;
   readonly inventory: Inventory;
-}> {
+};
+
+async function planAndApply(session: Session, request: UnattendedRequest): Promise<Ran> {
   const { spec, command, signal } = request;
   const { planned, consent, inventory } = await planFor(session.host, spec);
   if (planned.problems.some(({ adapter }) => adapter === null)) {
@@ -117,6 +116,25 @@ async function run(
     onProgress: noProgress,
   });
   return { report, planned, inventory };
+}
+
+const replanPauseMs = 500;
+const numPlans = 20;
+
+/**
+ * A boot is never still: udev renames netdevs, others set up theirs. Nobody has seen the plan, so one
+ * that such a change made stale, which is found before anything began, is made again.
+ */
+async function run(session: Session, request: UnattendedRequest): Promise<Ran> {
+  for (let numMade = 1; ; numMade++) {
+    try {
+      return await planAndApply(session, request);
+    } catch (error) {
+      const isStale = error instanceof SriovError && error.code === "plan-stale";
+      if (!isStale || numMade === numPlans || request.signal?.aborted === true) throw error;
+      await session.host.sleep(replanPauseMs);
+    }
+  }
 }
 
 /** Throws SriovError where nothing could begin: an unfinished apply of somebody else's, a lock. */
