@@ -39,8 +39,10 @@ export function qemuArguments({ directory, topology, vmlinux, disk }: QemuWish):
     `virtio-9p-pci,fsdev=${id},mount_tag=${id}`,
   ];
   const machine = [
+    // On a busy machine Linux calibrates its clock wrong against the PIT (by a factor of four, once),
+    // and every timeout in the lab with it; without one it takes the HPET.
     ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-    ["-machine", "q35,kernel-irqchip=off", "-accel", "tcg,thread=multi,tb-size=512"],
+    ["-machine", "q35,kernel-irqchip=off,pit=off", "-accel", "tcg,thread=multi,tb-size=512"],
     ["-cpu", "max", "-smp", String(topology.processors), "-m", topology.memory],
     ["-kernel", vmlinux, "-initrd", `${directory}/initramfs`, "-append"],
     [[kernelArguments, topology.kernelArguments ?? ""].join(" ").trim()],
