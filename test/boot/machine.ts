@@ -1,14 +1,15 @@
 // A machine that is switched on and off: one disk, and a lab for each time it runs. What is asked
 // here is what an administrator sees: units, the journal, sysfs, `ip`.
 
-import { constants, copyFileSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Json } from "../kernel/program-in-lab.ts";
 import { bootLab, type Lab } from "../kernel/lab.ts";
 import { labProcess, stopLab } from "../kernel/lab-qemu.ts";
+import { pfs } from "./lab-units.ts";
 import { fullTopology, type LabTopology } from "../kernel/topology.ts";
 
 /** Two igb and an nvme, as the specs of the suite name them. */
@@ -17,7 +18,10 @@ const wholeMachine: LabTopology = {
   slots: fullTopology.slots.slice(0, 3),
 };
 
-/** The same with an empty slot where the second igb was: to boot without it, or to plug it in. */
+/** One more igb. */
+export const withThird: LabTopology = { ...fullTopology, slots: fullTopology.slots.slice(0, 4) };
+
+/** The first with an empty slot where the second igb was: to boot without it, or to plug it in. */
 export const withoutRight: LabTopology = {
   ...wholeMachine,
   slots: wholeMachine.slots.map((slot) =>
@@ -25,8 +29,8 @@ export const withoutRight: LabTopology = {
   ),
 };
 
-export const leftMac = "52:54:00:aa:00:00";
-export const rightMac = "52:54:00:aa:00:10";
+/** A step in the story of a machine: it goes on where the one before has left it. */
+export type Scene = { readonly name: string; readonly run: (machine: Machine) => Promise<void> };
 
 const bootTimeoutMs = 240_000;
 
@@ -38,7 +42,7 @@ export class Machine {
 
   /** A machine of its own, from an image that nobody has booted. */
   constructor(image: string, disk: string) {
-    copyFileSync(image, disk, constants.COPYFILE_FICLONE);
+    execFileSync("cp", ["--sparse=always", "--reflink=auto", image, disk]);
     this.disk = disk;
   }
 
@@ -55,6 +59,7 @@ export class Machine {
 
   /** Resolves when the agent answers, in the middle of the boot. */
   async start(topology = wholeMachine): Promise<void> {
+    await this.cut();
     this.#directory = mkdtempSync(join(tmpdir(), "sriovctl-lab-"));
     const directory = this.#directory;
     this.#lab = await bootLab({ topology, directory, disk: this.disk, bootTimeoutMs });
@@ -98,20 +103,32 @@ export class Machine {
   /** Of a machine that is starting. */
   async whenConsoleSays(text: string): Promise<void> {
     const console = join(this.#directory, "console.log");
-    for (let waits = 0; waits < 1200; waits++) {
-      if (existsSync(console) && readFileSync(console, "utf8").includes(text)) return;
-      await sleep(100);
+    const read = (): string => (existsSync(console) ? readFileSync(console, "utf8") : "");
+    const deadlineMs = performance.now() + bootTimeoutMs;
+    while (!read().includes(text)) {
+      if (performance.now() > deadlineMs) {
+        throw new Error(`The console never says ${text}, and ends with\n${read().slice(-2000)}`);
+      }
+      await sleep(20);
     }
-    throw new Error(`The console never says ${text}`);
+  }
+
+  /** The card that `withoutRight` lacks. */
+  async plugRight(): Promise<void> {
+    const netdev = { id: "late", hubid: 0 };
+    await this.lab.qmp("netdev_add", { type: "hubport", ...netdev });
+    const place = { bus: "port1", addr: "0.0" };
+    const card = { driver: "igb", id: "late-igb", netdev: "late", mac: pfs.right.mac };
+    await this.lab.qmp("device_add", { ...card, ...place });
   }
 
   /** Repeats a script until it prints what is expected; returns the last it printed. */
-  async until(expected: string, script: string, timeoutMs = 60_000): Promise<string> {
+  async until(expected: string, script: string, timeoutMs = 240_000): Promise<string> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const printed = await this.sh(script);
       if (printed === expected || performance.now() > deadlineMs) return printed;
-      await sleep(500);
+      await sleep(1000);
     }
   }
 }
