@@ -122,8 +122,8 @@ const replanPauseMs = 500;
 const numPlans = 20;
 
 /**
- * A boot is never still: udev renames netdevs, others set up theirs. Nobody has seen the plan, so one
- * that such a change made stale, which is found before anything began, is made again.
+ * A boot is never still: udev renames netdevs, others set up theirs. Nobody has seen the plan, so
+ * one that such a change made stale, which is found before anything began, is made again.
  */
 async function run(session: Session, request: UnattendedRequest): Promise<Ran> {
   for (let numMade = 1; ; numMade++) {
