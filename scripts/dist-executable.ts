@@ -3,7 +3,7 @@
 // executable: nothing is unpacked, so it runs without a folder that it may write to.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exampleNames } from "../src/cli/commands/demo.ts";
 import { moduleEnd, moduleStart } from "./build.ts";
@@ -13,7 +13,12 @@ const starter = `"use strict";
 const { getRawAsset } = require("node:sea");
 const { Script } = require("node:vm");
 const bundle = Buffer.from(getRawAsset("sriovctl.cjs")).latin1Slice();
-const cachedData = Buffer.from(getRawAsset("sriovctl.v8"));
+let cachedData;
+try {
+  cachedData = Buffer.from(getRawAsset("sriovctl.v8"));
+} catch {
+  // Built on another architecture: slower to start, but the same program.
+}
 const script = new Script("${moduleStart}" + bundle + "${moduleEnd}", { filename: "sriovctl.cjs", cachedData });
 script.runInThisContext()(exports, require, module, "sriovctl.cjs", __dirname);
 `;
@@ -49,15 +54,27 @@ export function stripElf(bytes: Uint8Array): Buffer {
   return file.subarray(0, end);
 }
 
-/** Writes the executable to `output`, from the package that `buildPackage()` left in `folder`. */
-export function buildExecutable(folder: string, output: string): void {
+type ExecutableFacts = {
+  /** Where `buildPackage()` left the package. */
+  readonly folder: string;
+  /** Node's own executable, of the same version as the one that runs this. */
+  readonly node: Uint8Array;
+  /** As `process.arch`. */
+  readonly arch: string;
+};
+
+/** Writes the executable to `output`. */
+export function buildExecutable(facts: ExecutableFacts, output: string): void {
+  const { folder, arch } = facts;
   const work = `${output}.build`;
   mkdirSync(work, { recursive: true });
   const node = join(work, "node");
-  writeFileSync(node, stripElf(readFileSync(realpathSync(process.execPath))), { mode: 0o755 });
+  writeFileSync(node, stripElf(facts.node), { mode: 0o755 });
   writeFileSync(join(work, "main.cjs"), starter);
   const examples = exampleNames.map((name) => `examples/${name}`);
-  const assets = ["sriovctl.cjs", "sriovctl.v8", ...examples];
+  // V8 of another architecture takes no compiled code of this one.
+  const compiled = arch === process.arch ? ["sriovctl.v8"] : [];
+  const assets = ["sriovctl.cjs", ...compiled, ...examples];
   const config = {
     // Its path stands in the executable, which shall be the same wherever it is built.
     main: "main.cjs",

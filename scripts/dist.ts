@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { installedFiles } from "../src/install/installation.ts";
 import { buildPackage, readManifest } from "./build.ts";
@@ -17,7 +18,8 @@ import {
   type PackagedFile,
 } from "./dist-debian.ts";
 import { buildExecutable } from "./dist-executable.ts";
-import { sbomOf } from "./dist-sbom.ts";
+import { architectureOf, nodeFor, type Architecture } from "./dist-node.ts";
+import { sbomOf, type Lock } from "./dist-sbom.ts";
 import { signed } from "./dist-signature.ts";
 import { tarGzOf, type TarEntry } from "./dist-tar.ts";
 import { manualPage } from "./manual.ts";
@@ -25,7 +27,6 @@ import { manualPage } from "./manual.ts";
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 const { version, description } = readManifest();
-const platform = `linux-${process.arch}`;
 
 /** Seconds since 1970: SOURCE_DATE_EPOCH, or the commit's. */
 function sourceTime(): number {
@@ -124,10 +125,12 @@ const npmFiles = (folder: string): TarEntry[] =>
     mode: path === "cli.cjs" ? 0o755 : 0o644,
   }));
 
-function bill(timeS: number): Uint8Array {
+const lock: Lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+
+function bill(arch: Architecture, timeS: number): Uint8Array {
   const sbom = sbomOf({
-    lock: JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")),
-    nodePackage: `node-${platform}`,
+    lock,
+    nodePackage: `node-linux-${arch}`,
     nodeVersions: process.versions,
     timestamp: new Date(timeS * 1000).toISOString(),
   });
@@ -153,64 +156,88 @@ function signSums(sums: string): void {
   writeFileSync(join(dirname(sums), "sriovctl.pub"), publicKey);
 }
 
-export type Release = {
+type Build = {
   readonly executable: string;
   readonly archive: string;
-  readonly npmPackage: string;
+  readonly sbom: string;
   /** null on a machine without dpkg-deb. */
   readonly debian: string | null;
-  readonly sums: string;
   readonly debianFiles: readonly PackagedFile[];
+};
+
+export type Release = Omit<Build, "sbom"> & {
+  readonly npmPackage: string;
+  readonly sums: string;
   readonly timeS: number;
 };
 
-/** Builds all of it and returns where it is. */
-export async function buildRelease(): Promise<Release> {
+type Common = Pick<Parts, "manual" | "shells"> & {
+  /** Of what `buildPackage()` made. */
+  readonly folder: string;
+  readonly timeS: number;
+};
+
+const named = (name: string): string => join(dist, name);
+
+/** What has a Node inside. */
+function buildFor(arch: Architecture, { folder, timeS, manual, shells }: Common): Build {
+  const base = `sriovctl-${version}-linux-${arch}`;
+  const executable = named(base);
+  buildExecutable({ folder, arch, node: nodeFor(arch, lock) }, executable);
+  const sbomBytes = bill(arch, timeS);
+  const parts = { executable: readFileSync(executable), manual, sbom: sbomBytes, shells };
+  const archive = named(`${base}.tar.gz`);
+  writeFileSync(archive, tarGzOf(tarFiles(parts), timeS));
+  const sbom = named(`${base}.cdx.json`);
+  writeFileSync(sbom, sbomBytes);
+  const files = debianFiles(parts);
+  const debian = named(`sriovctl_${debianVersion(version)}_${debianArchitecture(arch)}.deb`);
+  const hasDebian = buildDebian({ version, description, arch, timeS, files }, debian);
+  return { executable, archive, sbom, debian: hasDebian ? debian : null, debianFiles: files };
+}
+
+/** Builds all of it and returns where it is, and what is of the first architecture. */
+export async function buildRelease(
+  architectures: readonly Architecture[] = [architectureOf(process.arch)],
+): Promise<Release> {
   process.umask(0o022);
+  // Before the work, not after it, a key that cannot be used is told.
+  if (signingKey !== null) signed(Buffer.alloc(0), signingKey);
   const timeS = sourceTime();
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(dist, { recursive: true });
   const cli = await buildPackage();
-  const named = (name: string): string => join(dist, name);
-  const executable = named(`sriovctl-${version}-${platform}`);
-  buildExecutable(dirname(cli), executable);
+  const folder = dirname(cli);
   const date = new Date(timeS * 1000).toISOString().slice(0, 10);
-  const parts: Parts = {
-    executable: readFileSync(executable),
-    manual: Buffer.from(manualPage({ version, date })),
-    sbom: bill(timeS),
-    shells: completions(cli),
-  };
-  const archive = named(`sriovctl-${version}-${platform}.tar.gz`);
-  writeFileSync(archive, tarGzOf(tarFiles(parts), timeS));
+  const manual = Buffer.from(manualPage({ version, date }));
+  const common = { folder, timeS, manual, shells: completions(cli) };
+  const builds = architectures.map((arch) => buildFor(arch, common));
+  const [first] = builds;
+  if (first === undefined) throw new Error("Cannot build for no architecture: wanted x64 or arm64");
   const npmPackage = named(`sriovctl-${version}.tgz`);
-  writeFileSync(npmPackage, tarGzOf(npmFiles(dirname(cli)), timeS));
-  const sbom = named(`sriovctl-${version}.cdx.json`);
-  writeFileSync(sbom, parts.sbom);
-  const files = debianFiles(parts);
-  const architecture = debianArchitecture(process.arch);
-  const debian = named(`sriovctl_${debianVersion(version)}_${architecture}.deb`);
-  const facts = { version, description, arch: process.arch, timeS, files };
-  const hasDebian = buildDebian(facts, debian);
-  const outputs = [executable, archive, npmPackage, sbom, ...(hasDebian ? [debian] : [])];
+  writeFileSync(npmPackage, tarGzOf(npmFiles(folder), timeS));
+  const outputs = builds.flatMap(({ executable, archive, sbom, debian }) =>
+    [executable, archive, sbom, debian].filter((path) => path !== null),
+  );
   const sums = named("SHA256SUMS");
-  writeFileSync(sums, sumsOf(outputs.toSorted()));
+  writeFileSync(sums, sumsOf([...outputs, npmPackage].toSorted()));
   signSums(sums);
-  return {
-    executable,
-    archive,
-    npmPackage,
-    debian: hasDebian ? debian : null,
-    sums,
-    debianFiles: files,
-    timeS,
-  };
+  return { ...first, npmPackage, sums, timeS };
 }
 
-if (import.meta.main) {
-  const { debian, sums } = await buildRelease();
+/** Ends with a sentence instead of a stack: most of what can go wrong is for the releaser to mend. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { arch: { type: "string", multiple: true } } });
+  const architectures = [...new Set(values.arch ?? [process.arch])].map(architectureOf);
+  const { debian, sums } = await buildRelease(architectures);
   console.log(readFileSync(sums, "utf8").trimEnd());
   if (signingKey === null) console.log("Not signed: SRIOVCTL_SIGNING_KEY names no key");
   if (debian === null) console.log("No Debian package: this machine has no dpkg-deb");
-  console.log(`For ${platform} only: the executable contains this machine's Node`);
+}
+
+if (import.meta.main) {
+  await main().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  });
 }
