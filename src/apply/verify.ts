@@ -17,11 +17,12 @@ export type Verification = {
 };
 
 /** The inventory that a plan of `spec` needs: overrides and MSI-X counts only of its PFs, and what
- * other managers claim. */
+ * other managers claim and reserve. */
 export async function inventoryFor(host: Host, spec: Spec): Promise<Inventory> {
   const search = await host.inventory({ ...fullInventory, census: false });
   const detailOf = matchPfs(spec, search).matched.map(({ pf }) => pf.address);
-  return await host.inventory({ ...fullInventory, detailOf, claims: true });
+  const others = { claims: true, reservations: "defined" } as const;
+  return await host.inventory({ ...fullInventory, detailOf, ...others });
 }
 
 export async function verify(host: Host, spec: Spec, consent: Consent): Promise<Verification> {

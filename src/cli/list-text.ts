@@ -2,7 +2,7 @@
 // nothing but their number share a line, so that 64 free VFs do not hide the one that is in use;
 // --wide gives every VF its own line and shows its policy.
 
-import type { Inventory, Owner, Pf, Vf } from "../model/inventory.ts";
+import type { Inventory, Pf, Vf } from "../model/inventory.ts";
 import type { Vlan, VfPolicy } from "../model/vf-attribute.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import { className, deviceName, idsOf } from "./device-names.ts";
@@ -80,8 +80,8 @@ const columnDriver: Column = {
 const columnVfs: Column = { title: "VFS", pf: vfCountText, vf: none };
 const columnUsedBy: Column = {
   title: "USED BY",
-  pf: (pf, style) => ownersText(pf.owners, style),
-  vf: (vf, style) => ownersText(vf.owners, style),
+  pf: ownersText,
+  vf: ownersText,
 };
 const policyColumn = (title: string, text: (policy: VfPolicy) => string): Column => ({
   title,
@@ -153,8 +153,12 @@ function vfCountText({ numVfs, totalVfs, capabilityTotalVfs, isChanging }: Pf): 
   return `${numVfs}/${limit ?? "?"}${isChanging ? " changing" : ""}`;
 }
 
-const ownersText = (owners: readonly Owner[], style: Style): string =>
-  owners.map(({ kind, name }) => style("warn", `${kind}:${clean(name)}`)).join(" ");
+/** Who uses it, and in brackets who is only configured to. */
+function ownersText({ owners, reservations = [] }: Pf | Vf, style: Style): string {
+  const users = owners.map(({ kind, name }) => style("warn", `${kind}:${clean(name)}`));
+  const names = new Set(reservations.map(({ kind, name }) => `(${kind}:${clean(name)})`));
+  return [...users, ...[...names].map((name) => style("dim", name))].join(" ");
+}
 
 function pfTree(pf: Pf, columns: readonly Column[], style: Style, width: ListWidth): Tree {
   const groups = width === "wide" ? pf.virtualFunctions.map((vf) => [vf]) : alikeRuns(pf);
@@ -189,7 +193,7 @@ function vfRow(
   return [`${runName(vfs).padEnd(nameWidth)} ${style("dim", address)}`, ...cells];
 }
 
-/** Consecutive VFs that a narrow list need not tell apart: same driver, VLAN and no owner. */
+/** Consecutive VFs that a narrow list need not tell apart: same driver, VLAN and nobody's. */
 function alikeRuns({ virtualFunctions }: Pf): Vf[][] {
   const runs: Vf[][] = [];
   for (const vf of virtualFunctions) {
@@ -203,8 +207,11 @@ function alikeRuns({ virtualFunctions }: Pf): Vf[][] {
   return runs;
 }
 
+const isNamed = ({ owners, reservations = [] }: Vf): boolean =>
+  owners.length > 0 || reservations.length > 0;
+
 function looksAlike(left: Vf, right: Vf): boolean {
-  if (left.owners.length > 0 || right.owners.length > 0) return false;
+  if ([left, right].some(isNamed)) return false;
   const hasNetdev = left.netdevs.length > 0;
   if (left.driver !== right.driver || hasNetdev !== right.netdevs.length > 0) return false;
   const [one, other] = [left.policy?.vlan ?? null, right.policy?.vlan ?? null];

@@ -1,7 +1,7 @@
 // `show` for people: one function, everything known about it, one fact a line. What is not known
 // is left out; what is known to be none is said.
 
-import type { Inventory, Netdev, Owner, Pf, PciLink, Vf } from "../model/inventory.ts";
+import type { Inventory, Netdev, Pf, PciLink, Vf } from "../model/inventory.ts";
 import { capacityText, inventoryCapacity } from "../pci/pf-capacity.ts";
 import { className, deviceName, idsOf } from "./device-names.ts";
 import { macText, plural, rateText, vlanText } from "./list-text.ts";
@@ -42,13 +42,15 @@ function netdevText(netdev: Netdev): string {
   return `${name}: ${words.filter((word) => word !== null).join(", ")}`;
 }
 
-const ownerFacts = (owners: readonly Owner[]): Fact[] =>
-  owners.length === 0
-    ? [["used by", "nobody"]]
-    : owners.map(({ kind, name, pid, evidence }) => [
-        "used by",
-        `${kind}:${name}${pid === null ? "" : ` (pid ${pid})`}: ${evidence}`,
-      ]);
+function ownerFacts({ owners, reservations = [] }: Pf | Vf): Fact[] {
+  const users = owners.map(({ kind, name, pid, evidence }): Fact => {
+    return ["used by", `${kind}:${name}${pid === null ? "" : ` (pid ${pid})`}: ${evidence}`];
+  });
+  const reserved = reservations.map(({ kind, name, evidence: [first = ""] }): Fact => {
+    return ["configured for", `${kind}:${name}: ${first}`];
+  });
+  return [...(users.length === 0 ? [["used by", "nobody"] as const] : users), ...reserved];
+}
 
 export function showPfText(pf: Pf, { host, bridges }: Inventory, style: Style): string[] {
   const ids = idsOf(pf.vendorId, pf.deviceId);
@@ -75,7 +77,7 @@ export function showPfText(pf: Pf, { host, bridges }: Inventory, style: Style): 
     ["IOMMU group", groupText(pf)],
     ["PCIe link", linkText(pf.link)],
     ["bridges above", pf.path.length === 0 ? null : pf.path.join(", ")],
-    ...ownerFacts(pf.owners),
+    ...ownerFacts(pf),
   ];
   return [style("strong", `PF ${pf.address}`), ...factLines(facts, style)];
 }
@@ -121,7 +123,7 @@ export function showVfText(vf: Vf, pf: Pf, style: Style): string[] {
           ["node GUID", policy.nodeGuid],
           ["port GUID", policy.portGuid],
         ] satisfies Fact[])),
-    ...ownerFacts(vf.owners),
+    ...ownerFacts(vf),
   ];
   return [style("strong", `VF ${vf.address}`), ...factLines(facts, style)];
 }

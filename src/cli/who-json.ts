@@ -1,9 +1,10 @@
-// The public JSON of `who`: one function, whoever uses it with all evidence, and for a PF the same
-// of its VFs.
+// The public JSON of `who`: one function, whoever uses it with all evidence, whose configuration
+// names it, and where two want the same; for a PF the same of its VFs.
 
+import type { Conflict } from "../coexist/conflicts.ts";
 import type { Inventory, Owner, Pf, Vf } from "../model/inventory.ts";
 import { consentWord } from "../plan/disruption.ts";
-import { problemJson } from "./inventory-json.ts";
+import { problemJson, reservationJson } from "./inventory-json.ts";
 
 const whoFormat = "sriovctl-who/1";
 
@@ -16,26 +17,39 @@ const userJson = (owner: Owner) => ({
   evidence: [owner.evidence, ...(owner.moreEvidence ?? [])],
 });
 
-const vfJson = ({ vfIndex, address, owners }: Vf) => ({
-  index: vfIndex,
-  address,
+const conflictJson = ({ target, parties, sentence }: Conflict) => ({ target, parties, sentence });
+
+const usesJson = ({ owners, reservations = [] }: Pf | Vf) => ({
   users: owners.map(userJson),
+  reservations: reservations.map(reservationJson),
 });
 
-export function whoJson({ host, problems }: Inventory, pf: Pf, vf: Vf | null) {
-  const common = { format: whoFormat, host: host.name };
-  const problemsJson = problems.map(problemJson);
+const vfJson = (vf: Vf) => ({ index: vf.vfIndex, address: vf.address, ...usesJson(vf) });
+
+export type WhoAnswer = {
+  readonly inventory: Inventory;
+  readonly pf: Pf;
+  /** null where the PF itself was asked for. */
+  readonly vf: Vf | null;
+  readonly conflicts: readonly Conflict[];
+};
+
+export function whoJson({ inventory, pf, vf, conflicts }: WhoAnswer) {
+  const common = { format: whoFormat, host: inventory.host.name };
+  const rest = {
+    conflicts: conflicts.map(conflictJson),
+    problems: inventory.problems.map(problemJson),
+  };
   if (vf !== null) {
     const kind = "vf" as const;
-    const physicalFunction = pf.address;
-    return { ...common, kind, physicalFunction, ...vfJson(vf), problems: problemsJson };
+    return { ...common, kind, physicalFunction: pf.address, ...vfJson(vf), ...rest };
   }
   return {
     ...common,
     kind: "pf" as const,
     address: pf.address,
-    users: pf.owners.map(userJson),
+    ...usesJson(pf),
     virtualFunctions: pf.virtualFunctions.map(vfJson),
-    problems: problemsJson,
+    ...rest,
   };
 }

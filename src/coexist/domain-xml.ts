@@ -1,6 +1,6 @@
-// The PCI devices of a libvirt domain, from the XML that a hook gets: which functions the guest is to
-// have, under which alias, and what libvirt will set on them by itself. Any text ends as a domain or
-// a problem. Authority: docs/formatdomain.html "Host device assignment", src/conf/domain_conf.c.
+// The PCI devices of a libvirt domain, from the XML that a hook gets or that libvirt keeps: which
+// functions the guest is to have, under which alias, what libvirt will set on them by itself, and
+// which pools and interfaces it takes one from. Any text ends as a domain or a problem. Authority: docs/formatdomain.html "Host device assignment", src/conf/domain_conf.c.
 
 import { DOMParser, type Element } from "@xmldom/xmldom";
 import { formatBdf, type Address } from "../model/bdf.ts";
@@ -17,6 +17,24 @@ export type GuestDevice = {
 };
 
 type Domain = { readonly name: string; readonly devices: readonly GuestDevice[] };
+
+/** What a domain is to have: functions by address, and those that are found at its start. */
+export type DomainWishes = Domain & {
+  /** Process of the domain that runs; null where the text says only how it is defined. */
+  readonly pid: number | null;
+  readonly isLive: boolean;
+  readonly networks: readonly string[];
+  /** Interfaces of the host below a macvtap, or passed through. */
+  readonly netdevs: readonly string[];
+};
+
+export type PoolNetwork = {
+  readonly name: string;
+  /** Interfaces of the PFs whose VFs it hands out. */
+  readonly pfNetdevs: readonly string[];
+  /** Functions that it hands out by address. */
+  readonly addresses: readonly Address[];
+};
 
 const childOf = (element: Element | null, name: string): Element | null => {
   for (const node of element?.childNodes ?? []) {
@@ -41,7 +59,10 @@ function numberOf(element: Element, name: string, max: number): number | null {
 
 function addressOf(source: Element | null): Address | null {
   const element = childOf(source, "address");
-  if (element === null) return null;
+  return element === null ? null : pciAddress(element);
+}
+
+function pciAddress(element: Element): Address | null {
   const domain = element.hasAttribute("domain") ? numberOf(element, "domain", 0xffff) : 0;
   const bus = numberOf(element, "bus", 0xff);
   const slot = numberOf(element, "slot", 0x1f);
@@ -73,23 +94,87 @@ const problem = (message: string): Problem => ({
   message: `Cannot read the domain: ${message}`,
 });
 
-/** Never throws. */
-export function parseDomain(xml: string): Domain | Problem {
-  let root: Element | null;
+/** The outermost element; a problem's words where there is none. */
+function rootOf(xml: string): Element | string | null {
   try {
     const parser = new DOMParser({
       onError: (level, message) => {
         if (level !== "warning") throw new Error(message);
       },
     });
-    root = parser.parseFromString(xml, "text/xml").documentElement;
+    return parser.parseFromString(xml, "text/xml").documentElement;
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
-    return problem(words.split("\n")[0] ?? "");
+    return words.split("\n")[0] ?? "";
   }
+}
+
+const nameIn = (element: Element): string => childOf(element, "name")?.textContent?.trim() ?? "";
+
+function domainOf(root: Element | null): Domain | Problem {
   if (root?.nodeName !== "domain") return problem(`it is ${root?.nodeName}, wanted a domain`);
-  const name = childOf(root, "name")?.textContent?.trim() ?? "";
+  const name = nameIn(root);
   if (name === "") return problem("it has no name");
   const devices = childrenOf(childOf(root, "devices")).filter(isPci);
   return { name, devices: devices.flatMap((element) => deviceOf(element) ?? []) };
+}
+
+/** Never throws. */
+export function parseDomain(xml: string): Domain | Problem {
+  const root = rootOf(xml);
+  return typeof root === "string" ? problem(root) : domainOf(root);
+}
+
+/** An interface that runs says inside what it has become (src/conf/domain_conf.c, `<actual>`). */
+const actualDevice = (element: Element): GuestDevice[] => {
+  const actual = childOf(element, "actual");
+  const address =
+    attribute(actual, "type") === "hostdev" ? addressOf(childOf(actual, "source")) : null;
+  return address === null ? [] : [{ address, alias: null, mac: null, vlanId: null }];
+};
+
+/** A domain as libvirt keeps it: defined below /etc, or with its state (`<domstatus>`) below /run.
+ * Never throws. */
+export function parseDomainFile(xml: string): DomainWishes | Problem {
+  const root = rootOf(xml);
+  if (typeof root === "string") return problem(root);
+  const isLive = root?.nodeName === "domstatus";
+  const inner = isLive ? childOf(root, "domain") : root;
+  const domain = domainOf(inner);
+  if ("message" in domain) return domain;
+  const pid = isLive && root !== null ? numberOf(root, "pid", 99_999) : null;
+  const interfaces = childrenOf(childOf(inner, "devices")).filter(
+    ({ nodeName }) => nodeName === "interface",
+  );
+  const sourcesOf = (type: string, name: string): string[] =>
+    interfaces
+      .filter((element) => attribute(element, "type") === type)
+      .flatMap((element) => attribute(childOf(element, "source"), name) ?? []);
+  return {
+    ...domain,
+    devices: [...domain.devices, ...interfaces.flatMap(actualDevice)],
+    pid,
+    isLive,
+    networks: sourcesOf("network", "network"),
+    netdevs: sourcesOf("direct", "dev"),
+  };
+}
+
+/** A network that hands out VFs; null for every other network. Never throws. */
+export function parsePoolNetwork(xml: string): PoolNetwork | Problem | null {
+  const root = rootOf(xml);
+  if (typeof root === "string") return problem(root);
+  const network = root?.nodeName === "networkstatus" ? childOf(root, "network") : root;
+  if (network?.nodeName !== "network") return problem(`it is ${root?.nodeName}, wanted a network`);
+  const forward = childOf(network, "forward");
+  // Pools of interfaces for macvtap take VFs by `pf` too.
+  const pfNetdevs = childrenOf(forward)
+    .filter(({ nodeName }) => nodeName === "pf")
+    .flatMap((element) => attribute(element, "dev") ?? []);
+  const isHostdev = attribute(forward, "mode") === "hostdev";
+  const wrapped = isHostdev ? childrenOf(forward) : [];
+  const addresses = wrapped.flatMap((element) => pciAddress(element) ?? []);
+  const name = nameIn(network);
+  if (name === "" || (pfNetdevs.length === 0 && addresses.length === 0)) return null;
+  return { name, pfNetdevs, addresses };
 }

@@ -54,9 +54,17 @@ function mappingsOf(files: readonly ConfigFile[]): Mappings {
 
 const hostpci = /^(hostpci\d+):\s*(.*)$/;
 
-function claimsOfVm({ path, text }: ConfigFile, mappings: Mappings): Claim[] {
+type VmDevice = {
+  readonly vmid: string;
+  /** `hostpci0`. */
+  readonly device: string;
+  readonly addresses: readonly Address[];
+  readonly where: string;
+};
+
+function devicesOfVm({ path, text }: ConfigFile, mappings: Mappings): VmDevice[] {
   const vmid = baseName(path).replace(/\.conf$/, "");
-  const claims: Claim[] = [];
+  const devices: VmDevice[] = [];
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     // Snapshots follow: what a VM had once.
     if (line.startsWith("[")) break;
@@ -66,12 +74,13 @@ function claimsOfVm({ path, text }: ConfigFile, mappings: Mappings): Claim[] {
     const mapping = optionOf(value, "mapping");
     const plain = first.includes("=") ? (optionOf(value, "host") ?? "") : first;
     const addresses = mapping === undefined ? addressesOf(plain) : (mappings.get(mapping) ?? []);
-    const where = `${path}:${index + 1}`;
-    const to = `pve:${vmid}/${device}`;
-    claims.push(...addresses.flatMap((address) => claimsOfFunction(address, to, where)));
+    devices.push({ vmid, device, addresses, where: `${path}:${index + 1}` });
   }
-  return claims;
+  return devices;
 }
+
+const claimsOfDevice = ({ vmid, device, addresses, where }: VmDevice): Claim[] =>
+  addresses.flatMap((address) => claimsOfFunction(address, `pve:${vmid}/${device}`, where));
 
 /** The same address may be a PF's or a VF's: the inventory knows. */
 function claimsOfFunction(address: Address, to: string, where: string): Claim[] {
@@ -90,8 +99,40 @@ function claimsOfFunction(address: Address, to: string, where: string): Claim[] 
   ];
 }
 
-export function readProxmox(files: readonly ConfigFile[]): ClaimReading {
+/** Devices of all VMs among the files. */
+export function vmDevicesOf(files: readonly ConfigFile[]): VmDevice[] {
   const mappings = mappingsOf(files);
   const vms = files.filter(({ path }) => /\/\d+\.conf$/.test(path));
-  return { claims: vms.flatMap((vm) => claimsOfVm(vm, mappings)), problems: [] };
+  return vms.flatMap((vm) => devicesOfVm(vm, mappings));
+}
+
+export const readProxmox = (files: readonly ConfigFile[]): ClaimReading => ({
+  claims: vmDevicesOf(files).flatMap(claimsOfDevice),
+  problems: [],
+});
+
+/** A VM's name as its process has it: its own, or one made of its number. */
+export function vmNameOf(vmid: string, configuration: string): string {
+  // Snapshots follow the first section.
+  const [own = ""] = configuration.split(/^\[/m);
+  return /^name:\s*(\S+)/m.exec(own)?.[1] ?? `vm${vmid}`;
+}
+
+type PciReservation = {
+  readonly address: Address;
+  readonly vmid: string;
+} & ({ readonly pid: number } | { readonly untilS: number });
+
+/** Lines of /run/qemu-server/pci-id-reservations: `0000:3b:10.0 103 pid:812`, or `time:SECONDS` up
+ * to which a VM that is being started has the function (PVE::QemuServer::PCI). */
+export function parsePciReservations(text: string): PciReservation[] {
+  return text.split("\n").flatMap((line): PciReservation[] => {
+    const [, word = "", vmid = "", kind, digits] =
+      /^(\S+) ([0-9]{1,9}) (pid|time):([0-9]{1,15})$/.exec(line) ?? [];
+    const bdf = parseBdf(word);
+    if (bdf === null) return [];
+    const common = { address: formatBdf(bdf), vmid };
+    const number = Number(digits);
+    return [kind === "pid" ? { ...common, pid: number } : { ...common, untilS: number }];
+  });
 }

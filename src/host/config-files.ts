@@ -23,19 +23,27 @@ const folderNamesMax = 4096;
 
 const missing = new Set(["ENOENT", "ENOTDIR", "ENOTCONN"]);
 
-class ConfigReader {
+/** What it means that a file cannot be read. */
+type Loss = { readonly code: string; readonly words: string };
+
+const setUpLoss: Loss = { code: "other-config", words: "which may set up VFs" };
+
+export class ConfigReader {
   readonly problems: Problem[] = [];
   readonly files: ConfigFile[] = [];
   readonly #root: string;
+  readonly #loss: Loss;
   readonly #seen = new Set<string>();
 
-  constructor(root: string) {
+  constructor(root: string, loss: Loss) {
     this.#root = root;
+    this.#loss = loss;
   }
 
   #report(path: string, why: string): void {
-    const message = `Cannot read ${path}, which may set up VFs: ${why}`;
-    this.problems.push({ code: "other-config", where: path, message });
+    const { code, words } = this.#loss;
+    const message = `Cannot read ${path}, ${words}: ${why}`;
+    this.problems.push({ code, where: path, message });
   }
 
   /** Under another root a link leads to where it would lead there. */
@@ -99,7 +107,7 @@ export type ConfigFiles = {
 
 /** Files of other managers under `root`, with paths as they are on that host. */
 export function readConfigFiles(root: string): ConfigFiles {
-  const reader = new ConfigReader(resolve(root));
+  const reader = new ConfigReader(resolve(root), setUpLoss);
   for (const [, { folders, names, dropIns, files }] of managerList) {
     for (const path of files) reader.readFile(path);
     for (const folder of folders) {

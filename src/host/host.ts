@@ -62,6 +62,9 @@ export type InventoryOptions = {
   readonly only: readonly Address[] | null;
   /** What other network managers' configuration claims: reads their files. */
   readonly claims?: boolean;
+  /** Whose configuration names a function without using it. `defined`: guests and pools;
+   * `everything`: also what managers say of what runs, which processes tell more cheaply. */
+  readonly reservations?: "defined" | "everything";
 };
 
 export const fullInventory: InventoryOptions = {

@@ -5,6 +5,7 @@
 import type { Address } from "./bdf.ts";
 import type { Claim } from "./claim.ts";
 import type { Problem } from "./problem.ts";
+import type { Reservation } from "./reservation.ts";
 import type { VfPolicy } from "./vf-attribute.ts";
 
 export type EswitchMode = "legacy" | "switchdev";
@@ -67,6 +68,8 @@ export type Vf = {
   /** MSI-X table size; null unless asked for. */
   readonly msixCount: number | null;
   readonly owners: readonly Owner[];
+  /** Whose configuration names it without using it now; absent: not read, or none. */
+  readonly reservations?: readonly Reservation[];
 };
 
 export type PciLink = {
@@ -119,6 +122,7 @@ export type Pf = {
   /** Bridges above, nearest first, up to the root port. */
   readonly path: readonly Address[];
   readonly owners: readonly Owner[];
+  readonly reservations?: readonly Reservation[];
   readonly virtualFunctions: readonly Vf[];
 };
 

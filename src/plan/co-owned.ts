@@ -109,6 +109,22 @@ function vanishing(wanted: PfWanted, claims: readonly Claim[]): Problem[] {
   );
 }
 
+/** A VF that a guest is defined with and that the spec takes away: the guest does not start then.
+ * Proxmox VE's are claims already. */
+function reservedVanishing({ pf, spec, numVfs }: PfWanted): Problem[] {
+  return pf.virtualFunctions
+    .filter(({ vfIndex }) => vfIndex >= numVfs)
+    .flatMap(({ vfIndex, reservations = [] }) =>
+      reservations
+        .filter(({ manager, role }) => role === "function" && manager !== "proxmox")
+        .map(({ kind, name, evidence: [where = ""] }): Problem => {
+          const message = `VF ${vfIndex} of ${spec.name} is set aside for ${kind}:${name}: the spec wants ${numVfs} VFs`;
+          const hint = `Raise numVfs of ${spec.name} to ${vfIndex + 1} or more, or give ${name} another one`;
+          return { code: "claimed-vf-missing", where, message, hint };
+        }),
+    );
+}
+
 /** Problems for what surely is about a PF of the spec, warnings for what may be. */
 export function coOwners(
   wanted: readonly PfWanted[],
@@ -138,7 +154,7 @@ export function coOwners(
         });
       }
     }
-    warnings.push(...vanishing(pfWanted, claims));
+    warnings.push(...vanishing(pfWanted, claims), ...reservedVanishing(pfWanted));
   }
   return { problems, warnings };
 }

@@ -6,7 +6,8 @@ import { listJson } from "../inventory-json.ts";
 import { problemSentence } from "../logger.ts";
 
 export const list: RunCommand = async (context, args) => {
-  const inventory = await withHost(context, (host) => host.inventory(fullInventory));
+  const wanted = { ...fullInventory, reservations: "defined" } as const;
+  const inventory = await withHost(context, (host) => host.inventory(wanted));
   if (context.isJson) {
     context.printJson(listJson(inventory));
   } else {

@@ -15,6 +15,7 @@ export const show: RunCommand = async (context, args) => {
       ...fullInventory,
       only: [found.pf.address],
       detailOf: [found.pf.address],
+      reservations: "defined",
     });
     const { pf, vf } = findFunction(
       inventory,

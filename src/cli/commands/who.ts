@@ -1,5 +1,7 @@
-// `sriovctl who TARGET`: everybody who uses one PF or VF, with all that was seen of them.
+// `sriovctl who TARGET`: everybody who uses one PF or VF, with all that was seen of them, and whose
+// configuration names it. Exit 4 where two want the same.
 
+import { conflictsOn } from "../../coexist/conflicts.ts";
 import { fullInventory } from "../../host/host.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { findFunction } from "../find-function.ts";
@@ -12,13 +14,24 @@ export const who: RunCommand = async (context, args) => {
   const inventory = await withHost(context, async (host) => {
     const everything = await host.inventory({ ...fullInventory, census: false });
     const { pf } = findFunction(everything, target);
-    return await host.inventory({ ...fullInventory, only: [pf.address] });
+    const only = [pf.address];
+    return await host.inventory({
+      ...fullInventory,
+      only,
+      detailOf: only,
+      claims: true,
+      reservations: "everything",
+    });
   });
   const { pf, vf } = findFunction(inventory, target);
-  context.printJson(whoJson(inventory, pf, vf));
-  context.print(...whoText(pf, vf, context.style));
+  const conflicts = conflictsOn(pf, inventory.claims ?? []).filter(
+    ({ address }) => vf === null || address === vf.address,
+  );
+  const answer = { inventory, pf, vf, conflicts };
+  context.printJson(whoJson(answer));
+  context.print(...whoText(answer, context.style));
   for (const problem of inventory.problems) {
     context.log.warn(problemSentence(problem), problem.hint);
   }
-  return 0;
+  return conflicts.length === 0 ? 0 : 4;
 };

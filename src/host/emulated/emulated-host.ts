@@ -121,9 +121,13 @@ class MachineHost implements EmulatedHost {
 
   async inventory(options: InventoryOptions): Promise<Inventory> {
     const inventory = this.#inventory(options);
-    if (options.claims !== true || this.#configRoot === null) return inventory;
-    const { readConfigFiles, withClaims } = await import("../config-files.ts");
-    return withClaims(inventory, readConfigFiles(this.#configRoot));
+    const root = this.#configRoot;
+    if (root === null || (options.claims !== true && options.reservations === undefined)) {
+      return inventory;
+    }
+    const { withOtherManagers } = await import("../other-managers.ts");
+    const readFiles = async () => (await import("../config-files.ts")).readConfigFiles(root);
+    return await withOtherManagers(inventory, options, { root, hasProcesses: true, readFiles });
   }
 
   async facts(inventory: Inventory): Promise<HostFacts> {

@@ -3,6 +3,7 @@
 
 import type { HostIdentity, Inventory, Netdev, Pf, PciLink, Vf } from "../../model/inventory.ts";
 import type { Problem } from "../../model/problem.ts";
+import { withWishes } from "../../model/reservation.ts";
 import type { VfPolicy } from "../../model/vf-attribute.ts";
 import { type Address, compareAddresses, formatBdf, slotOf, vfTarget } from "../../model/bdf.ts";
 import { vfRoutingId } from "../../pci/routing-id.ts";
@@ -18,7 +19,7 @@ import type { Machine } from "./machine.ts";
 import { bdfOf, findPf, findPort, linkedVfs, placementOf } from "./machine.ts";
 import { hasLink } from "./netdevs.ts";
 import { isChanging } from "./operations.ts";
-import { pfOwners, vfOwners } from "./owners.ts";
+import { pfOwners, vfOwners, wishesOf } from "./owners.ts";
 import type { NetdevState, PfState, VfState } from "./state.ts";
 import { driverTotalVfs } from "./verbs/num-vfs.ts";
 
@@ -37,7 +38,7 @@ export function inventoryOf(machine: Machine, options: InventoryOptions): Invent
     ({ address, isPresent }) =>
       isPresent && (options.only === null || options.only.includes(address)),
   );
-  return {
+  const inventory: Inventory = {
     host: identityOf(machine),
     physicalFunctions: wanted
       .toSorted((left, right) => compareAddresses(left.address, right.address))
@@ -55,6 +56,8 @@ export function inventoryOf(machine: Machine, options: InventoryOptions): Invent
     loadedDrivers: core.loadedDrivers.toSorted(),
     problems,
   };
+  if (options.reservations === undefined) return inventory;
+  return withWishes(inventory, wishesOf(machine), { hasProcesses: true });
 }
 
 export const portDeviceIds = {

@@ -2,6 +2,7 @@
 
 import type { Address } from "../../model/bdf.ts";
 import type { Owner } from "../../model/inventory.ts";
+import type { Wish } from "../../model/reservation.ts";
 import type { Machine } from "./machine.ts";
 import { findPf, findVf } from "./machine.ts";
 import { holderOf } from "./state.ts";
@@ -54,3 +55,19 @@ export function ownersOf(machine: Machine, address: Address): readonly Owner[] {
   const place = findVf(machine, address);
   return place === null ? [] : vfOwners(machine, { vf: place.vf, address });
 }
+
+/** What a guest that is off was started with: it wants that again. */
+export const wishesOf = ({ state }: Machine): Wish[] =>
+  state.core.guests.flatMap(({ name, stoppedWith = [] }) =>
+    stoppedWith.map((address) => ({
+      target: { address },
+      reservation: {
+        kind: "vm" as const,
+        name,
+        manager: "emulated",
+        role: "function" as const,
+        evidence: [`guest ${name} is off and is started with ${address}`],
+      },
+      isLive: false,
+    })),
+  );

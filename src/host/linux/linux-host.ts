@@ -118,11 +118,13 @@ export class LinuxHost implements Host {
     const damage = this.#capture?.problems ?? [];
     const inventory =
       damage.length === 0 ? read : { ...read, problems: [...damage, ...read.problems] };
-    if (options.claims !== true) return inventory;
-    const files = await sources.configFiles();
-    if (files === null) return inventory;
-    const { withClaims } = await import("../config-files.ts");
-    return withClaims(inventory, files);
+    if (options.claims !== true && options.reservations === undefined) return inventory;
+    const { withOtherManagers } = await import("../other-managers.ts");
+    const { isLive, prefix } = this.#paths;
+    // A capture has the files that claim PFs, and not those of guests.
+    const root = this.#capture !== null ? null : isLive ? "/" : prefix;
+    const readFiles = sources.configFiles;
+    return await withOtherManagers(inventory, options, { root, hasProcesses: isLive, readFiles });
   }
 
   async facts(inventory: Inventory): Promise<HostFacts> {

@@ -13,6 +13,7 @@ import { namespaceUsers } from "./network-namespaces.ts";
 import { netdevUsers } from "./netdev-users.ts";
 import { nodeHolders } from "./node-holders.ts";
 import { readProcesses } from "./processes.ts";
+import { startingGuests } from "./starting-guests.ts";
 import { groupUsers, type User } from "./user.ts";
 import { volumeUsers } from "./volumes.ts";
 
@@ -28,16 +29,18 @@ export async function takeCensus(
   { paths, readNetwork }: CensusSources,
 ): Promise<OwnersByAddress> {
   const withNetdevs = functions.filter(({ netdevs }) => netdevs.length > 0);
+  const wanted = new Set<Address>(functions.map(({ address }) => address));
   // Upper interfaces are in sysfs; the rest needs the running host.
   if (!paths.isLive || readNetwork === null) {
     const sources = { paths, traffic: null, nameOf: new Map(), isUp: () => true };
-    return groupUsers(netdevUsers(withNetdevs, sources));
+    const guests = await startingGuests(paths, wanted, null);
+    return groupUsers([...guests, ...netdevUsers(withNetdevs, sources)]);
   }
   const processes = readProcesses(paths.proc);
-  const wanted = new Set<Address>(functions.map(({ address }) => address));
   const users: User[] = [
     ...nodeHolders(paths, functions, processes),
     ...commandLineUsers(processes).filter(({ address }) => wanted.has(address)),
+    ...(await startingGuests(paths, wanted, processes)),
     ...(withNetdevs.length === 0 ? [] : netdevUsersOf(withNetdevs, paths, readNetwork())),
     ...(await namespaceUsers(paths, functions, processes)),
   ];
