@@ -33,7 +33,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   doctor: ["model", "pci"],
   capture: ["model", "pci"],
   host: ["model", "pci", "netlink", "coexist", "capture"],
-  apply: ["model", "plan", "host.ts"],
+  apply: ["model", "plan", "lease", "host.ts"],
   cli: ["*"],
   bin: ["*"],
 };

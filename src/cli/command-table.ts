@@ -237,6 +237,52 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/history.ts")).history,
   },
   {
+    name: "lease",
+    summary: "Say who has which VF: give VFs of a pool away, clean, and take them back, clean",
+    operands: [
+      ["<action>", "ls, acquire, renew, release, quarantine, history or reconcile"],
+      ["[vf...]", "BDF/vfN or a VF's address; renew and release mean all of --for without one"],
+    ],
+    options: [
+      { flags: "--for <kind:name>", summary: "the holder, e.g. vm:web1" },
+      { flags: "--pool <pool>", summary: "acquire: a VF of this pool of the specs" },
+      { flags: "--pf <address>", summary: "acquire: of this PF (repeatable)", isRepeatable: true },
+      { flags: "--count <n>", summary: "acquire: so many, or none" },
+      { flags: "--numa <node>", summary: "acquire: on this NUMA node" },
+      { flags: "--prefer", summary: "with --numa: another node will do when it has none" },
+      { flags: "--alone", summary: "acquire: sharing its IOMMU group with no other function" },
+      {
+        flags: "--placement <how>",
+        summary: "acquire: pack fills one PF before the next (default), spread goes round",
+        values: ["pack", "spread"],
+      },
+      {
+        flags: "--apart <what>",
+        summary: "acquire: each on a PF, or a card, of its own (for a bond)",
+        values: ["pf", "card"],
+      },
+      {
+        flags: "--ttl <time>",
+        summary: "acquire, renew: until then (90s, 5m, 8h), or off",
+        values: ["1h", "8h", "off"],
+      },
+      { flags: "--pid <process>", summary: "acquire: the lease is void when this process ends" },
+      { flags: "--generation <n>", summary: "renew, release: as acquire said" },
+      { flags: "--reason <text>", summary: "for the history" },
+      { flags: "--all", summary: "ls: free VFs that were leased before, too" },
+      { ...specOption, summary: "pools of this spec instead of the configuration folder's" },
+      { ...yesOption, summary: "reconcile: do not ask" },
+    ],
+    examples: [
+      ["sriovctl lease acquire --pool tenants --for vm:web1", "one VF, reset and as the pool says"],
+      ["sriovctl lease acquire --pool tenants --for vm:db1 --count 2 --apart card", "for a bond"],
+      ["sriovctl lease ls", "who has what, and what is odd about it"],
+      ["sriovctl lease release 0000:3b:00.0/vf3 --for vm:web1", "back, cleaned and verified"],
+      ["sriovctl lease reconcile", "after a crash: see what is left, agree, mend"],
+    ],
+    load: async () => (await import("./commands/lease.ts")).lease,
+  },
+  {
     name: "hook",
     summary: "Set a guest's VFs before its start and after its end; hypervisors call it",
     operands: [

@@ -54,8 +54,11 @@ export async function setUpEmulated(context: Context, args: Arguments): Promise<
     guestsToStart: args.texts("start-guest"),
   });
   if (isReset) {
-    // A journal of a machine that is gone would ask for recovery.
-    rmSync(hostPaths(paths, host).journalDir, { recursive: true, force: true });
+    // A journal of a machine that is gone would ask for recovery, and nobody has its VFs.
+    const { journalDir, leaseFile } = hostPaths(paths, host);
+    for (const path of [journalDir, leaseFile, `${leaseFile}-wal`, `${leaseFile}-shm`]) {
+      rmSync(path, { recursive: true, force: true });
+    }
     print(`${host} is as its profile says again.`);
   }
   printJson({

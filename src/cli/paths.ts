@@ -77,6 +77,8 @@ export type HostPaths = {
   readonly journalDir: string;
   /** What the last unattended apply came to. */
   readonly unattendedFile: string;
+  /** Who has which VF. */
+  readonly leaseFile: string;
   /** Says which process watches over which unconfirmed apply. */
   readonly watchdogFile: string;
   /** Its words, where systemd does not keep them. */
@@ -94,6 +96,7 @@ export function hostPaths(paths: Paths, hostName: string): HostPaths {
     lockFile: join(paths.runDir, inside, "apply.lock"),
     journalDir: join(paths.stateDir, inside, "journal"),
     unattendedFile: join(paths.stateDir, inside, "unattended.json"),
+    leaseFile: join(paths.stateDir, inside, "leases.sqlite"),
     watchdogFile: join(paths.runDir, inside, "watchdog.json"),
     watchdogLog: join(paths.stateDir, inside, "watchdog.log"),
     guestsDir: join(paths.runDir, inside, "guests"),

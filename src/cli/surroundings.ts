@@ -19,7 +19,7 @@ export const exitCodes: readonly Row[] = [
 
 export const environment: readonly Row[] = [
   ["SRIOVCTL_CONFIG_DIR", "folder of the specs, instead of /etc/sriovctl"],
-  ["SRIOVCTL_STATE_DIR", "folder of journals and emulated machines"],
+  ["SRIOVCTL_STATE_DIR", "folder of journals, leases and emulated machines"],
   ["SRIOVCTL_RUN_DIR", "folder of locks, and of the marks of kernel writes in flight"],
   ["SRIOVCTL_WRITE_DEADLINE", "seconds after which a kernel write counts as stuck"],
   ["NO_COLOR", "print without colour, as --no-color does"],
@@ -27,7 +27,7 @@ export const environment: readonly Row[] = [
 
 export const files: readonly Row[] = [
   ["/etc/sriovctl", "specs"],
-  ["/var/lib/sriovctl", "journals of applies, and emulated machines"],
+  ["/var/lib/sriovctl", "journals of applies, leases, and emulated machines"],
   ["/run/sriovctl", "locks; empty after a boot"],
   [
     "~/.config/sriovctl, ~/.local/state/sriovctl, $XDG_RUNTIME_DIR/sriovctl",

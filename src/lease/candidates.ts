@@ -6,7 +6,7 @@ import type { Inventory, Owner, Pf } from "../model/inventory.ts";
 import type { VfPlace } from "./lease.ts";
 
 /** What a spec says of a VF. */
-type SpecClaim = {
+export type SpecClaim = {
   readonly pool: string | null;
   /** `libvirt:web1/net1` where the spec gives it away itself. */
   readonly consumer: string | null;
@@ -22,7 +22,7 @@ export type Candidate = {
   readonly groupMates: readonly Address[];
   readonly owners: readonly Owner[];
   readonly claim: SpecClaim;
-  /** Somebody creates or removes VFs of its PF now. */
+  /** A write to its PF or a VF of it is in flight. */
   readonly isPfChanging: boolean;
 };
 

@@ -27,7 +27,7 @@ export type VfPlace = {
   readonly address: Address;
 };
 
-type Holder = {
+export type Holder = {
   /** `KIND:NAME`, for example `vm:web1`. */
   readonly name: string;
   /** Process with whose end the lease loses its holder; null: nobody looks. */

@@ -11,7 +11,7 @@ import { vfKey } from "./select.ts";
  * the VF is now. null: nothing can be done here. */
 type Remedy = "forget" | "clean" | "move" | null;
 
-type Finding = {
+export type Finding = {
   readonly kind: "vanished" | "moved" | "in-use" | "interrupted" | "holder-gone" | "expired";
   readonly lease: Lease;
   readonly message: string;

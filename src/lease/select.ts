@@ -30,9 +30,14 @@ export type Wish = {
   readonly apart: "pf" | "card" | null;
 };
 
-type Choice = { readonly candidate: Candidate; readonly because: readonly string[] };
+export type Choice = { readonly candidate: Candidate; readonly because: readonly string[] };
 
-type Rejection = { readonly candidate: Candidate; readonly because: string };
+export type Rejection = {
+  readonly candidate: Candidate;
+  readonly because: string;
+  /** `other` than wished, `taken` by somebody, or `unfit` as it is. */
+  readonly kind: "other" | "taken" | "unfit";
+};
 
 type Selection = {
   /** As many as wished, or none. */
@@ -112,22 +117,37 @@ function numaObjection({ numaNode }: Candidate, { numa }: Wish): string | null {
 const isFor = (consumer: string, holder: string): boolean =>
   consumer === holder || consumer.startsWith(`${holder}/`);
 
-/** Why the candidate is not for this wish whatever else is chosen; null: it fits. */
-function objectionTo(candidate: Candidate, wish: Wish, taken: Taken): string | null {
-  const { vf, claim, owners, isPfChanging } = candidate;
-  if (wish.pfs.length > 0 && !wish.pfs.includes(vf.pf)) return "on another PF than asked for";
-  if (wish.vfs.length > 0 && !wish.vfs.includes(vf.address)) return "not asked for";
-  if (wish.pool !== null && claim.pool !== wish.pool) {
-    return claim.pool === null ? "in no pool" : `in pool ${claim.pool}`;
-  }
+/** Who has the candidate, or will; null: nobody. */
+function ownerOf(candidate: Candidate, wish: Wish, taken: Taken): string | null {
+  const { claim, owners } = candidate;
   const lease = leaseOf(candidate, taken);
   if (lease !== undefined) return leasedWords(lease);
   if (owners.length > 0) return ownerWords(candidate);
-  if (claim.consumer !== null && !isFor(claim.consumer, wish.holder)) {
-    return `assigned to ${claim.consumer} by the spec`;
-  }
-  if (isPfChanging) return "its PF is changing its number of VFs";
-  return numaObjection(candidate, wish) ?? groupObjection(candidate, wish, taken);
+  const { consumer } = claim;
+  if (consumer === null || isFor(consumer, wish.holder)) return null;
+  return `assigned to ${consumer} by the spec`;
+}
+
+/** Why the candidate is another one than wished; null: it is one of those. */
+function mismatch({ vf, claim }: Candidate, wish: Wish): string | null {
+  if (wish.pfs.length > 0 && !wish.pfs.includes(vf.pf)) return "on another PF than asked for";
+  if (wish.vfs.length > 0 && !wish.vfs.includes(vf.address)) return "not asked for";
+  if (wish.pool === null || claim.pool === wish.pool) return null;
+  return claim.pool === null ? "in no pool" : `in pool ${claim.pool}`;
+}
+
+/** Why the candidate is not for this wish whatever else is chosen; null: it fits. */
+function objectionTo(candidate: Candidate, wish: Wish, taken: Taken): Rejection | null {
+  const reject = (because: string | null, kind: Rejection["kind"]): Rejection | null =>
+    because === null ? null : { candidate, because, kind };
+  const changing = "a change of its PF or of a VF of it has not ended";
+  return (
+    reject(mismatch(candidate, wish), "other") ??
+    reject(ownerOf(candidate, wish, taken), "taken") ??
+    reject(candidate.isPfChanging ? changing : null, "unfit") ??
+    reject(numaObjection(candidate, wish), "unfit") ??
+    reject(groupObjection(candidate, wish, taken), "unfit")
+  );
 }
 
 const placeApart = ({ vf, adapter }: Candidate, { apart }: Wish): string =>
@@ -182,9 +202,9 @@ export function selectVfs(
   const rejections: Rejection[] = [];
   let fitting: Candidate[] = [];
   for (const candidate of candidates) {
-    const because = objectionTo(candidate, wish, taken);
-    if (because === null) fitting.push(candidate);
-    else rejections.push({ candidate, because });
+    const rejection = objectionTo(candidate, wish, taken);
+    if (rejection === null) fitting.push(candidate);
+    else rejections.push(rejection);
   }
   const choices: Choice[] = [];
   while (choices.length < wish.count) {
@@ -206,13 +226,14 @@ export function selectVfs(
       if (wish.apart === null || placeApart(candidate, wish) !== placeApart(best, wish))
         return true;
       const words = `${sameApartWords[wish.apart]} as ${targetOf(best.vf)}`;
-      rejections.push({ candidate, because: words });
+      rejections.push({ candidate, because: words, kind: "unfit" });
       return false;
     });
   }
   if (choices.length === wish.count) return { choices, rejections: [] };
   const alone = choices.map(({ candidate }): Rejection => {
-    return { candidate, because: `fits, but it takes ${wish.count} of them` };
+    const because = `fits, but it takes ${wish.count} of them`;
+    return { candidate, because, kind: "unfit" };
   });
   return { choices: [], rejections: [...alone, ...rejections] };
 }

@@ -31,7 +31,7 @@ import {
 import { applicationId, migrations, schemaVersion } from "./schema.ts";
 
 /** The leases as they are inside one transaction. */
-interface LeaseTable {
+export interface LeaseTable {
   /** All that were ever claimed, free ones too. */
   all(): readonly Lease[];
   /** null: it was never claimed. */
@@ -168,7 +168,7 @@ type HistoryWish = {
   readonly limit: number;
 };
 
-class LeaseStore {
+export class LeaseStore {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #all: StatementSync;

@@ -1,0 +1,52 @@
+// Leases that the host does not bear out any more, and what mends them. Finding them changes nothing;
+// mending does what the finding offers, if the lease still is what it was found as.
+
+import type { Candidate } from "../lease/candidates.ts";
+import { targetOf, type Lease } from "../lease/lease.ts";
+import { reconcile, type Finding } from "../lease/reconcile.ts";
+import type { Host } from "../host/host.ts";
+import { cleanReleased, refused, type Released } from "./lease-release.ts";
+import { momentOf, type Leasing } from "./leasing.ts";
+import { isAlive } from "./lock.ts";
+
+type Found = { readonly leases: readonly Lease[]; readonly candidates: readonly Candidate[] };
+
+/** What of the leases cannot be so any more. */
+export function findingsOf(
+  { identity: { bootId } }: Host,
+  nowMs: number,
+  { leases, candidates }: Found,
+): Finding[] {
+  return reconcile(leases, { candidates, bootId, nowMs, isAlive });
+}
+
+type Mended = { readonly finding: Finding; readonly released: Released | null };
+
+/** Does what a finding offers, if the lease still is what it was found as. */
+export async function mend(
+  leasing: Leasing,
+  finding: Finding,
+  candidates: readonly Candidate[],
+): Promise<Mended> {
+  const { lease: found, remedy } = finding;
+  const { worker } = leasing;
+  const moment = momentOf(leasing, finding.kind);
+  const place = placeOf(candidates, found);
+  const stepped = leasing.store.transact((table) => {
+    const lease = table.of(found.vf);
+    if (lease === null || lease.generation !== found.generation || lease.state !== found.state) {
+      throw refused("mend", targetOf(found.vf), "its lease has changed meanwhile");
+    }
+    if (remedy === "forget") return table.step(found.vf, { kind: "vanished" }, moment);
+    if (remedy === "move" && place !== null) {
+      const { pf, address } = place.vf;
+      return table.step(found.vf, { kind: "moved", pf, address }, moment);
+    }
+    return remedy === "clean" ? table.step(found.vf, { kind: "revoke", worker }, moment) : lease;
+  });
+  const released = remedy === "clean" ? await cleanReleased(leasing, stepped) : null;
+  return { finding, released };
+}
+
+const placeOf = (candidates: readonly Candidate[], { vf }: Lease): Candidate | null =>
+  candidates.find((one) => one.vf.pfKey === vf.pfKey && one.vf.vfIndex === vf.vfIndex) ?? null;

@@ -1,0 +1,281 @@
+// `sriovctl lease ACTION`: who has which VF. What changes VFs holds the apply lock meanwhile, so that
+// no apply resizes a PF under a VF that is being cleaned. What the host does not bear out any more is
+// said before anything else, and mended by `reconcile` when the operator agrees.
+
+import { readOwnJournals, assertNothingUnfinished, type Session } from "../../apply/session.ts";
+import { findingsOf, mend } from "../../apply/lease-mend.ts";
+import { quarantineVf, releaseVf, renewLease, type Released } from "../../apply/lease-release.ts";
+import {
+  acquireVfs,
+  lookAtVfs,
+  type Acquired,
+  type HostLook,
+  type Leasing,
+} from "../../apply/leasing.ts";
+import type { Host } from "../../host/host.ts";
+import { targetOf, type Lease, type VfPlace } from "../../lease/lease.ts";
+import type { Finding } from "../../lease/reconcile.ts";
+import { openLeases, openLeasesIfThere } from "../../lease/store.ts";
+import { SriovError } from "../../model/errors.ts";
+import type { Spec } from "../../model/spec.ts";
+import { assertWritable, confirm, withSession } from "../changing.ts";
+import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
+import { findFunction } from "../find-function.ts";
+import { acquiredJson, entriesJson, leasesJson, releasedJson } from "../lease-json.ts";
+import {
+  acquiredText,
+  countText,
+  entriesText,
+  failedText,
+  leasesText,
+  releasedText,
+} from "../lease-text.ts";
+import { nodeOf, proofOf, reasonOf, renewalOf, termsOf, usage, wishOf } from "../lease-wish.ts";
+import { plural } from "../list-text.ts";
+import { problemSentence } from "../logger.ts";
+import { readSpecDirectory } from "../spec-directory.ts";
+import { parseSource, readSource } from "../spec-source.ts";
+
+/** As long as making a few VFs ready takes. */
+const lockWaitMs = 60_000;
+
+type Run = { readonly context: Context; readonly args: Arguments; readonly host: Host };
+type Action = (run: Run, targets: readonly string[]) => Promise<number>;
+
+/** Throws SpecProblems of a file that was named; what is wrong in the folder takes its pools away. */
+function specFor({ context, args }: Run): Spec {
+  const path = args.text("file");
+  if (path !== null) return parseSource(readSource(path));
+  const { spec, problems } = readSpecDirectory(context.paths.configDir).merged;
+  for (const problem of problems) context.log.warn(problemSentence(problem), problem.hint);
+  return spec;
+}
+
+function leasingFor(run: Run, session: Session | null): Leasing {
+  const { context, host } = run;
+  return {
+    host,
+    lockFd: session?.lockFd ?? null,
+    store: openLeases(context.hostPaths.leaseFile),
+    spec: specFor(run),
+    nowMs: () => Date.now(),
+    worker: process.pid,
+  };
+}
+
+async function withLeasing<T>(run: Run, work: (leasing: Leasing) => Promise<T>): Promise<T> {
+  const leasing = leasingFor(run, null);
+  try {
+    return await work(leasing);
+  } finally {
+    leasing.store.close();
+  }
+}
+
+/** With the apply lock, and after every apply has ended. */
+function changing<T>(run: Run, work: (leasing: Leasing) => Promise<T>): Promise<T> {
+  const { context, host } = run;
+  return withSession(context, host, lockWaitMs, async (session) => {
+    assertNothingUnfinished(await readOwnJournals(session));
+    const leasing = leasingFor(run, session);
+    try {
+      return await work(leasing);
+    } finally {
+      leasing.store.close();
+    }
+  });
+}
+
+function warnOf(context: Context, findings: readonly Finding[]): void {
+  const hint = "See and mend what can be mended: sriovctl lease reconcile";
+  for (const { message } of findings) context.log.warn(message, hint);
+}
+
+const findIn = (leasing: Leasing, { candidates }: HostLook): Finding[] =>
+  findingsOf(leasing.host, leasing.nowMs(), { leases: leasing.store.leases(), candidates });
+
+/** A VF of the host by any of its names; one that is leased and gone by its address. */
+function placeOf(target: string, leases: readonly Lease[], look: HostLook): VfPlace {
+  const { candidates, inventory } = look;
+  const places = [...candidates, ...leases].map(({ vf }) => vf);
+  const exact = places.find((vf) => vf.address === target || targetOf(vf) === target);
+  if (exact !== undefined) return exact;
+  const address = findFunction(inventory, target).vf?.address;
+  const place = places.find((vf) => vf.address === address);
+  if (place !== undefined) return place;
+  throw new SriovError("not-found", `Cannot lease ${target}: it is a PF, wanted a VF`, {
+    operation: "lease",
+    target,
+    hint: "Name its VFs, 0000:3b:00.0/vf3, or the PF with --pf",
+  });
+}
+
+const ls: Action = async ({ context, args, host }) => {
+  const store = openLeasesIfThere(context.hostPaths.leaseFile);
+  const leases = store?.leases() ?? [];
+  store?.close();
+  const look = await lookAtVfs({ host, spec: specFor({ context, args, host }) });
+  const shown = args.isSet("all") ? leases : leases.filter(({ state }) => state !== "free");
+  const findings = findingsOf(host, Date.now(), { leases, candidates: look.candidates });
+  context.printJson(leasesJson(shown, findings));
+  context.print(...leasesText(shown, context.style));
+  warnOf(context, findings);
+  return 0;
+};
+
+const isAsked = (vfs: readonly string[], acquired: Acquired): boolean =>
+  acquired.kind === "nothing-fits" &&
+  acquired.rejections.some(
+    ({ candidate, kind }) => kind === "taken" && vfs.includes(candidate.vf.address),
+  );
+
+/** A VF that was named and is somebody's would be taken from them: that is refused, not missed. */
+function exitCodeOf(vfs: readonly string[], acquired: Acquired): number {
+  if (acquired.kind === "granted") return 0;
+  return isAsked(vfs, acquired) ? 3 : 1;
+}
+
+const acquire: Action = (run, targets) =>
+  changing(run, async (leasing) => {
+    const { context, args } = run;
+    const look = await lookAtVfs(leasing);
+    warnOf(context, findIn(leasing, look));
+    const terms = termsOf(args, leasing.nowMs());
+    const holder = terms.holder.name;
+    const leases = leasing.store.leases();
+    const vfs = targets.map((target) => placeOf(target, leases, look).address);
+    const wish = wishOf(args, { look, holder, vfs, node: nodeOf(args) });
+    const acquired = await acquireVfs(leasing, wish, terms);
+    context.printJson(acquiredJson(acquired));
+    for (const failed of acquired.failed) context.log.warn(failedText(failed));
+    if (acquired.kind === "nothing-fits") {
+      const what = countText(wish.count, wish.pool);
+      context.log.error(`Cannot lease ${what} to ${holder}: none was taken`);
+    }
+    context.print(...acquiredText(acquired, context.style));
+    return exitCodeOf(vfs, acquired);
+  });
+
+/** Those that were named, or all of a holder. */
+function placesFor(run: Run, targets: readonly string[], leases: readonly Lease[], look: HostLook) {
+  if (targets.length > 0) return targets.map((target) => placeOf(target, leases, look));
+  const { holder } = proofOf(run.args);
+  if (holder === null) {
+    const hint = "Name VFs, or a holder with --for to mean all that it has";
+    throw usage("Cannot tell which VFs are meant: none was named", "", hint);
+  }
+  const own = leases.filter((lease) => lease.holder?.name === holder);
+  if (own.length > 0) return own.map(({ vf }) => vf);
+  const detail = { operation: "lease", target: holder };
+  throw new SriovError("not-found", `Cannot find leases of ${holder}: it has none`, detail);
+}
+
+const exitOfReleased = ({ hygiene }: Released): number =>
+  hygiene.kind === "clean" ? 0 : hygiene.kind === "in-use" ? 3 : 1;
+
+const release: Action = (run, targets) =>
+  changing(run, async (leasing) => {
+    const { context, args } = run;
+    const look = await lookAtVfs(leasing);
+    const places = placesFor(run, targets, leasing.store.leases(), look);
+    const proof = proofOf(args);
+    const released: Released[] = [];
+    for (const place of places) {
+      const one = await releaseVf(leasing, place, { proof, reason: reasonOf(args, "released") });
+      released.push(one);
+      context.print(releasedText(one, context.style));
+    }
+    context.printJson({ format: "sriovctl-released/1", leases: released.map(releasedJson) });
+    return Math.max(0, ...released.map(exitOfReleased));
+  });
+
+/** Changes leases and no VF: no apply has to wait for it. */
+const noting =
+  (step: (leasing: Leasing, place: VfPlace, args: Arguments) => Lease): Action =>
+  (run, targets) =>
+    withLeasing(run, async (leasing) => {
+      const { context, args } = run;
+      const look = await lookAtVfs(leasing);
+      const places = placesFor(run, targets, leasing.store.leases(), look);
+      const leases = places.map((place) => step(leasing, place, args));
+      context.printJson(leasesJson(leases, findIn(leasing, look)));
+      context.print(...leasesText(leases, context.style));
+      return 0;
+    });
+
+const renew = noting((leasing, place, args) => {
+  const terms = renewalOf(args, leasing.nowMs());
+  return renewLease(leasing, place, { proof: proofOf(args), terms });
+});
+
+const quarantine = noting((leasing, place, args) => {
+  if (args.text("reason") === null) {
+    const message = "Cannot quarantine without a reason: no --reason was given";
+    throw usage(message, targetOf(place), "Say what is wrong with it, for whoever finds it so");
+  }
+  const options = { proof: proofOf(args), reason: reasonOf(args, "") };
+  return quarantineVf(leasing, place, options);
+});
+
+const mostEntries = 200;
+
+const history: Action = async ({ context, args, host }, [target]) => {
+  const store = openLeasesIfThere(context.hostPaths.leaseFile);
+  try {
+    const look = await lookAtVfs({ host, spec: specFor({ context, args, host }) });
+    const vf = target === undefined ? null : placeOf(target, store?.leases() ?? [], look);
+    const entries = store?.history({ vf, limit: mostEntries }) ?? [];
+    context.printJson(entriesJson(entries));
+    context.print(...entriesText(entries, context.style));
+  } finally {
+    store?.close();
+  }
+  return 0;
+};
+
+const reconcileLeases: Action = (run) =>
+  changing(run, async (leasing) => {
+    const { context, args } = run;
+    const look = await lookAtVfs(leasing);
+    const findings = findIn(leasing, look);
+    const mendable = findings.filter(({ remedy }) => remedy !== null);
+    for (const { message, remedy } of findings) {
+      context.print(remedy === null ? `${message}: nothing to do here` : message);
+    }
+    if (findings.length === 0) context.print("Every lease is as the host says.");
+    const question = `Mend ${plural(mendable.length, "lease")}?`;
+    const isAgreed =
+      mendable.length > 0 && (args.isSet("yes") || (await confirm(context, question)));
+    const mended: Released[] = [];
+    for (const finding of isAgreed ? mendable : []) {
+      const { released } = await mend(leasing, finding, look.candidates);
+      if (released === null) continue;
+      mended.push(released);
+      context.print(releasedText(released, context.style));
+    }
+    const left = isAgreed ? findIn(leasing, await lookAtVfs(leasing)) : findings;
+    context.printJson(leasesJson(leasing.store.leases(), left));
+    return Math.max(left.length > 0 ? 4 : 0, ...mended.map(exitOfReleased));
+  });
+
+const actions: Readonly<Record<string, Action>> = {
+  ls,
+  acquire,
+  renew,
+  release,
+  quarantine,
+  history,
+  reconcile: reconcileLeases,
+};
+
+export const lease: RunCommand = async (context, args) => {
+  const [name = "", ...targets] = args.operands;
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action === undefined) {
+    throw usage(`Cannot ${name} leases: wanted ${Object.keys(actions).join(", ")}`, name);
+  }
+  return await withHost(context, async (host) => {
+    assertWritable(context, host, `${name} leases`);
+    return await action({ context, args, host }, targets);
+  });
+};

@@ -1,0 +1,89 @@
+// The public JSON of `lease`: written by hand, so that leases may change inside while what programs
+// read does not. Times are ISO 8601, unknown is null.
+
+import type { Acquired, Failed, Granted } from "../apply/leasing.ts";
+import type { Released } from "../apply/lease-release.ts";
+import { targetOf, type Lease } from "../lease/lease.ts";
+import type { Finding } from "../lease/reconcile.ts";
+import type { StoredEntry } from "../lease/rows.ts";
+import type { Rejection } from "../lease/select.ts";
+
+const timeOf = (ms: number | null): string | null =>
+  ms === null ? null : new Date(ms).toISOString();
+
+const leaseJson = (lease: Lease) => ({
+  vf: targetOf(lease.vf),
+  address: lease.vf.address,
+  pf: lease.vf.pf,
+  vfIndex: lease.vf.vfIndex,
+  state: lease.state,
+  generation: lease.generation,
+  holder: lease.holder?.name ?? null,
+  pid: lease.holder?.pid ?? null,
+  pool: lease.pool,
+  since: timeOf(lease.sinceMs),
+  expires: timeOf(lease.expiresAtMs),
+  reason: lease.reason,
+  evidence: lease.evidence,
+});
+
+const findingJson = ({ kind, lease, message, remedy }: Finding) => ({
+  kind,
+  vf: targetOf(lease.vf),
+  generation: lease.generation,
+  message,
+  remedy,
+});
+
+export const leasesJson = (leases: readonly Lease[], findings: readonly Finding[]) => ({
+  format: "sriovctl-leases/1",
+  leases: leases.map(leaseJson),
+  findings: findings.map(findingJson),
+});
+
+const failedJson = ({ lease, evidence }: Failed) => ({ ...leaseJson(lease), evidence });
+
+const grantedJson = ({ lease, because, changes, unverifiable }: Granted) => ({
+  ...leaseJson(lease),
+  because,
+  changes,
+  unverifiable,
+});
+
+const rejectionJson = ({ candidate, because, kind }: Rejection) => ({
+  vf: targetOf(candidate.vf),
+  address: candidate.vf.address,
+  kind,
+  because,
+});
+
+export const acquiredJson = (acquired: Acquired) => ({
+  format: "sriovctl-acquired/1",
+  outcome: acquired.kind,
+  leases: acquired.kind === "granted" ? acquired.granted.map(grantedJson) : [],
+  failed: acquired.failed.map(failedJson),
+  rejections: acquired.kind === "granted" ? [] : acquired.rejections.map(rejectionJson),
+});
+
+export const releasedJson = ({ lease, hygiene }: Released) => ({
+  ...leaseJson(lease),
+  changes: hygiene.kind === "clean" ? hygiene.changes : [],
+  usedBy: hygiene.kind === "in-use" ? hygiene.owners : [],
+});
+
+export const entriesJson = (entries: readonly StoredEntry[]) => ({
+  format: "sriovctl-lease-history/1",
+  events: entries.map((entry) => ({
+    number: entry.number,
+    at: timeOf(entry.atMs),
+    vf: targetOf(entry.vf),
+    address: entry.vf.address,
+    event: entry.event,
+    from: entry.from,
+    to: entry.to,
+    generation: entry.generation,
+    holder: entry.holder,
+    reason: entry.reason,
+    evidence: entry.evidence,
+  })),
+});
