@@ -16,6 +16,7 @@ const pureRooms = new Set([
   "lease",
   "doctor",
   "capture",
+  "eswitch",
 ]);
 
 /** The files of pure rooms that are not. */
@@ -32,6 +33,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   coexist: ["model"],
   doctor: ["model", "pci"],
   capture: ["model", "pci"],
+  eswitch: ["model"],
   host: ["model", "pci", "netlink", "coexist", "capture"],
   apply: ["model", "plan", "lease", "host.ts"],
   cli: ["*"],

@@ -128,6 +128,29 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
   {
+    name: "trace",
+    summary: "Say what the card's switch does with a frame, and why; or who reaches whom",
+    operands: [["[pf]", "with --all-pairs only this PF: BDF or interface"]],
+    options: [
+      {
+        flags: "--from <sender>",
+        summary: "vf:PF/3, pf:PF, uplink:PF, guest-of-bridge[:BRIDGE], or a function as for show",
+      },
+      { flags: "--dst <mac>", summary: "destination: a MAC, broadcast, vf:PF/5 or pf:PF" },
+      { flags: "--src <mac>", summary: "source MAC, instead of the sender's own" },
+      { flags: "--vlan <id>", summary: "tag that the sender itself puts on" },
+      { flags: "--ethertype <hex>", summary: "0x0800 unless told" },
+      { flags: "--size <bytes>", summary: "without tag and checksum, 64 unless told" },
+      { flags: "--all-pairs", summary: "who reaches whom on a PF; exit 4 with leaks of tenants" },
+    ],
+    examples: [
+      ["sriovctl trace --from vf:ens3np0/1 --dst vf:ens3np0/0", "from VF 1 to VF 0"],
+      ["sriovctl trace --from 0000:5e:18.1 --dst broadcast -v", "with where each fact is from"],
+      ["sriovctl trace --all-pairs ens3np0", "and leaks between tenants"],
+    ],
+    load: async () => (await import("./commands/trace.ts")).trace,
+  },
+  {
     name: "plan",
     summary: "Show what apply would do, why, and whom it would hit",
     operands: [],

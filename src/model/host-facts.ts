@@ -69,6 +69,15 @@ export type NicFacts = {
   readonly pause: { readonly rx: boolean; readonly tx: boolean } | null;
   /** MACs in the PF's own filter (`bridge fdb show dev PF self`). */
   readonly selfFdb: readonly string[] | null;
+  /** Whether frames between the PF's functions turn round in the card (`bridge link`, hwmode);
+   * null: not told, absent: not asked. */
+  readonly switchMode?: "veb" | "vepa" | null;
+  /** The bridge that the PF is a port of, with the MACs that it has learnt behind its other ports;
+   * null: none, absent: not asked. */
+  readonly bridge?: {
+    readonly name: string;
+    readonly guests: readonly { readonly mac: string; readonly port: string }[] | null;
+  } | null;
   /** VFs that firmware gives now and after the next boot, where a tool can tell. */
   readonly firmwareVfs: { readonly now: number | null; readonly nextBoot: number | null } | null;
 };

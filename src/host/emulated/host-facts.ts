@@ -93,7 +93,8 @@ const nicOf = ({ address, netdev, driver }: PfState, kernelRelease: string): Nic
           firmwareVersion: null,
           privateFlags: null,
           pause: null,
-          selfFdb: null,
+          // Nothing on an emulated machine adds addresses.
+          selfFdb: [],
           firmwareVfs: null,
         },
       ];

@@ -10,7 +10,14 @@ import { fullInventory } from "../../host.ts";
 import { linesOfLog } from "../kernel-log.ts";
 import { LinuxHost } from "../linux-host.ts";
 import { parseResources } from "./functions.ts";
-import { parseDevlinkFirmware, parseFirmwareVfs, parsePrivateFlags, parseSelfFdb } from "./nics.ts";
+import {
+  parseBridgeGuests,
+  parseBridgeLink,
+  parseDevlinkFirmware,
+  parseFirmwareVfs,
+  parsePrivateFlags,
+  parseSelfFdb,
+} from "./nics.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-facts-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -145,4 +152,29 @@ test("no text makes a parser throw", () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test("a bridge tells its name, the card's mode, and who is behind its other ports", () => {
+  const link = [
+    { ifindex: 2, ifname: "ens1f0", flags: ["UP"], mtu: 1500, master: "br0", state: "forwarding" },
+    { ifindex: 2, ifname: "ens1f0", flags: ["UP"], mtu: 1500, hwmode: "VEB" },
+  ];
+  assert.deepEqual(parseBridgeLink(JSON.stringify(link)), { master: "br0", mode: "veb" });
+  assert.deepEqual(parseBridgeLink("[]"), { master: null, mode: null });
+  assert.deepEqual(parseBridgeLink('[null,{"master":"-x","hwmode":7}]'), {
+    master: null,
+    mode: null,
+  });
+  const fdb = [
+    { mac: "52:54:00:00:00:07", ifname: "vnet3", flags: [], master: "br0", state: "" },
+    { mac: "fe:54:00:00:00:07", ifname: "vnet3", flags: [], master: "br0", state: "permanent" },
+    { mac: "52:54:00:00:00:08", ifname: "ens1f0", flags: [], master: "br0", state: "" },
+    { mac: "33:33:00:00:00:01", ifname: "br0", flags: ["self"], state: "permanent" },
+    { mac: 7, ifname: "vnet4", master: "br0" },
+    null,
+  ];
+  assert.deepEqual(parseBridgeGuests(JSON.stringify(fdb), "ens1f0"), [
+    { mac: "52:54:00:00:00:07", port: "vnet3" },
+  ]);
+  assert.deepEqual(parseBridgeGuests("not json", "ens1f0"), []);
 });

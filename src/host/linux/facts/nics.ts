@@ -52,10 +52,42 @@ export function parseSelfFdb(text: string): string[] | null {
   });
 }
 
+type LinkRow = { master?: unknown; hwmode?: unknown } | null;
+
+/** `bridge -j link show dev PF`: one row as a port of a bridge, one of the driver itself. */
+export function parseBridgeLink(text: string): {
+  master: string | null;
+  mode: NicFacts["switchMode"];
+} {
+  const json = parseJson(text);
+  const rows: LinkRow[] = Array.isArray(json) ? json : [];
+  const texts = (key: "master" | "hwmode"): string[] =>
+    rows.map((row) => row?.[key]).filter((value) => typeof value === "string");
+  const mode = texts("hwmode")[0]?.toLowerCase();
+  return {
+    master: texts("master").find((name) => !name.startsWith("-")) ?? null,
+    mode: mode === "veb" || mode === "vepa" ? mode : null,
+  };
+}
+
+/** `bridge -j fdb show br BRIDGE`: what was learnt or entered behind ports other than the PF. */
+export function parseBridgeGuests(text: string, pfNetdev: string): { mac: string; port: string }[] {
+  const json = parseJson(text);
+  const rows: Readonly<Record<string, unknown>>[] = Array.isArray(json) ? json.filter(isTree) : [];
+  const guests = new Map<string, string>();
+  for (const { mac, ifname, master, state } of rows) {
+    // A port's own address is permanent, and so are group addresses.
+    if (typeof master !== "string" || state === "permanent" || ifname === pfNetdev) continue;
+    if (isMac(mac) && typeof ifname === "string") guests.set(mac.toLowerCase(), ifname);
+  }
+  return [...guests].map(([mac, port]) => ({ mac, port }));
+}
+
 type Tree = Readonly<Record<string, unknown>>;
+const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null;
 const treeIn = (value: unknown, key: string): Tree => {
-  const inner = typeof value === "object" && value !== null ? (value as Tree)[key] : null;
-  return typeof inner === "object" && inner !== null ? (inner as Tree) : {};
+  const inner = isTree(value) ? value[key] : null;
+  return isTree(inner) ? inner : {};
 };
 
 /** Running firmware of `devlink -j dev info`, under the names that drivers use. */
@@ -82,14 +114,25 @@ async function readFirmwareVfs(sources: FactSources, { vendorId, address }: Pf) 
   return text === null ? null : parseFirmwareVfs(text);
 }
 
+async function readBridge(sources: FactSources, netdev: string) {
+  const link = await textOf(sources, ["bridge", "-j", "link", "show", "dev", netdev]);
+  if (link === null) return {};
+  const { master, mode = null } = parseBridgeLink(link);
+  if (master === null) return { switchMode: mode, bridge: null };
+  const fdb = await textOf(sources, ["bridge", "-j", "fdb", "show", "br", master]);
+  const guests = fdb === null ? null : parseBridgeGuests(fdb, netdev);
+  return { switchMode: mode, bridge: { name: master, guests } };
+}
+
 async function readNic(sources: FactSources, pf: Pf, netdev: string): Promise<NicFacts> {
   const ask = (...words: string[]): Promise<string | null> => textOf(sources, words);
   const handle = `pci/${pf.address}`;
-  const [driver, flags, pause, fdb, info, firmwareVfs] = await Promise.all([
+  const [driver, flags, pause, fdb, bridge, info, firmwareVfs] = await Promise.all([
     ask("ethtool", "-i", netdev),
     ask("ethtool", "--show-priv-flags", netdev),
     ask("ethtool", "-a", netdev),
     ask("bridge", "-j", "fdb", "show", "dev", netdev),
+    readBridge(sources, netdev),
     ask("devlink", "-j", "dev", "info", handle),
     readFirmwareVfs(sources, pf),
   ]);
@@ -102,6 +145,7 @@ async function readNic(sources: FactSources, pf: Pf, netdev: string): Promise<Ni
     privateFlags: flags === null ? null : parsePrivateFlags(flags),
     pause: parsePause(pause),
     selfFdb: fdb === null ? null : parseSelfFdb(fdb),
+    ...bridge,
     firmwareVfs,
   };
 }
@@ -126,7 +170,7 @@ export async function readNics(
             ? "its name looks like an option"
             : null;
     if (why !== null) report(`driver of ${netdev}`, why);
-    // One after another: five programs at a time are enough for a busy host.
+    // One after another: six programs at a time are enough for a busy host.
     else nics.push(await readNic(sources, pf, netdev));
   }
   return nics;

@@ -1,0 +1,261 @@
+// What a compiled switch does with many frames: the same answers as `decide.ts`, as numbers and
+// without the words. It exists to be fast; whether it is right is decided by comparing the two.
+
+import {
+  type CompiledSwitch,
+  freeSlot,
+  maybe,
+  no,
+  slotOf,
+  unknown,
+  untagged,
+  vlanIdOf,
+  vlanPort,
+  vlanTrunk,
+  yes,
+} from "./compiled-switch.ts";
+import type { Fate } from "./decide.ts";
+import type { FrameBatch } from "./frame-batch.ts";
+
+/** What `BatchResult.fate` counts. */
+export const fates: readonly Fate[] = [
+  "forwarded",
+  "no-link",
+  "spoofed-mac",
+  "refused-type",
+  "refused-tag",
+  "lost",
+  "undecided",
+];
+const forwarded = 0;
+const noLink = 1;
+const spoofedMac = 2;
+const refusedType = 3;
+const refusedTag = 4;
+const lost = 5;
+const undecided = 6;
+
+/** Counters of the ports; they add up over batches. */
+type PortCounters = {
+  readonly sent: Uint32Array;
+  /** Of those sent: not let in, or taken by nobody. */
+  readonly dropped: Uint32Array;
+  readonly spoofed: Uint32Array;
+  readonly received: Uint32Array;
+  /** Received only if a guest, or something not known, is as it would have to be. */
+  readonly perhaps: Uint32Array;
+};
+
+function newCounters({ uplink }: CompiledSwitch): PortCounters {
+  const column = (): Uint32Array => new Uint32Array(uplink + 1);
+  return {
+    sent: column(),
+    dropped: column(),
+    spoofed: column(),
+    received: column(),
+    perhaps: column(),
+  };
+}
+
+function add(counter: Uint32Array, port: number): void {
+  counter[port] = (counter[port] ?? 0) + 1;
+}
+
+/** What became of each frame of a batch. */
+export type BatchResult = {
+  readonly fate: Uint8Array;
+  /** Outermost tag inside the switch. */
+  readonly tag: Int32Array;
+  /** Deliveries of frame i are those from `start[i]` up to `start[i + 1]`. */
+  readonly start: Int32Array;
+  readonly port: Int32Array;
+  readonly certainty: Uint8Array;
+};
+
+/** Runs batches through one switch and keeps its counters. */
+export class SwitchRun {
+  readonly counters: PortCounters;
+  readonly #switch: CompiledSwitch;
+  #ports = new Int32Array(1024);
+  #certainties = new Uint8Array(1024);
+  #length = 0;
+  // Of the frame at hand.
+  #from = 0;
+  #certainty = yes;
+  #tag = untagged;
+
+  constructor(compiled: CompiledSwitch) {
+    this.#switch = compiled;
+    this.counters = newCounters(compiled);
+  }
+
+  /** The result's deliveries are overwritten by the next run. */
+  run(batch: FrameBatch): BatchResult {
+    const { counters } = this;
+    const count = batch.from.length;
+    const fate = new Uint8Array(count);
+    const tag = new Int32Array(count);
+    const start = new Int32Array(count + 1);
+    this.#length = 0;
+    for (let at = 0; at < count; at++) {
+      start[at] = this.#length;
+      const end = this.#decide(batch, at);
+      fate[at] = end;
+      tag[at] = this.#tag;
+      add(counters.sent, this.#from);
+      if (end !== forwarded && end !== undecided) add(counters.dropped, this.#from);
+      if (end === spoofedMac) add(counters.spoofed, this.#from);
+    }
+    start[count] = this.#length;
+    return { fate, tag, start, port: this.#ports, certainty: this.#certainties };
+  }
+
+  #decide(batch: FrameBatch, at: number): number {
+    const compiled = this.#switch;
+    this.#from = batch.from[at] ?? 0;
+    this.#tag = batch.tag[at] ?? 0;
+    this.#certainty = yes;
+    if (compiled.isSwitchdev) return undecided;
+    const refusal = this.#admit(batch, at);
+    if (refusal !== forwarded) return refusal;
+    const first = this.#length;
+    const high = batch.destinationHigh[at] ?? 0;
+    const low = batch.destinationLow[at] ?? 0;
+    if (this.#from !== compiled.uplink && compiled.veb !== yes) {
+      if (compiled.veb === unknown) return undecided;
+      this.#deliver(compiled.uplink, compiled.link[compiled.uplink] ?? 0);
+    } else if ((high & 0x0100) !== 0) {
+      this.#flood(high === 0xffff && low === -1);
+    } else {
+      this.#unicast(high, low);
+    }
+    return this.#length === first ? lost : forwarded;
+  }
+
+  #admit(batch: FrameBatch, at: number): number {
+    const compiled = this.#switch;
+    const from = this.#from;
+    const link = compiled.link[from] ?? 0;
+    if (link === no) return noLink;
+    this.#certainty = link;
+    const isVf = from < compiled.pf;
+    if (isVf && compiled.refusesTypes[from] === 1) {
+      if (compiled.refusedTypes.includes(batch.etherType[at] ?? 0)) return refusedType;
+    }
+    if ((batch.sizeBytes[at] ?? 0) > compiled.largestSize) this.#lower(maybe);
+    if (!isVf) return forwarded;
+    const sourceHigh = batch.sourceHigh[at] ?? 0;
+    if (
+      sourceHigh !== -1 &&
+      (sourceHigh !== compiled.macHigh[from] || batch.sourceLow[at] !== compiled.macLow[from])
+    ) {
+      const pass = compiled.otherSource[from] ?? 0;
+      if (pass === no) return spoofedMac;
+      this.#lower(pass);
+    }
+    return this.#enterVlan();
+  }
+
+  #enterVlan(): number {
+    const compiled = this.#switch;
+    const from = this.#from;
+    const kind = compiled.vlanKind[from];
+    if (kind === vlanTrunk) {
+      if (vlanIdOf(this.#tag) !== 0) this.#lower(compiled.ownTag[from] ?? 0);
+    } else if (kind === vlanPort) {
+      if (this.#tag !== untagged) {
+        if (compiled.tagUnderPortVlan === no) return refusedTag;
+        this.#lower(compiled.tagUnderPortVlan);
+      }
+      this.#tag = compiled.vlanTag[from] ?? 0;
+    } else {
+      this.#lower(unknown);
+    }
+    return forwarded;
+  }
+
+  #lower(certainty: number): void {
+    if (certainty < this.#certainty) this.#certainty = certainty;
+  }
+
+  /** With which certainty a VF's filter and link let a frame of this VLAN through. */
+  #vf(port: number, id: number): number {
+    const { link, vlanKind, vlanTag } = this.#switch;
+    const kind = vlanKind[port];
+    if (kind === vlanPort) return vlanIdOf(vlanTag[port] ?? 0) === id ? (link[port] ?? 0) : no;
+    const accepts = kind === vlanTrunk ? (id === 0 ? yes : maybe) : unknown;
+    return Math.min(link[port] ?? 0, accepts);
+  }
+
+  #host(id: number): number {
+    const { link, pf } = this.#switch;
+    return Math.min(link[pf] ?? 0, id === 0 ? yes : maybe);
+  }
+
+  #flood(isBroadcast: boolean): void {
+    const { pf, uplink, link, hasBridge } = this.#switch;
+    const id = vlanIdOf(this.#tag);
+    const ceiling = isBroadcast ? yes : maybe;
+    for (let port = 0; port < pf; port++)
+      this.#deliver(port, Math.min(this.#vf(port, id), ceiling));
+    this.#deliver(pf, Math.min(this.#host(id), isBroadcast || hasBridge ? yes : maybe));
+    this.#deliver(uplink, link[uplink] ?? 0);
+  }
+
+  #unicast(high: number, low: number): void {
+    const { table, pf, uplink, link, claimedTwice, otherVlan } = this.#switch;
+    const slot = slotOf(table, high, low);
+    if (table.first[slot] === freeSlot) return this.#miss();
+    const id = vlanIdOf(this.#tag);
+    const isPfs = table.isPfs[slot] === 1;
+    const first = table.first[slot] ?? 0;
+    if (isPfs && first >= 0 && claimedTwice === null) this.#lower(unknown);
+    let isElsewhere = !isPfs;
+    if (!isPfs || claimedTwice !== "pf") {
+      for (let port = first; port >= 0; port = table.next[port] ?? 0) {
+        const kind = this.#switch.vlanKind[port];
+        if (kind !== vlanPort || vlanIdOf(this.#switch.vlanTag[port] ?? 0) === id)
+          isElsewhere = false;
+        this.#deliver(port, this.#vf(port, id));
+      }
+    }
+    if (isPfs) this.#deliver(pf, this.#host(id));
+    if (isElsewhere && this.#from !== uplink) {
+      this.#deliver(uplink, Math.min(link[uplink] ?? 0, otherVlan));
+    }
+  }
+
+  #miss(): void {
+    const compiled = this.#switch;
+    const { pf, uplink, link, hasBridge, promiscuousCopy } = compiled;
+    const from = this.#from;
+    const host = this.#host(vlanIdOf(this.#tag));
+    if (from === uplink) {
+      if (hasBridge) this.#deliver(pf, host);
+      return;
+    }
+    const hidden = compiled.hiddenMacs - (from < pf ? (compiled.mayHaveMac[from] ?? 0) : 0);
+    const certainty = compiled.isFilterOpen ? unknown : hidden > 0 ? maybe : yes;
+    if (hasBridge && from !== pf) this.#deliver(pf, Math.min(host, promiscuousCopy));
+    this.#deliver(uplink, Math.min(link[uplink] ?? 0, certainty));
+  }
+
+  #deliver(port: number, certainty: number): void {
+    const sure = Math.min(certainty, this.#certainty);
+    if (sure === no || port === this.#from) return;
+    if (this.#length === this.#ports.length) this.#grow();
+    this.#ports[this.#length] = port;
+    this.#certainties[this.#length++] = sure;
+    if (sure === yes) add(this.counters.received, port);
+    else add(this.counters.perhaps, port);
+  }
+
+  #grow(): void {
+    const ports = new Int32Array(this.#ports.length * 2);
+    ports.set(this.#ports);
+    const sure = new Uint8Array(ports.length);
+    sure.set(this.#certainties);
+    this.#ports = ports;
+    this.#certainties = sure;
+  }
+}
