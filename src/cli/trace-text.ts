@@ -51,7 +51,7 @@ function heading(trace: Trace, style: Style): string[] {
   const { frame, state } = trace;
   const { source, destination, tag, etherType, sizeBytes } = frame;
   const words = [
-    `${source ?? "its own MAC"} -> ${destination}`,
+    `${source ?? "any source"} -> ${destination}`,
     tag === null ? "untagged" : `tagged ${tagText(tag)}`,
     hexType(etherType),
     `${sizeBytes} bytes`,

@@ -32,6 +32,11 @@ const vlanText = (id: number): string => (id === 0 ? "no VLAN" : `VLAN ${id}`);
 
 const vlanOf = ({ tags }: Passage): number => tags[0]?.id ?? 0;
 
+const keyText = (passage: Passage): string => {
+  const id = vlanOf(passage);
+  return `${passage.destination}${id === 0 ? ", untagged" : ` in VLAN ${id}`}`;
+};
+
 /** Whether a VF's filter lets a frame of this VLAN in. */
 function vlanGround({ vlan }: VfPort, id: number): Ground {
   if (vlan === null) return { certainty: "unknown", why: "its VLAN is not known" };
@@ -91,8 +96,9 @@ function flood(state: SwitchState, passage: Passage): Lookup {
       ? { ...pf, certainty: least(pf.certainty, "if"), why: "if the host has joined the group" }
       : pf;
   const wire = uplinkTaker(state, "group addresses go to the network too");
-  const found = `group address: all ports in ${vlanText(id)} but the sender's`;
-  const looked = `${passage.destination} in ${vlanText(id)}`;
+  const members = id === 0 ? "that take untagged frames" : `in VLAN ${id}`;
+  const found = `group address: all ports ${members}, but the sender's`;
+  const looked = keyText(passage);
   return {
     step: { name: "lookup", looked, found, certainty: "yes" },
     takers: [...vfs, host, wire],
@@ -117,7 +123,7 @@ const isLocalSource = ({ from }: Passage): boolean => from.kind !== "uplink";
 /** Nobody here has the address. */
 function miss(state: SwitchState, passage: Passage): Lookup {
   const { pfPort, traits } = state;
-  const looked = `${passage.destination} in ${vlanText(vlanOf(passage))}`;
+  const looked = keyText(passage);
   const hidden = state.vfs.filter(
     ({ mayHaveMac, vfIndex }) => mayHaveMac && !isSamePort({ kind: "vf", vfIndex }, passage.from),
   );
@@ -161,7 +167,7 @@ function lookUpUnicast(state: SwitchState, passage: Passage): Lookup {
   const id = vlanOf(passage);
   if (vfs.length === 0 && pf === null) return miss(state, passage);
   const names = [...vfs.map(({ vfIndex }) => `VF ${vfIndex}`), ...(pf === null ? [] : ["PF"])];
-  const looked = `${passage.destination} in ${vlanText(id)}`;
+  const looked = keyText(passage);
   const isTwice = vfs.length > 0 && pf !== null;
   const { value: twice, reference } = state.traits.claimedTwice;
   const step: LookupStep = {

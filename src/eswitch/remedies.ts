@@ -61,7 +61,8 @@ function unknownToFilter(state: SwitchState, { frame, from }: Sent): Remedy[] {
     destination === mac ||
     filter?.includes(destination) === true ||
     state.vfs.some((vf) => vf.mac === destination);
-  if (bridge === null || from.kind === "pf" || isHere) return [];
+  // From the wire a PF below a bridge takes everything: it is promiscuous there.
+  if (bridge === null || from.kind !== "vf" || isHere) return [];
   const isKnown = guests?.some((guest) => guest.mac === destination) === true;
   // Who has not spoken for a while is not in the bridge's table either.
   const when = isKnown

@@ -1,0 +1,64 @@
+// `sriovctl trace` on emulated machines: what people see is golden, what programs read is checked
+// by its keys, and what cannot be traced says why. UPDATE_GOLDEN=1 rewrites the golden files.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
+
+const golden = join(import.meta.dirname, "golden");
+const demo = ["--host", "emulated:demo", "trace"];
+
+const rows: readonly (readonly [name: string, argv: readonly string[]])[] = [
+  ["demo-trace", [...demo, "--from", "vf:ens3np0/0", "--dst", "52:54:00:99:99:99", "-v"]],
+  ["demo-trace-broadcast", [...demo, "--from", "uplink:ens3np0", "--dst", "broadcast"]],
+  ["demo-trace-pairs", [...demo, "--all-pairs"]],
+];
+
+for (const [name, argv] of rows) {
+  test(`golden: sriovctl ${argv.join(" ")}`, async (context) => {
+    const ran = await runProgram(argv, { env: stateIn(temporaryDirectory(context)) });
+    assert.deepEqual([ran.exitCode, ran.stderr], [0, ""]);
+    const path = join(golden, `${name}.txt`);
+    if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(path, ran.stdout);
+    assert.equal(ran.stdout, readFileSync(path, "utf8"), name);
+  });
+}
+
+test("--json is one document", async (context) => {
+  const env = stateIn(temporaryDirectory(context));
+  const argv = [...demo, "--from", "vf:ens3np0/0", "--dst", "pf:ens3np0", "--json"];
+  const document = JSON.parse((await runProgram(argv, { env })).stdout);
+  assert.equal(document.format, "sriovctl-trace/1");
+  assert.deepEqual(document.from, { kind: "vf", vf: 0, isBridgeGuest: false });
+  assert.deepEqual(document.tagsInside, [{ id: 200, qos: 0, protocol: "802.1q" }]);
+  assert.equal(document.deliveries[0].certainty, "if");
+  const pairs = JSON.parse((await runProgram([...demo, "--all-pairs", "--json"], { env })).stdout);
+  assert.equal(pairs.format, "sriovctl-trace-pairs/1");
+  assert.equal(pairs.physicalFunctions[0].reach.length, 5);
+});
+
+const refusals: readonly (readonly [argv: readonly string[], says: RegExp])[] = [
+  [[], /wanted --from SENDER with --dst MAC, or --all-pairs/],
+  [["--from", "vf:ens3np0/0"], /wanted its destination/],
+  [["--from", "vf:ens3np0/0", "--dst", "52:54:00:zz:00:01"], /PF or VF has this address/],
+  [["--from", "vf:ens3np0/0", "--dst", "52:54:00:00:01"], /six pairs of hexadecimal digits/],
+  [["--from", "vf:ens3np0/9", "--dst", "broadcast"], /has 4 VFs/],
+  [["--from", "vf:ens3np0", "--dst", "broadcast"], /wanted a VF/],
+  [["--from", "pf:0000:5e:18.0", "--dst", "broadcast"], /wanted a PF/],
+  [["--from", "guest-of-bridge:br7", "--dst", "broadcast"], /guest-of-bridge:br0 \(0000:01:00.0\)/],
+  [["--from", "0000:41:00.0", "--dst", "broadcast"], /no network function/],
+  [["--from", "pf:ens5", "--dst", "broadcast", "--vlan", "4096"], /--vlan 4096: wanted 0 to 4095/],
+  [["--from", "pf:ens5", "--dst", "broadcast", "--ethertype", "ipv4"], /hexadecimal/],
+  [["--from", "pf:ens5", "--dst", "vf:ens3np0/9"], /has 4 VFs/],
+  [["--all-pairs", "--from", "pf:ens5"], /wanted one of them/],
+];
+
+for (const [argv, says] of refusals) {
+  test(`refused: trace ${argv.join(" ")}`, async (context) => {
+    const ran = await runProgram([...demo, ...argv], { env: stateIn(temporaryDirectory(context)) });
+    assert.notEqual(ran.exitCode, 0);
+    assert.match(ran.stderr, says);
+  });
+}
