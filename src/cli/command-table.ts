@@ -142,11 +142,16 @@ export const commandTable: readonly CommandRow[] = [
       { flags: "--ethertype <hex>", summary: "0x0800 unless told" },
       { flags: "--size <bytes>", summary: "without tag and checksum, 64 unless told" },
       { flags: "--all-pairs", summary: "who reaches whom on a PF; exit 4 with leaks of tenants" },
+      {
+        flags: "--dma <function>",
+        summary: "instead: which memory a PF or VF reaches, and who is reached past the IOMMU",
+      },
     ],
     examples: [
       ["sriovctl trace --from vf:ens3np0/1 --dst vf:ens3np0/0", "from VF 1 to VF 0"],
       ["sriovctl trace --from 0000:5e:18.1 --dst broadcast -v", "with where each fact is from"],
       ["sriovctl trace --all-pairs ens3np0", "and leaks between tenants"],
+      ["sriovctl trace --dma 0000:5e:00.0/vf0", "what the IOMMU lets VF 0 reach"],
     ],
     load: async () => (await import("./commands/trace.ts")).trace,
   },

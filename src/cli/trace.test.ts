@@ -14,6 +14,8 @@ const rows: readonly (readonly [name: string, argv: readonly string[]])[] = [
   ["demo-trace", [...demo, "--from", "vf:ens3np0/0", "--dst", "52:54:00:99:99:99", "-v"]],
   ["demo-trace-broadcast", [...demo, "--from", "uplink:ens3np0", "--dst", "broadcast"]],
   ["demo-trace-pairs", [...demo, "--all-pairs"]],
+  ["demo-trace-dma", [...demo, "--dma", "vf:ens3np0/0"]],
+  ["demo-trace-dma-no-acs", [...demo, "--dma", "ens5"]],
 ];
 
 for (const [name, argv] of rows) {
@@ -40,7 +42,7 @@ test("--json is one document", async (context) => {
 });
 
 const refusals: readonly (readonly [argv: readonly string[], says: RegExp])[] = [
-  [[], /wanted --from SENDER with --dst MAC, or --all-pairs/],
+  [[], /wanted --from SENDER with --dst MAC, --all-pairs or --dma/],
   [["--from", "vf:ens3np0/0"], /wanted its destination/],
   [["--from", "vf:ens3np0/0", "--dst", "52:54:00:zz:00:01"], /PF or VF has this address/],
   [["--from", "vf:ens3np0/0", "--dst", "52:54:00:00:01"], /six pairs of hexadecimal digits/],
@@ -53,6 +55,7 @@ const refusals: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [["--from", "pf:ens5", "--dst", "broadcast", "--ethertype", "ipv4"], /hexadecimal/],
   [["--from", "pf:ens5", "--dst", "vf:ens3np0/9"], /has 4 VFs/],
   [["--all-pairs", "--from", "pf:ens5"], /wanted one of them/],
+  [["--dma", "ens5", "--all-pairs"], /wanted one of them/],
 ];
 
 for (const [argv, says] of refusals) {

@@ -1,5 +1,7 @@
 // `sriovctl trace`: what the switch of a card does with a frame and why, or who reaches whom.
 
+import { dmaReach } from "../../doctor/dma-reach.ts";
+import { viewOf } from "../../doctor/view.ts";
 import { allPairs } from "../../eswitch/all-pairs.ts";
 import { decide, vfAtPort } from "../../eswitch/decide.ts";
 import type { Frame } from "../../eswitch/frame.ts";
@@ -10,8 +12,9 @@ import { exitCodeOf, SriovError } from "../../model/errors.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import type { Inventory, Pf } from "../../model/inventory.ts";
 import { parseMac } from "../../model/mac.ts";
-import { withHost, type Arguments, type RunCommand } from "../context.ts";
+import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { findFunction } from "../find-function.ts";
+import { dmaJson, dmaText } from "../trace-dma.ts";
 import { pairsJson, traceJson } from "../trace-json.ts";
 import { pairsText } from "../trace-pairs-text.ts";
 import { traceEnd, traceMac, traceNumber, type TraceEnd } from "../trace-target.ts";
@@ -83,8 +86,24 @@ function statesFor(read: Read, named: string | null): SwitchState[] {
     .flatMap((pf) => switchStateOf(pf, read.facts) ?? []);
 }
 
+async function traceDma(context: Context, target: string): Promise<number> {
+  const read = await withHost(context, readHost);
+  const { pf, vf } = findFunction(read.inventory, target.replace(/^vf:(.+)\/(\d+)$/, "$1/vf$2"));
+  const reach = dmaReach(viewOf({ ...read, wanted: null }), pf, vf);
+  context.printJson(dmaJson(reach));
+  context.print(...dmaText(reach, context.style, context.io.stdout.columns));
+  return 0;
+}
+
 export const trace: RunCommand = async (context, args) => {
   const from = args.text("from");
+  const dma = args.text("dma");
+  if (dma !== null) {
+    if (from !== null || args.isSet("all-pairs")) {
+      throw usage("Cannot trace --dma with a frame: wanted one of them");
+    }
+    return traceDma(context, dma);
+  }
   const [named = null] = args.operands;
   if (args.isSet("all-pairs")) {
     if (from !== null) throw usage("Cannot trace --all-pairs --from: wanted one of them");
@@ -98,7 +117,7 @@ export const trace: RunCommand = async (context, args) => {
     return found.some(({ pairs }) => pairs.leaks.length > 0) ? exitCodeOf("findings") : 0;
   }
   if (from === null)
-    throw usage("Cannot trace: wanted --from SENDER with --dst MAC, or --all-pairs");
+    throw usage("Cannot trace: wanted --from SENDER with --dst MAC, --all-pairs or --dma FUNCTION");
   const found = traceOf(await withHost(context, readHost), args, from);
   context.printJson(traceJson(found));
   const { style, io, log } = context;
