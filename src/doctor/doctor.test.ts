@@ -53,6 +53,18 @@ test("evidence beyond a screen is counted", () => {
   assert.deepEqual(trust?.evidence.slice(8), ["and 56 more like these"]);
 });
 
+// Comparing each group with each VF would take minutes.
+test("a PF with 60,000 VFs is examined like any other", { timeout: 20_000 }, () => {
+  const virtualFunctions = Array.from({ length: 60_000 }, (_, at) => ({
+    ...guestVf(0),
+    vfIndex: at,
+    address: `VF ${at}`,
+    iommuGroup: 100 + at,
+  }));
+  const { findings } = diagnose(evidenceOf([pfOf(address, 60_000, { virtualFunctions })]), today);
+  assert.deepEqual(findings[0]?.targets.length, 60_000);
+});
+
 test("what follows from the IOMMU being off is not shown beside it", () => {
   const virtualFunctions = [0, 1].map((at) => vfOf(address, at, { iommuGroup: 5 }));
   const evidence = evidenceOf([pfOf(address, 2, { iommuGroup: 5, virtualFunctions })], {

@@ -112,7 +112,9 @@ function findingsOf(rule: Rule, view: View): Finding[] {
   for (const sighting of rule.test(view)) {
     const { says, severity, fix } = sighting;
     const key = JSON.stringify([says, severity, fix]);
-    causes.set(key, [...(causes.get(key) ?? []), sighting]);
+    const known = causes.get(key);
+    if (known === undefined) causes.set(key, [sighting]);
+    else known.push(sighting);
   }
   return [...causes.values()].flatMap(([first, ...others]): Finding[] => {
     if (first === undefined) return [];

@@ -17,18 +17,23 @@ type SharedGroup = {
   readonly others: readonly Address[];
 };
 
+/** Of groups with a PF or a VF; those that a VF has for itself are left out, as most do. */
 function groupsOf(view: View): SharedGroup[] {
-  const numbers = new Set(
-    [...view.pfs, ...view.vfs.map(({ vf }) => vf)].flatMap(({ iommuGroup }) =>
-      iommuGroup === null ? [] : [iommuGroup],
-    ),
-  );
-  return [...numbers].map((group) => {
-    const pfs = view.pfs.filter(({ iommuGroup }) => iommuGroup === group);
-    const vfs = view.vfs.filter(({ vf }) => vf.iommuGroup === group);
+  const groups = new Map<number, { pfs: Pf[]; vfs: PfVf[] }>();
+  const entryOf = (group: number) => {
+    const entry = groups.get(group) ?? { pfs: [], vfs: [] };
+    groups.set(group, entry);
+    return entry;
+  };
+  for (const pf of view.pfs) if (pf.iommuGroup !== null) entryOf(pf.iommuGroup).pfs.push(pf);
+  for (const each of view.vfs) {
+    if (each.vf.iommuGroup !== null) entryOf(each.vf.iommuGroup).vfs.push(each);
+  }
+  return [...groups].flatMap(([group, { pfs, vfs }]) => {
+    const members = view.membersOf(group);
+    if (members.length < 2) return [];
     const known = new Set([...pfs, ...vfs.map(({ vf }) => vf)].map(({ address }) => address));
-    const others = view.membersOf(group).filter((address) => !known.has(address));
-    return { group, pfs, vfs, others };
+    return [{ group, pfs, vfs, others: members.filter((address) => !known.has(address)) }];
   });
 }
 

@@ -104,7 +104,6 @@ checkRules(platformRules, {
           facts: { kernelLog: { lines: ["Linux version 6.12"], isWhole: true } },
         }),
         targets: host,
-        severity: "warning",
       },
     },
     silent: {

@@ -61,6 +61,8 @@ export function viewOf(evidence: Evidence): View {
   const functions = new Map(facts.functions.map((entry) => [entry.address, entry]));
   const nics = new Map(facts.nics.map((nic) => [nic.pf, nic]));
   const configs = new Map<Address, FunctionConfig | null>();
+  const logs = new Map<RegExp, readonly string[]>();
+  const members = groupMembers(evidence);
   return {
     ...evidence,
     system: systemOf(facts, inventory.host.kernelRelease),
@@ -75,10 +77,14 @@ export function viewOf(evidence: Evidence): View {
       return decoded;
     },
     nicOf: (pf) => nics.get(pf.address) ?? null,
-    membersOf: (group) =>
-      facts.iommuGroups?.find(({ number }) => number === group)?.members ??
-      inventoryMembers(inventory, group),
-    logged: (pattern) => facts.kernelLog?.lines.filter((line) => pattern.test(line)) ?? [],
+    membersOf: (group) => members.get(group) ?? [],
+    logged: (pattern) => {
+      const known = logs.get(pattern);
+      if (known !== undefined) return known;
+      const lines = facts.kernelLog?.lines.filter((line) => pattern.test(line)) ?? [];
+      logs.set(pattern, lines);
+      return lines;
+    },
   };
 }
 
@@ -90,12 +96,21 @@ function wholeConfig(bytes: Uint8Array | null): FunctionConfig | null {
   return isCut || config.header === null ? null : config;
 }
 
-function inventoryMembers({ bridges, physicalFunctions }: Inventory, group: number): Address[] {
-  const members = [
+/** As the kernel lists them; a group that it does not list has the members that the inventory knows. */
+function groupMembers({ inventory, facts }: Evidence): ReadonlyMap<number, readonly Address[]> {
+  const { bridges, physicalFunctions } = inventory;
+  const known = new Map<number, Address[]>();
+  for (const { address, iommuGroup } of [
     ...bridges,
     ...physicalFunctions.flatMap((pf) => [pf, ...pf.virtualFunctions]),
-  ].filter(({ iommuGroup }) => iommuGroup === group);
-  return members.map(({ address }) => address);
+  ]) {
+    if (iommuGroup === null) continue;
+    const list = known.get(iommuGroup);
+    if (list === undefined) known.set(iommuGroup, [address]);
+    else list.push(address);
+  }
+  const listed = (facts.iommuGroups ?? []).map(({ number, members }) => [number, members] as const);
+  return new Map<number, readonly Address[]>([...known, ...listed]);
 }
 
 export const targetOf = ({ pf, vf }: PfVf): string => vfTarget(pf.address, vf.vfIndex);

@@ -2,7 +2,7 @@
 // space and windows of its ports and PFs, and the log of a boot that found them. What the machine
 // does not model (firmware of cards, programs, memory) is a gap, as on a host that hides it.
 
-import { compareAddresses } from "../../model/bdf.ts";
+import { compareAddresses, type Address } from "../../model/bdf.ts";
 import type {
   FactGap,
   HostFacts,
@@ -17,7 +17,7 @@ import { configSpaceOf } from "./config-space.ts";
 import { pfDriverOf } from "./drivers.ts";
 import { portDeviceIds } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
-import { findPf, findPort, groupMembers } from "./machine.ts";
+import { addressOfVf, findPf, findPort } from "./machine.ts";
 import { commandLineOf, kernelLogOf } from "./kernel-log.ts";
 import { pfResources, portResources } from "./resource-windows.ts";
 import type { PfState, PortState } from "./state.ts";
@@ -53,22 +53,25 @@ const portFacts = (machine: Machine, port: PortState): PciFunctionFacts => ({
 
 function groupsOf(machine: Machine): IommuGroupFacts[] {
   const { core, pfs } = machine.state;
-  const numbers = new Set<number>();
-  const add = (group: number | null | undefined): void => {
-    if (group !== null && group !== undefined) numbers.add(group);
+  const groups = new Map<number, Address[]>();
+  const add = (group: number | null | undefined, address: () => Address): void => {
+    if (group === null || group === undefined) return;
+    const members = groups.get(group);
+    if (members === undefined) groups.set(group, [address()]);
+    else members.push(address());
   };
-  for (const { group } of core.ports) add(group);
+  for (const { group, address } of core.ports) add(group, () => address);
   for (const pf of pfs) {
-    add(pf.group);
-    for (const vf of pf.vfs) add(vf?.group);
+    add(pf.group, () => pf.address);
+    pf.vfs.forEach((vf, vfIndex) => add(vf?.group, () => addressOfVf(machine, pf, vfIndex)));
   }
-  return [...numbers]
-    .toSorted((left, right) => left - right)
-    .map((number) => ({
+  return [...groups]
+    .toSorted(([left], [right]) => left - right)
+    .map(([number, members]) => ({
       number,
       type: "DMA-FQ",
       name: null,
-      members: groupMembers(machine, number).toSorted(compareAddresses),
+      members: members.toSorted(compareAddresses),
     }));
 }
 
