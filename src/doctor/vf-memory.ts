@@ -11,8 +11,12 @@ type MissingBar = { readonly bar: number; readonly evidence: string };
 
 /** VF BARs that the device has and that have no memory; empty where that is not known. */
 export function unassignedVfMemory(view: View, pf: Address): MissingBar[] {
+  const found = fromResources(view, pf);
+  if (found.length > 0) return found;
+  // A BAR that the kernel gave up has a line of zeros; that it is there only its register says.
   const resources = view.functionAt(pf)?.resources ?? null;
-  return resources === null ? fromLog(view, pf) : fromResources(view, pf);
+  const isKnown = view.configAt(pf) !== null && resources !== null;
+  return isKnown ? [] : fromLog(view, pf);
 }
 
 function fromResources(view: View, pf: Address): MissingBar[] {
