@@ -71,6 +71,12 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    what: "containers that one manager gives VFs to",
+    pf: [reserved("container:a", "vfs"), reserved("container:b", "vfs")],
+    vfs: [vf(0, null, reserved("container:a"))],
+    sentences: [],
+  },
+  {
     what: "a guest with the whole PF",
     pf: [reserved("vm:router")],
     vfs: [vf(0, "a")],

@@ -49,7 +49,10 @@ function ofFunction(fn: Pf | Vf, target: string): Conflict[] {
 /** A pool does not know who else was given one of its VFs, and hands it out. */
 function ofPools(pf: Pf): Conflict[] {
   const pools = ofRole(pf, "vfs");
-  const names = [...new Set(pools.map(wordOf))];
+  // Guests of one manager get their VFs from it: it knows them all.
+  const giverOf = (pool: Reservation): string =>
+    pool.kind === "pool" ? wordOf(pool) : pool.manager;
+  const names = [...new Set(pools.map(giverOf))];
   const [pool] = names;
   if (pool === undefined) return [];
   const { address } = pf;
@@ -65,7 +68,8 @@ function ofPools(pf: Pf): Conflict[] {
           },
         ];
   const named = pf.virtualFunctions.flatMap((vf): Conflict[] => {
-    const guests = [...new Set(ofRole(vf, "function").map(wordOf))];
+    const strangers = ofRole(vf, "function").filter((each) => giverOf(each) !== pool);
+    const guests = [...new Set(strangers.map(wordOf))];
     if (guests.length === 0) return [];
     const target = vfTarget(address, vf.vfIndex);
     const sentence = `${pool} may hand out ${target}, which is ${listed(guests)}'s by name`;

@@ -19,7 +19,7 @@ const host = inventoryOf([
       vfOf(pfAddress, 0, { owners: [vmOwner("web1")] }),
       vfOf(pfAddress, 1),
       vfOf(pfAddress, 2, {
-        netdevs: pfOf(pfAddress).netdevs.map((each) => ({ ...each, name: "ens59v2" })),
+        netdevs: pfOf(pfAddress).netdevs.map((each) => ({ ...each, name: "ens59v2", ifindex: 7 })),
       }),
       vfOf(pfAddress, 3),
     ],
@@ -132,6 +132,42 @@ test("Proxmox VE's VMs go by their names, containers of LXC by theirs", async (c
     "vf0 vm:web1 QEMU web1 has it open; /etc/pve/qemu-server/103.conf:2: VM 103 has it as hostpci0",
     "vf1 (vm:vm104 function) /etc/pve/qemu-server/104.conf:1: VM 104 has it as hostpci1",
     "vf2 (container:201 function) /etc/pve/lxc/201.conf:3: 201 takes ens59v2 (phys)",
+  ]);
+});
+
+const incus = `instance:
+  name: c1
+  type: container
+  config:
+    volatile.eth1.last_state.pci.slot.name: 0000:3b:10.6
+  expanded_devices:
+    eth0: { type: nic, nictype: bridged, parent: br0 }
+    eth1: { type: nic, nictype: sriov, parent: ens59 }
+    eth2: { type: nic, nictype: physical, parent: ens59v2 }
+    nvme: { type: pci, address: "3b:10.2" }
+`;
+
+test("Incus' instances reserve, network managers are told by number, and only for who", async (context) => {
+  const root = rootWith(context, {
+    "/var/lib/incus/containers/c1/backup.yaml": incus,
+    "/var/lib/incus/containers/plain/backup.yaml": "instance: [",
+    "/run/systemd/netif/links/2": "ADMIN_STATE=configured\nOPER_STATE=routable\n",
+    "/run/systemd/netif/links/9": "ADMIN_STATE=configured\n",
+    "/run/NetworkManager/devices/2": "[device]\nmanaged=true\n",
+  });
+  const file = "/var/lib/incus/containers/c1/backup.yaml";
+  const guests = [
+    `pf (container:c1 vfs) ${file}: eth1 is a VF of ens59`,
+    "vf0 vm:web1 QEMU web1 has it open",
+    `vf1 (container:c1 function) ${file}: c1 has it as nvme`,
+    `vf2 (container:c1 function) ${file}: eth2 is ens59v2`,
+    `vf3 (container:c1 function) ${file}: c1 has it as eth1`,
+  ];
+  assert.deepEqual(linesOf(await read(root, "defined")), guests);
+  assert.deepEqual(linesOf(await read(root, "everything")).slice(0, 3), [
+    guests[0],
+    "pf (manager:networkmanager manages) /run/NetworkManager/devices/2: managed=true",
+    "pf (manager:networkd manages) /run/systemd/netif/links/2: ADMIN_STATE=configured",
   ]);
 });
 

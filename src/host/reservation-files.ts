@@ -21,7 +21,8 @@ const allPlaces = Object.entries(wishPlaces) as [WishManager, readonly WishPlace
 
 /** A captured tree has no processes: what was running then is in these files alone. */
 const isWanted = (place: WishPlace, { depth, hasProcesses }: Reading): boolean =>
-  place.isLive !== true || depth === "everything" || !hasProcesses;
+  depth === "everything" ||
+  (place.isManagement !== true && !(place.isLive === true && hasProcesses));
 
 function filesIn(reader: ConfigReader, { folder, names, isNested }: WishPlace): void {
   const inner =

@@ -20,7 +20,10 @@ export type Reservation = {
 /** A reservation as a file tells it, before it is known which function is meant. */
 export type Wish = {
   readonly reservation: Reservation;
-  readonly target: { readonly address: Address } | { readonly netdev: string };
+  readonly target:
+    | { readonly address: Address }
+    | { readonly netdev: string }
+    | { readonly ifindex: number };
   /** Its manager says that it is in place now. */
   readonly isLive: boolean;
 };
@@ -34,16 +37,18 @@ type Place = {
 
 type Places = {
   readonly byAddress: ReadonlyMap<Address, Place>;
-  readonly byNetdev: ReadonlyMap<string, Place>;
+  /** By name and by number. */
+  readonly byNetdev: ReadonlyMap<string | number, Place>;
 };
 
 function placesOf({ physicalFunctions }: Inventory): Places {
   const byAddress = new Map<Address, Place>();
-  const byNetdev = new Map<string, Place>();
+  const byNetdev = new Map<string | number, Place>();
   const add = (fn: Pf | Vf, isPf: boolean): void => {
     const place = { isPf, owners: fn.owners, known: fn.reservations ?? [], wishes: [] };
     byAddress.set(fn.address, place);
-    for (const { name, altNames = [] } of fn.netdevs) {
+    for (const { name, ifindex, altNames = [] } of fn.netdevs) {
+      if (ifindex !== null) byNetdev.set(ifindex, place);
       for (const each of [name, ...altNames]) byNetdev.set(each, place);
     }
   };
@@ -125,7 +130,10 @@ export function withWishes(
   const { byAddress, byNetdev } = placesOf(inventory);
   for (const wish of wishes) {
     const { target, reservation } = wish;
-    const place = "address" in target ? byAddress.get(target.address) : byNetdev.get(target.netdev);
+    const place =
+      "address" in target
+        ? byAddress.get(target.address)
+        : byNetdev.get("netdev" in target ? target.netdev : target.ifindex);
     if (place !== undefined && (place.isPf || reservation.role !== "vfs")) place.wishes.push(wish);
   }
   const reserved = (address: Address): Partial<Reserved> => {

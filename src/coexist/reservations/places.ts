@@ -9,6 +9,8 @@ export type WishPlace = {
   readonly isNested?: true;
   /** What runs, beside what is configured: costs time, and processes tell it as well. */
   readonly isLive?: true;
+  /** Who sets interfaces up, beside whose guests they are. */
+  readonly isManagement?: true;
   /** Every host has it: it helps to read the others and is no reason to. */
   readonly isAside?: true;
 };
@@ -32,6 +34,17 @@ export const wishPlaces = {
   lxc: [
     { folder: "/etc/pve/lxc", names: /^[0-9]+\.conf$/ },
     { folder: "/var/lib/lxc", names: /^config$/, isNested: true },
+  ],
+  incus: ["/var/lib/incus", "/var/lib/lxd", "/var/snap/lxd/common/lxd"].flatMap((folder) =>
+    ["containers", "virtual-machines"].map((kind) => ({
+      folder: `${folder}/${kind}`,
+      names: /^backup\.yaml$/,
+      isNested: true as const,
+    })),
+  ),
+  management: [
+    { folder: "/run/NetworkManager/devices", names: /^[0-9]{1,9}$/, isManagement: true },
+    { folder: "/run/systemd/netif/links", names: /^[0-9]{1,9}$/, isManagement: true },
   ],
 } as const satisfies Record<string, readonly WishPlace[]>;
 

@@ -26,4 +26,5 @@ export const wishFor = (
 ): Wish => ({ target, reservation: { ...reservation, evidence: [evidence] }, isLive: false });
 
 export const atAddress = (address: Address): Wish["target"] => ({ address });
+export const atIfindex = (ifindex: number): Wish["target"] => ({ ifindex });
 export const atNetdev = (netdev: string): Wish["target"] => ({ netdev });

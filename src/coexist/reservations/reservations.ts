@@ -4,8 +4,10 @@
 import type { Problem } from "../../model/problem.ts";
 import type { Wish } from "../../model/reservation.ts";
 import type { ConfigFile } from "../config-file.ts";
+import { readIncus } from "./incus.ts";
 import { readLibvirt } from "./libvirt.ts";
 import { readLxc } from "./lxc.ts";
+import { readManagement } from "./management.ts";
 import type { WishManager } from "./places.ts";
 import { readProxmoxGuests } from "./proxmox.ts";
 import type { ReadWishes, WishReading } from "./reader.ts";
@@ -14,6 +16,8 @@ const readers: Readonly<Record<WishManager, ReadWishes>> = {
   libvirt: readLibvirt,
   proxmox: readProxmoxGuests,
   lxc: readLxc,
+  incus: readIncus,
+  management: readManagement,
 };
 
 /** What the files of each manager come to. Never throws. */

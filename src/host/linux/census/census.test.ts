@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { CensusFunction } from "../inventory.ts";
 import { linuxPaths } from "../paths.ts";
+import { readClusterLinks } from "./cluster-links.ts";
 import { functionsOnCommandLine } from "./command-lines.ts";
 import { isVfioDriver } from "./device-nodes.ts";
 import { mountUsers, parseMountinfo } from "./mounts.ts";
@@ -200,6 +201,56 @@ test("the default route through a VLAN on a bridge is the PF's below", () => {
       ["upper:br7", "br7 is on top of eth7"],
     ],
   );
+});
+
+const corosync = `totem {
+  version: 2
+  cluster_name: pve
+  interface {
+    bindnetaddr: 198.51.100.0
+  }
+}
+nodelist {
+  node {
+    name: a
+    ring0_addr: node-a
+    ring1_addr: 203.0.113.7
+  }
+}
+`;
+
+test("corosync's links are the PF's below, while it runs", async () => {
+  put("etc/corosync/corosync.conf", corosync);
+  put("etc/hosts", "127.0.0.1 localhost\n192.0.2.1 node-a.example node-a # me\n");
+  put("sys/class/net/br8/lower_eth8", "");
+  const address = { family: "inet", prefixLength: 24, isLinkLocal: false } as const;
+  const traffic = {
+    addresses: [
+      { ...address, ifindex: 2, address: "192.0.2.1" },
+      { ...address, ifindex: 3, address: "198.51.100.9" },
+      { ...address, ifindex: 4, address: "203.0.113.8" },
+    ],
+    routes: [],
+    problems: [],
+  };
+  const running = [{ pid: 5, commandLine: ["/usr/sbin/corosync", "-f"] }];
+  const cluster = await readClusterLinks(paths, traffic, running);
+  assert.deepEqual([...(cluster?.addresses ?? [])], ["192.0.2.1", "198.51.100.9"]);
+  assert.equal(await readClusterLinks(paths, traffic, []), null);
+  const pf = { ...vf, address: "0000:08:00.0", netdevs: ["eth8"] };
+  const nameOf = new Map([[2, "br8"]]);
+  const sources = { paths, traffic, nameOf, isUp: () => true, cluster };
+  assert.deepEqual(
+    netdevUsers([pf], sources).map(({ owner }) => [`${owner.kind}:${owner.name}`, owner.evidence]),
+    [
+      ["cluster:pve", "corosync of cluster pve talks over 192.0.2.1, by eth8"],
+      ["upper:br8", "br8 is on top of eth8"],
+    ],
+  );
+  for (const text of ["", "totem", "totem {\n".repeat(20_000), "}\n}\ntotem {\nx"]) {
+    put("etc/corosync/corosync.conf", text);
+    assert.ok(await readClusterLinks(paths, traffic, running).then(() => true), text.slice(0, 9));
+  }
 });
 
 test("parseSshConnection() takes sshd's form and nothing shorter", () => {

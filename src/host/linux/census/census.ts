@@ -7,12 +7,13 @@ import type { CensusFunction, OwnersByAddress } from "../inventory.ts";
 import type { LinksReading, TrafficReading } from "../links.ts";
 import type { LinuxPaths } from "../paths.ts";
 import { isStorage } from "./block-devices.ts";
+import { readClusterLinks } from "./cluster-links.ts";
 import { commandLineUsers } from "./command-lines.ts";
 import { mountUsers } from "./mounts.ts";
 import { namespaceUsers } from "./network-namespaces.ts";
 import { netdevUsers } from "./netdev-users.ts";
 import { nodeHolders } from "./node-holders.ts";
-import { readProcesses } from "./processes.ts";
+import { type Process, readProcesses } from "./processes.ts";
 import { startingGuests } from "./starting-guests.ts";
 import { groupUsers, type User } from "./user.ts";
 import { volumeUsers } from "./volumes.ts";
@@ -41,7 +42,9 @@ export async function takeCensus(
     ...nodeHolders(paths, functions, processes),
     ...commandLineUsers(processes).filter(({ address }) => wanted.has(address)),
     ...(await startingGuests(paths, wanted, processes)),
-    ...(withNetdevs.length === 0 ? [] : netdevUsersOf(withNetdevs, paths, readNetwork())),
+    ...(withNetdevs.length === 0
+      ? []
+      : await netdevUsersOf(withNetdevs, { paths, processes }, readNetwork())),
     ...(await namespaceUsers(paths, functions, processes)),
   ];
   const storage = functions.filter(({ classCode }) => isStorage(classCode));
@@ -53,15 +56,16 @@ export async function takeCensus(
   return groupUsers(users);
 }
 
-function netdevUsersOf(
+async function netdevUsersOf(
   functions: readonly CensusFunction[],
-  paths: LinuxPaths,
+  { paths, processes }: { readonly paths: LinuxPaths; readonly processes: readonly Process[] },
   network: LinksReading & TrafficReading,
-): User[] {
+): Promise<User[]> {
   const nameOf = new Map(network.links.map(({ ifindex, name }) => [ifindex, name]));
   const up = new Set(network.links.filter(({ isUp }) => isUp).map(({ name }) => name));
   const isUp = (name: string): boolean => up.has(name);
-  return netdevUsers(functions, { paths, traffic: network, nameOf, isUp });
+  const cluster = await readClusterLinks(paths, network, processes);
+  return netdevUsers(functions, { paths, traffic: network, nameOf, isUp, cluster });
 }
 
 export const noOwners: readonly Owner[] = [];

@@ -7,6 +7,7 @@ import type { TrafficReading } from "../links.ts";
 import type { LinuxPaths } from "../paths.ts";
 import { TreeReader } from "../tree-reader.ts";
 import type { CensusFunction } from "../inventory.ts";
+import type { ClusterLinks } from "./cluster-links.ts";
 import { readOrigin } from "./session.ts";
 import type { User } from "./user.ts";
 
@@ -81,6 +82,8 @@ type NetdevSources = {
   readonly traffic: TrafficReading | null;
   readonly nameOf: ReadonlyMap<number, string>;
   readonly isUp: (name: string) => boolean;
+  /** null or absent: this host is in no cluster that we know. */
+  readonly cluster?: ClusterLinks | null;
 };
 
 function usersOfNetdev(
@@ -114,7 +117,7 @@ function usersOfNetdev(
 }
 
 export function netdevUsers(functions: readonly CensusFunction[], sources: NetdevSources): User[] {
-  const { paths } = sources;
+  const { paths, cluster = null } = sources;
   const uppers = readUppers(paths, functions);
   const named = sources.traffic === null ? null : nameTraffic(sources.traffic, sources.nameOf);
   const origin = paths.isLive ? readOrigin(paths.proc) : null;
@@ -128,6 +131,13 @@ export function netdevUsers(functions: readonly CensusFunction[], sources: Netde
             (lists?.get(member) ?? []).includes(origin.serverAddress),
           ),
         );
+      const link = stackOn(name, uppers)
+        .flatMap((member) => named?.addresses.get(member) ?? [])
+        .find((each) => cluster?.addresses.has(each) === true);
+      if (cluster !== null && link !== undefined) {
+        const evidence = `corosync of cluster ${cluster.name} talks over ${link}, by ${name}`;
+        owners.unshift({ kind: "cluster", name: cluster.name, pid: null, evidence });
+      }
       if (carriesSession) {
         const evidence = `this session from ${origin.clientAddress} comes in through ${name}`;
         owners.unshift({ kind: "session", name: "ssh", pid: null, evidence });
