@@ -20,6 +20,7 @@ const packages = [
   "libyaml-0-2",
   "make",
   "pciutils",
+  "python3",
   "qemu-system-x86",
   "strace",
   "systemd",

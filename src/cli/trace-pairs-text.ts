@@ -64,6 +64,9 @@ function cellOf({ reach }: AllPairs, from: readonly number[], to: readonly numbe
   return receiver === undefined ? "" : letterOf(reach[sender]?.[receiver]);
 }
 
+/** What is certain comes first. */
+const shownLeaks = 20;
+
 function leakLines(leaks: readonly Leak[], style: Style): string[] {
   const groups = new Map<string, Leak[]>();
   for (const leak of leaks) {
@@ -73,19 +76,26 @@ function leakLines(leaks: readonly Leak[], style: Style): string[] {
     if (group === undefined) groups.set(key, [leak]);
     else group.push(leak);
   }
-  return [...groups.values()].map((group) => {
-    const [first] = group;
-    if (first === undefined) return "";
-    const { from, to, certainty, tag, because } = first;
-    const why = because === "owners" ? "different owners" : "different VLANs";
-    const how = [
-      certainty === "if" ? "perhaps" : null,
-      tag === null ? null : `by tagging ${tag} itself`,
-      group.length === 1 ? null : plural(group.length, "pair"),
-    ].filter((word) => word !== null);
-    const pair = `${from.tenant} (${from.name}) reaches ${to.tenant} (${to.name})`;
-    return `${style("bad", "LEAK")}  ${clean(pair)}: ${[why, ...how].join(", ")}`;
-  });
+  const isSure = ([leak]: readonly Leak[]): boolean => leak?.certainty === "yes";
+  const all = [...groups.values()];
+  const sorted = [...all.filter(isSure), ...all.filter((group) => !isSure(group))];
+  const rest = sorted.length - shownLeaks;
+  const more = rest > 0 ? [`and ${plural(rest, "more group")} of pairs: --json has them all`] : [];
+  return [...sorted.slice(0, shownLeaks).map((group) => leakLine(group, style)), ...more];
+}
+
+function leakLine(group: readonly Leak[], style: Style): string {
+  const [first] = group;
+  if (first === undefined) return "";
+  const { from, to, certainty, tag, because } = first;
+  const why = because === "owners" ? "different owners" : "different VLANs";
+  const how = [
+    certainty === "if" ? "perhaps" : null,
+    tag === null ? null : `by tagging ${tag} itself`,
+    group.length === 1 ? null : plural(group.length, "pair"),
+  ].filter((word) => word !== null);
+  const pair = `${from.tenant} (${from.name}) reaches ${to.tenant} (${to.name})`;
+  return `${style("bad", "LEAK")}  ${clean(pair)}: ${[why, ...how].join(", ")}`;
 }
 
 export function pairsText(state: SwitchState, pairs: AllPairs, style: Style): string[] {
@@ -94,11 +104,14 @@ export function pairsText(state: SwitchState, pairs: AllPairs, style: Style): st
     indexes.flatMap((index) => pairs.endpoints[index] ?? []);
   const names = classes.map((indexes) => className(membersOf(indexes)));
   const rows = classes.map((indexes, at) => [
+    `${at + 1}`,
     `${names[at]}`,
     style("dim", aboutClass(membersOf(indexes))),
     ...classes.map((others) => cellOf(pairs, indexes, others)),
   ]);
-  const heading = [style("dim", "from \\ to"), "", ...names.map((name) => style("dim", name))];
+  // Columns are numbered like the rows: names would make the table too wide.
+  const numbers = names.map((_, at) => style("dim", `${at + 1}`));
+  const heading = ["", style("dim", "from \\ to"), "", ...numbers];
   const { leaks } = pairs;
   const about = `${state.pf}, ${state.traits.driver}, ${state.mode}`;
   const found =

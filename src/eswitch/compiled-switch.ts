@@ -160,7 +160,7 @@ export function compileSwitch(state: SwitchState): CompiledSwitch {
     ),
     refusedTypes: traits.refusedEthertypes.value ?? [],
     hasBridge: pfPort.bridge !== null,
-    isFilterOpen: pfPort.filter === null && pfPort.bridge !== null,
+    isFilterOpen: pfPort.filter === null,
     promiscuousCopy: fromFact(traits.promiscuousPfSeesVfs.value),
     claimedTwice: traits.claimedTwice.value,
     otherVlan: otherVlan === null ? unknown : otherVlan === "lost" ? no : yes,

@@ -127,10 +127,12 @@ function miss(state: SwitchState, passage: Passage): Lookup {
   const hidden = state.vfs.filter(
     ({ mayHaveMac, vfIndex }) => mayHaveMac && !isSamePort({ kind: "vf", vfIndex }, passage.from),
   );
-  const isFilterOpen = pfPort.filter === null && pfPort.bridge !== null;
-  const certainty: Certainty = isFilterOpen ? "unknown" : hidden.length > 0 ? "if" : "yes";
+  const isFilterOpen = pfPort.filter === null;
+  // Without a bridge hardly anything puts addresses there.
+  const doubtful = pfPort.bridge === null ? "if" : "unknown";
+  const certainty = isFilterOpen ? doubtful : hidden.length > 0 ? "if" : "yes";
   const doubt = isFilterOpen
-    ? "; the PF's filter is not known"
+    ? "; unless it is in the PF's filter, which was not read"
     : hidden.length > 0
       ? `; unless it is the MAC of VF ${hidden.map(({ vfIndex }) => vfIndex).join(", ")}, not known`
       : "";

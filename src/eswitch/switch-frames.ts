@@ -235,7 +235,8 @@ export class SwitchRun {
       return;
     }
     const hidden = compiled.hiddenMacs - (from < pf ? (compiled.mayHaveMac[from] ?? 0) : 0);
-    const certainty = compiled.isFilterOpen ? unknown : hidden > 0 ? maybe : yes;
+    const doubtful = hasBridge ? unknown : maybe;
+    const certainty = compiled.isFilterOpen ? doubtful : hidden > 0 ? maybe : yes;
     if (hasBridge && from !== pf) this.#deliver(pf, Math.min(host, promiscuousCopy));
     this.#deliver(uplink, Math.min(link[uplink] ?? 0, certainty));
   }
