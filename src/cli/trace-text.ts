@@ -85,7 +85,14 @@ function stageLines({ decision }: Trace, { style, columns, isVerbose }: TraceSty
   });
 }
 
-function outcomeLines({ outcome }: Trace, { style, columns }: TraceStyle): string[] {
+/** Why the frame is not sure to arrive: the first step that lowered the certainty to that. */
+function doubtOf({ decision }: Trace, otherwise: string): string {
+  const sure = decision.deliveries[0]?.certainty;
+  return decision.stages.find(({ certainty }) => certainty === sure)?.found ?? otherwise;
+}
+
+function outcomeLines(trace: Trace, { style, columns }: TraceStyle): string[] {
+  const { outcome } = trace;
   const { summary, lines, fate } = outcome;
   const [only] = lines;
   const isLost = summary.startsWith("lost");
@@ -99,7 +106,8 @@ function outcomeLines({ outcome }: Trace, { style, columns }: TraceStyle): strin
   if (isLost) return result;
   if (only !== undefined && lines.length === 1) {
     const seen = only.mustSee === null ? [] : wrapped(`must be seen ${only.mustSee}`, columns - 2);
-    const why = only.certainty === "yes" ? [] : wrapped(clean(only.why), columns - 2);
+    const why =
+      only.certainty === "yes" ? [] : wrapped(clean(doubtOf(trace, only.why)), columns - 2);
     return [
       ...result,
       ...why.map((line) => `  ${line}`),
