@@ -26,6 +26,7 @@ const suites: Readonly<Record<string, Suite>> = {
   },
   dist: { files: ["test/release/*.dist.test.ts"], concurrency: 1 },
   sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
+  lease: { files: ["test/lease/*.lease.test.ts"], concurrency: 1 },
   peers: { files: ["test/peers/*.peers.test.ts"], concurrency: 1 },
   kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1 },
   boot: { files: ["test/boot/*.boot.test.ts"], concurrency: 1, isOnDemand: true },

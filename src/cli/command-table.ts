@@ -277,7 +277,14 @@ export const commandTable: readonly CommandRow[] = [
       { flags: "--pf <address>", summary: "acquire: of this PF (repeatable)", isRepeatable: true },
       { flags: "--count <n>", summary: "acquire: so many, or none" },
       { flags: "--numa <node>", summary: "acquire: on this NUMA node" },
-      { flags: "--prefer", summary: "with --numa: another node will do when it has none" },
+      {
+        flags: "--near <place>",
+        summary: "acquire: on the node of a GPU (0000:c1:00.0) or cpu:0-15",
+      },
+      {
+        flags: "--prefer",
+        summary: "with --numa or --near: another node will do when it has none",
+      },
       { flags: "--alone", summary: "acquire: sharing its IOMMU group with no other function" },
       {
         flags: "--placement <how>",

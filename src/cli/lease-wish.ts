@@ -3,6 +3,7 @@
 
 import type { HolderProof } from "../apply/lease-release.ts";
 import type { HostLook, Terms } from "../apply/leasing.ts";
+import type { Host, NumaPlace } from "../host/host.ts";
 import type { Wish } from "../lease/select.ts";
 import { formatBdf, parseBdf, type Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
@@ -103,7 +104,42 @@ type WishParts = {
   readonly node: number | null;
 };
 
-export const nodeOf = (args: Arguments): number | null => wholeNumber(args, "numa", 0);
+/** `0000:c1:00.0`, or CPUs as `cpu:0-15,32`. */
+function placeNear(text: string): NumaPlace {
+  const bdf = parseBdf(text);
+  if (bdf !== null) return { kind: "function", address: formatBdf(bdf) };
+  if (!/^cpu:\d{1,4}(?:-\d{1,4})?(?:,\d{1,4}(?:-\d{1,4})?)*$/.test(text)) {
+    throw usage(`Cannot lease near ${text}: wanted a PCI address, or CPUs like cpu:0-15`, text);
+  }
+  const cpus = text
+    .slice("cpu:".length)
+    .split(",")
+    .flatMap((piece) => {
+      const [first = 0, last = first] = piece.split("-").map(Number);
+      return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => first + at);
+    });
+  return { kind: "cpus", cpus };
+}
+
+/** The NUMA node that is wished; null: none is. Throws `usage`, and `not-found` for a place of which
+ * no node is known. */
+export async function nodeOf(args: Arguments, host: Host): Promise<number | null> {
+  const near = args.text("near");
+  const node = wholeNumber(args, "numa", 0);
+  if (near === null) return node;
+  if (node !== null) throw usage("Cannot lease with --numa and --near: wanted one of them");
+  const [first, ...more] = await host.numaNodesOf(placeNear(near));
+  if (first === undefined) {
+    const message = `Cannot lease near ${near}: its NUMA node is not known`;
+    const detail = { operation: "lease", target: near, hint: "Name the node with --numa" };
+    throw new SriovError("not-found", message, detail);
+  }
+  if (more.length === 0) return first;
+  throw usage(
+    `Cannot lease near ${near}: it is on NUMA nodes ${[first, ...more].join(", ")}`,
+    near,
+  );
+}
 
 export function wishOf(args: Arguments, { look, holder, vfs, node }: WishParts): Wish {
   const count = wholeNumber(args, "count", 1) ?? Math.max(1, vfs.length);

@@ -32,6 +32,10 @@ export function loggedHost(host: Host, log: Logger): Host {
         const words = [...owners.values()].flat().map(({ kind, name }) => `${kind}:${name}`);
         return words.length === 0 ? "none" : words.join(", ");
       }),
+    numaNodesOf: (place) =>
+      timed(`NUMA nodes of ${JSON.stringify(place)}`, host.numaNodesOf(place), (nodes) =>
+        nodes.length === 0 ? "not known" : nodes.join(", "),
+      ),
     readConfig: (address) =>
       timed(`config of ${address}`, host.readConfig(address), ({ length }) => `${length} bytes`),
     perform: (request: HostRequest, options: PerformOptions) =>

@@ -93,6 +93,11 @@ export type VfArrival = {
   readonly withoutNetdev: readonly number[];
 };
 
+/** Something that has a NUMA node: a function of any kind, such as a GPU, or CPUs. */
+export type NumaPlace =
+  | { readonly kind: "function"; readonly address: Address }
+  | { readonly kind: "cpus"; readonly cpus: readonly number[] };
+
 export interface Host {
   readonly identity: HostIdentity;
   inventory(options: InventoryOptions): Promise<Inventory>;
@@ -100,6 +105,8 @@ export interface Host {
   facts(inventory: Inventory): Promise<HostFacts>;
   /** Owners of these functions (PFs or VFs) now; called right before each destructive request. */
   owners(addresses: readonly Address[]): Promise<ReadonlyMap<Address, readonly Owner[]>>;
+  /** Ascending; empty where nothing is known of them. */
+  numaNodesOf(place: NumaPlace): Promise<readonly number[]>;
   /** 64 to 4096 bytes of config space, as many as the reader may see. */
   readConfig(address: Address): Promise<Uint8Array>;
   /** Throws SriovError with the kernel's errno when the kernel refuses. */

@@ -8,6 +8,7 @@ import { openLeases } from "../../src/lease/store.ts";
 import type { Wish } from "../../src/lease/select.ts";
 import { parseSpec } from "../../src/model/spec-text.ts";
 import type { Spec } from "../../src/model/spec.ts";
+import { machineProfile, pfAddress } from "../sim/machines.ts";
 
 /** A pool `tenants` of VFs `0-last` of every PF, at their addresses. */
 export function poolSpec(pfs: readonly string[], last: number, keys: object = {}): Spec {
@@ -31,6 +32,18 @@ export function poolSpec(pfs: readonly string[], last: number, keys: object = {}
   assert(spec !== null);
   return spec;
 }
+
+/** Two PFs with 32 VFs each, all for guests. */
+export const poolMachine = machineProfile({
+  pfs: [0, 1].map(() => ({
+    card: "intel-e810-100",
+    numVfs: 32,
+    vfDrivers: Object.fromEntries(Array.from({ length: 32 }, (_, index) => [index, "vfio-pci"])),
+  })),
+  isVfioLoaded: true,
+});
+
+export const poolOf64 = (): Spec => poolSpec([pfAddress(0), pfAddress(1)], 31);
 
 export const wishFor = (holder: string, part: Partial<Wish> = {}): Wish => ({
   holder,
@@ -71,6 +84,7 @@ export function killedAt(host: Host, at: number, arrives: boolean): Host {
     inventory: async (options) => (dies(), await host.inventory(options)),
     facts: async (inventory) => (dies(), await host.facts(inventory)),
     owners: async (addresses) => (dies(), await host.owners(addresses)),
+    numaNodesOf: async (place) => (dies(), await host.numaNodesOf(place)),
     readConfig: async (address) => (dies(), await host.readConfig(address)),
     perform: async (request, options) => {
       dies();

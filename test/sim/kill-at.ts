@@ -20,6 +20,7 @@ const dying = (host: Host): Host => ({
   inventory: async (options) => await host.inventory(options),
   facts: async (inventory) => await host.facts(inventory),
   owners: async (addresses) => await host.owners(addresses),
+  numaNodesOf: async (place) => await host.numaNodesOf(place),
   readConfig: async (address) => await host.readConfig(address),
   perform: async (request, options) => {
     const number = requests++;

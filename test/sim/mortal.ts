@@ -65,6 +65,7 @@ export function mortal(
     inventory: async (options) => await alive(async () => await host.inventory(options)),
     facts: async (inventory) => await alive(async () => await host.facts(inventory)),
     owners: async (addresses) => await alive(async () => await host.owners(addresses)),
+    numaNodesOf: async (place) => await alive(async () => await host.numaNodesOf(place)),
     readConfig: async (address) => await alive(async () => await host.readConfig(address)),
     perform: async (request, options) => {
       if (isDead) return await never;

@@ -144,7 +144,7 @@ const acquire: Action = (run, targets) =>
     const holder = terms.holder.name;
     const leases = leasing.store.leases();
     const vfs = targets.map((target) => placeOf(target, leases, look).address);
-    const wish = wishOf(args, { look, holder, vfs, node: nodeOf(args) });
+    const wish = wishOf(args, { look, holder, vfs, node: await nodeOf(args, run.host) });
     const acquired = await acquireVfs(leasing, wish, terms);
     context.printJson(acquiredJson(acquired));
     for (const failed of acquired.failed) context.log.warn(failedText(failed));

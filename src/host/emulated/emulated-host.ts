@@ -11,6 +11,7 @@ import type {
   Host,
   HostRequest,
   InventoryOptions,
+  NumaPlace,
   PerformOptions,
   RequestOutcome,
   VfArrival,
@@ -25,7 +26,7 @@ import { effectOf, faultKeyOf, takeFaults } from "./faults.ts";
 import { factsOf } from "./host-facts.ts";
 import { arrivalOf, identityOf, inventoryOf } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
-import { findPf } from "./machine.ts";
+import { findPf, findVf } from "./machine.ts";
 import { profileOf } from "./machine-list.ts";
 import {
   advanceOnce,
@@ -148,6 +149,16 @@ class MachineHost implements EmulatedHost {
     return this.#transact(
       (machine) => new Map(addresses.map((address) => [address, ownersOf(machine, address)])),
     );
+  }
+
+  /** Its CPUs are those of the machine that it runs on, so nothing is known of them. */
+  async numaNodesOf(place: NumaPlace): Promise<readonly number[]> {
+    if (place.kind === "cpus") return [];
+    const { address } = place;
+    return this.#transact((machine) => {
+      const pf = findPf(machine, address) ?? findVf(machine, address)?.pf ?? null;
+      return pf === null || pf.numaNode === null ? [] : [pf.numaNode];
+    });
   }
 
   async readConfig(address: Address): Promise<Uint8Array> {

@@ -14,6 +14,7 @@ import type {
   Host,
   HostRequest,
   InventoryOptions,
+  NumaPlace,
   PerformOptions,
   RequestOutcome,
   VfArrival,
@@ -171,6 +172,11 @@ export class LinuxHost implements Host {
     });
     const owners = await this.#sources.census(functions);
     return new Map(addresses.map((address) => [address, owners.get(address) ?? noOwners]));
+  }
+
+  async numaNodesOf(place: NumaPlace): Promise<readonly number[]> {
+    const { readNumaNodes } = await import("./numa-nodes.ts");
+    return readNumaNodes(this.#paths, place);
   }
 
   async readConfig(address: Address): Promise<Uint8Array> {
