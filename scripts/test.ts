@@ -1,7 +1,8 @@
 // Runs the test suites: `fast` (beside the sources), `dist` (what is released, installed), `sim`
-// (seeded simulation) and `kernel` (a real kernel in QEMU); without a name, the checks of
-// `npm run ok` and then all of them, but for `boot` (a whole machine that boots, ten minutes), which
-// runs when it is named. Suites are files by name, so a new test needs no registration.
+// (seeded simulation), `lease` (eight processes and one pool) and `kernel` (a real kernel in QEMU);
+// without a name, the checks of `npm run ok` and then all of them, but for `boot` (a whole machine
+// that boots, ten minutes), which runs when it is named. Suites are files by name, so a new test needs
+// no registration.
 
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";

@@ -24,9 +24,9 @@ import type { MachineEvent } from "./events.ts";
 import { applyEvent } from "./events.ts";
 import { effectOf, faultKeyOf, takeFaults } from "./faults.ts";
 import { factsOf } from "./host-facts.ts";
-import { arrivalOf, identityOf, inventoryOf } from "./inventory.ts";
+import { arrivalOf, identityOf, inventoryOf, numaNodesOf } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
-import { findPf, findVf } from "./machine.ts";
+import { findPf } from "./machine.ts";
 import { profileOf } from "./machine-list.ts";
 import {
   advanceOnce,
@@ -153,12 +153,9 @@ class MachineHost implements EmulatedHost {
 
   /** Its CPUs are those of the machine that it runs on, so nothing is known of them. */
   async numaNodesOf(place: NumaPlace): Promise<readonly number[]> {
-    if (place.kind === "cpus") return [];
-    const { address } = place;
-    return this.#transact((machine) => {
-      const pf = findPf(machine, address) ?? findVf(machine, address)?.pf ?? null;
-      return pf === null || pf.numaNode === null ? [] : [pf.numaNode];
-    });
+    return place.kind === "cpus"
+      ? []
+      : this.#transact((machine) => numaNodesOf(machine, place.address));
   }
 
   async readConfig(address: Address): Promise<Uint8Array> {

@@ -16,7 +16,7 @@ import { effectOf, takeFaults } from "./faults.ts";
 import type { ReportedVf } from "./link-message.ts";
 import { linkMessageOf } from "./link-message.ts";
 import type { Machine } from "./machine.ts";
-import { bdfOf, findPf, findPort, linkedVfs, placementOf } from "./machine.ts";
+import { bdfOf, findPf, findPort, findVf, linkedVfs, placementOf } from "./machine.ts";
 import { hasLink } from "./netdevs.ts";
 import { isChanging } from "./operations.ts";
 import { pfOwners, vfOwners, wishesOf } from "./owners.ts";
@@ -258,4 +258,10 @@ export function arrivalOf(machine: Machine, address: Address): VfArrival {
     if (vfDrivers[vf.driver]?.isNetwork === true) withoutNetdev.push(vfIndex);
   });
   return { numVfs: linkedVfs(pf), withoutNetdev };
+}
+
+/** Of a PF or VF; empty for any other function. */
+export function numaNodesOf(machine: Machine, address: Address): number[] {
+  const pf = findPf(machine, address) ?? findVf(machine, address)?.pf ?? null;
+  return pf === null || pf.numaNode === null ? [] : [pf.numaNode];
 }
