@@ -43,6 +43,7 @@ async function appliedMachine(context: TestContext) {
   const vf = (index: number): string => `${devices}/0000:01:10.${index * 2}`;
   return {
     run,
+    store,
     vf,
     read: (path: string): string => look(readSysfs, path).trim(),
     drivers: (): string[] =>
@@ -73,6 +74,19 @@ test("new_id binds the VFs that nobody has, and takes none away", async (context
   await write(`${vfio}/remove_id`, "8086 10ca");
   for (const address of ["0000:01:10.4", "0000:01:10.6"]) await write(`${vfio}/unbind`, address);
   assert.equal((await run("drift")).exitCode, 0);
+});
+
+test("a VF that vfio-pci takes by new_id before its kernel driver is told as such", async (context) => {
+  const { run, write, drivers, store } = await appliedMachine(context);
+  await write(`${vfio}/new_id`, "8086 10ca");
+  await write(`${devices}/${pf}/sriov_numvfs`, "0");
+  // As where vfio-pci is loaded at boot: drivers are asked in the order in which they came.
+  store.transact(({ state }) => state.core.loadedDrivers.reverse());
+  const { exitCode, stderr } = await run("apply", "--yes");
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /01:00\.0\/vf1: its driver is vfio-pci, wanted kernel/);
+  assert.match(stderr, /since its new_id was written; name the driver in the spec/);
+  assert.equal(drivers()[1], "vfio-pci");
 });
 
 test("a VF that libvirt took by override goes back to its kernel driver", async (context) => {
