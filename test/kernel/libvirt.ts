@@ -48,7 +48,10 @@ const timeoutMs = 240_000;
 export async function startLibvirt(lab: Lab): Promise<void> {
   const root = missingPackages();
   if (root !== null) {
-    await lab.check(`tar -C ${root} -c . | tar -C / -x --keep-directory-symlink`, { timeoutMs });
+    await lab.check(
+      `tar -C ${root} --exclude=./usr/share/doc -c . | tar -C / -x --keep-directory-symlink`,
+      { timeoutMs },
+    );
   }
   await lab.check(
     `mkdir -p /etc/libvirt /var/log/libvirt/qemu /run/libvirt
