@@ -94,6 +94,17 @@ test("libvirt's domains and pools reserve, and add to the evidence of whoever is
   ]);
 });
 
+test("a definition that libvirt did not write is read as whole XML", async (context) => {
+  const device = hostdev("0x10", 2);
+  const root = rootWith(context, {
+    "/etc/libvirt/qemu/a.xml": domain("a", `<disk><x name='hostdev'/></disk>${device}`),
+    "/etc/libvirt/qemu/b.xml": domain("b", `<!-- ${device} -->`),
+    "/etc/libvirt/qemu/c.xml": `<domain><name>c</name><hostdev/>${device}</domain>`,
+  });
+  const lines = linesOf(await read(root, "defined")).filter((line) => line.includes("("));
+  assert.deepEqual(lines, ["vf1 (vm:a function) /etc/libvirt/qemu/a.xml: a is defined with it"]);
+});
+
 const status = (name: string, devices: string): string =>
   `<domstatus state='running' pid='812'>${domain(name, devices).replace(/^.*\n/, "")}</domstatus>`;
 

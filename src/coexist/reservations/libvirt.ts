@@ -29,6 +29,20 @@ function poolWishes({ name, pfNetdevs, addresses, path }: FilePool): Wish[] {
   ];
 }
 
+/**
+ * The parts of a definition that can name a function, as a domain of their own: parsing all of it
+ * costs twice as much. null for what libvirt does not write itself, which is parsed as it is.
+ */
+function outlineOf(text: string): string | null {
+  const own = text.replace(/^\s*<!--(?:(?!-->)[\s\S])*-->/, "").trim();
+  const isPlain = /^<domain\b/.test(own) && own.endsWith("</domain>") && !own.includes("<!");
+  const name = /<name>[^<]*<\/name>/.exec(own)?.[0];
+  const inside = /<devices>([\s\S]*)<\/devices>/.exec(own)?.[1];
+  if (!isPlain || name === undefined || inside === undefined) return null;
+  const devices = inside.match(/<(hostdev|interface)\b[^>]*[^/]>[\s\S]*?<\/\1>/g) ?? [];
+  return `<domain>${name}<devices>${devices.join("")}</devices></domain>`;
+}
+
 const aliasWords = (alias: string | null): string => (alias === null ? "" : ` as ${alias}`);
 
 function domainWishes(path: string, domain: DomainWishes, pools: readonly FilePool[]): Wish[] {
@@ -75,7 +89,7 @@ export function readLibvirt(files: readonly ConfigFile[]): WishReading {
   const wishes = pools.flatMap(poolWishes);
   for (const file of files) {
     if (isNetwork(file) || !mayHaveFunctions(file.text, pools)) continue;
-    const domain = parseDomainFile(file.text);
+    const domain = parseDomainFile(outlineOf(file.text) ?? file.text);
     if ("message" in domain) problems.push(placed(domain, file.path));
     else wishes.push(...boundedWishes(domainWishes(file.path, domain, pools)));
   }
