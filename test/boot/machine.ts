@@ -32,7 +32,8 @@ export const withoutRight: LabTopology = {
 /** A step in the story of a machine: it goes on where the one before has left it. */
 export type Scene = { readonly name: string; readonly run: (machine: Machine) => Promise<void> };
 
-const bootTimeoutMs = 240_000;
+/** Many times what it takes on a quiet machine. */
+const bootTimeoutMs = 600_000;
 
 export class Machine {
   readonly disk: string;

@@ -177,7 +177,10 @@ async function runOn(
   const { spec, problems, blocked } = merged;
   const { pf, waitMs } = wish;
   const isIdle = (): boolean => isThisMachine(context) && isUdevIdle();
+  const startedAt = host.now();
   const awaited = await awaitPfs(host, spec, { pf, timeoutMs: waitMs, isIdle });
+  const waitedS = Math.round((host.now() - startedAt) / 1000);
+  if (!awaited.isWhole && waitMs > 0) context.log.note(`Waited ${waitedS} s for PFs; not all came`);
   // First the mark, then the last look: a PF that comes in between is seen twice and not missed.
   if (isThisMachine(context)) markLooked(context);
   const inventory = await host.inventory(searching);
