@@ -60,7 +60,7 @@ export class Machine {
 
   /** Resolves when the agent answers, in the middle of the boot. */
   async start(topology = wholeMachine): Promise<void> {
-    await this.cut();
+    if (this.#directory !== "") await this.cut();
     this.#directory = mkdtempSync(join(tmpdir(), "sriovctl-lab-"));
     const directory = this.#directory;
     this.#lab = await bootLab({ topology, directory, disk: this.disk, bootTimeoutMs });
@@ -77,6 +77,7 @@ export class Machine {
   /** As when the cable is pulled: what the lab has not written to its disk is lost. */
   async cut(): Promise<void> {
     if (this.#directory !== "") await stopLab(this.#directory);
+    this.#directory = "";
     this.#lab = null;
   }
 
@@ -103,6 +104,7 @@ export class Machine {
 
   /** Of a machine that is starting. */
   async whenConsoleSays(text: string): Promise<void> {
+    if (this.#directory === "") throw new Error("The machine is off");
     const console = join(this.#directory, "console.log");
     const read = (): string => (existsSync(console) ? readFileSync(console, "utf8") : "");
     const deadlineMs = performance.now() + bootTimeoutMs;
