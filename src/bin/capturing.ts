@@ -9,11 +9,14 @@ import type { Host } from "../host/host.ts";
 import { LinuxHost } from "../host/linux/linux-host.ts";
 import { SriovError } from "../model/errors.ts";
 import type { CaptureStamp } from "../cli/context.ts";
-import { maxFileBytes, readText } from "../cli/read-file.ts";
+import { readText } from "../cli/read-file.ts";
+
+/** Twice what a capture is cut to: line heads and escapes count too. */
+const captureBytesMax = 32 << 20;
 
 /** Throws SriovError `file-unreadable` or `file-format`. */
 export const openSnapshot = (file: string, runDirectory: string): Host =>
-  hostOfCapture(readText(file, maxFileBytes), file, { name: `snapshot:${file}`, runDirectory });
+  hostOfCapture(readText(file, captureBytesMax), file, { name: `snapshot:${file}`, runDirectory });
 
 export async function captureOpened(
   host: Host,

@@ -148,20 +148,29 @@ class Problems {
   }
 }
 
-function blocksOf(lines: readonly string[], problems: Problems): Block[] {
-  const blocks: { line: number; head: string; body: string[] }[] = [];
-  lines.forEach((line, index) => {
-    const text = line.endsWith("\r") ? line.slice(0, -1) : line;
-    if (text === "" || text.startsWith("#")) return;
-    if (text.length > lineLengthMax) {
-      problems.report(index + 1, `it has ${text.length} characters, wanted ${lineLengthMax}`);
-    } else if (text.startsWith("  ")) {
-      const block = blocks.at(-1);
-      if (block === undefined) problems.report(index + 1, "it belongs to nothing");
-      else block.body.push(text.slice(2));
-    } else blocks.push({ line: index + 1, head: text, body: [] });
-  });
-  return blocks;
+const linesMax = 1_000_000;
+
+/** One block after the other, so that a large file is in memory once. */
+function* blocksOf(text: string, problems: Problems): Generator<Block> {
+  let block: { line: number; head: string; body: string[] } | null = null;
+  let line = 0;
+  for (let start = 0, end = 0; end !== -1 && start < text.length; start = end + 1) {
+    end = text.indexOf("\n", start);
+    const whole = text.slice(start, end === -1 ? text.length : end);
+    const read = whole.endsWith("\r") ? whole.slice(0, -1) : whole;
+    if (++line > linesMax) {
+      problems.report(line, `wanted at most ${linesMax} lines`);
+      break;
+    }
+    if (read === "" || read.startsWith("#")) continue;
+    if (read.length > lineLengthMax) {
+      problems.report(line, `it has ${read.length} characters, wanted ${lineLengthMax}`);
+    } else if (!read.startsWith("  ")) {
+      if (block !== null) yield block;
+      block = { line, head: read, body: [] };
+    } else block?.body.push(read.slice(2));
+  }
+  if (block !== null) yield block;
 }
 
 function dataOf(size: string, rows: readonly string[]): Uint8Array | null {
@@ -199,7 +208,11 @@ function fileOf(word: string, rest: string, body: readonly string[]): FileAnswer
     case "link":
       return rest.startsWith("-> ") ? { kind: "link", target: unescape(rest.slice(3)) } : null;
     case "list":
-      return { kind: "names", names: body.flatMap((line) => line.split(" ").map(unescape)) };
+      // No folder has a name twice.
+      return {
+        kind: "names",
+        names: [...new Set(body.flatMap((line) => line.split(" ")))].map(unescape),
+      };
     case "fail":
       return /^(?:[A-Z][A-Z0-9]{1,23}|errno\\x20[0-9]{1,9})$/.test(rest)
         ? { kind: "failed", errno: unescape(rest) }
@@ -234,7 +247,8 @@ export function parseEvidence(
   const answers = new Map<string, readonly string[]>();
   const head = new Map<string, string>();
   let isEnded = false;
-  for (const block of blocksOf(text.split("\n"), problems).slice(1)) {
+  for (const block of blocksOf(text, problems)) {
+    if (block.line === 1) continue;
     const [word = "", rest = ""] = splitOnce(block.head);
     if (headWords.some((each) => each === word)) head.set(word, rest);
     else if (word === "ask") answers.set(unescape(rest), block.body.map(unescape));

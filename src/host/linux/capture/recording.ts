@@ -23,8 +23,8 @@ import { errnoOf, fileSystem, type FileSource, TreeReader } from "../tree-reader
 import { notInCapture, question } from "../../../capture/questions.ts";
 import { notRecordedErrno } from "../../../capture/recorded-files.ts";
 
-/** In characters; a host with a thousand VFs needs one or two million. */
-const sizeMax = 48 << 20;
+/** In characters; a host with a thousand VFs needs less than one million. */
+const sizeMax = 16 << 20;
 
 type Note = (path: string, answer: FileAnswer) => void;
 

@@ -8,6 +8,9 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import { fullInventory } from "../../host.ts";
 import { linesOfLog } from "../kernel-log.ts";
+import { inventoryOf, netdevOf, pfOf } from "../../../../test/inventory-of.ts";
+import { linuxPaths } from "../paths.ts";
+import { TreeReader } from "../tree-reader.ts";
 import { LinuxHost } from "../linux-host.ts";
 import { parseResources } from "./functions.ts";
 import {
@@ -17,6 +20,7 @@ import {
   parseFirmwareVfs,
   parsePrivateFlags,
   parseSelfFdb,
+  readNics,
 } from "./nics.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-facts-"));
@@ -177,4 +181,37 @@ test("a bridge tells its name, the card's mode, and who is behind its other port
     { mac: "52:54:00:00:00:07", port: "vnet3" },
   ]);
   assert.deepEqual(parseBridgeGuests("not json", "ens1f0"), []);
+});
+
+test("netdevs are not asked for ever when programs about others do not answer", async () => {
+  const asked: string[] = [];
+  const gaps: string[] = [];
+  const pfs = [1, 2, 3].map((index) =>
+    pfOf(`0000:0${index}:00.0`, 0, { netdevs: [netdevOf({ name: `eth${index}` })] }),
+  );
+  const none = Buffer.alloc(0);
+  const cut = { status: "cut", why: "no answer in 3000 ms" } as const;
+  const paths = linuxPaths(scratch, scratch);
+  const nics = await readNics(
+    {
+      paths,
+      reader: new TreeReader(),
+      readConfigs: async () => [],
+      readKernelLog: async () => "none",
+      run: async (words) => {
+        asked.push(words.join(" "));
+        return { stdout: none, stderr: none, end: cut };
+      },
+      report: (source) => gaps.push(source),
+    },
+    inventoryOf(pfs),
+  );
+  assert.deepEqual(
+    nics.map(({ netdev, driverVersion }) => [netdev, driverVersion]),
+    [["eth1", null]],
+  );
+  assert.ok(
+    asked.length > 4 && asked.every((words) => words.includes("eth1") || words.includes("0000:01")),
+  );
+  assert.deepEqual(gaps.slice(-2), ["driver of eth2", "driver of eth3"]);
 });

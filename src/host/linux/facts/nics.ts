@@ -4,6 +4,7 @@
 
 import type { NicFacts } from "../../../model/host-facts.ts";
 import type { Inventory, Pf } from "../../../model/inventory.ts";
+import type { CommandOutput } from "../command.ts";
 import type { FactSources } from "./fact-reader.ts";
 import { textOf } from "./fact-reader.ts";
 
@@ -152,12 +153,22 @@ async function readNic(sources: FactSources, pf: Pf, netdev: string): Promise<Ni
 
 const isNetwork = ({ classCode }: Pf): boolean => classCode >> 16 === 0x02;
 
+/** So many programs without an answer mean a lock that somebody holds, for the others too. */
+const unansweredMax = 4;
+
 export async function readNics(
   sources: FactSources,
   { physicalFunctions }: Inventory,
 ): Promise<NicFacts[]> {
   const { run, report } = sources;
   const nics: NicFacts[] = [];
+  let numUnanswered = 0;
+  const counted = (output: CommandOutput): CommandOutput => {
+    if (output.end.status === "cut") numUnanswered++;
+    return output;
+  };
+  const counting =
+    run === null ? null : async (words: readonly string[]) => counted(await run(words));
   for (const pf of physicalFunctions.filter(isNetwork)) {
     const netdev = ownNetdevOf(pf);
     if (netdev === null) continue;
@@ -168,10 +179,12 @@ export async function readNics(
           ? "somebody is changing the PF"
           : netdev.startsWith("-")
             ? "its name looks like an option"
-            : null;
+            : numUnanswered >= unansweredMax
+              ? "programs about other netdevs did not answer"
+              : null;
     if (why !== null) report(`driver of ${netdev}`, why);
     // One after another: six programs at a time are enough for a busy host.
-    else nics.push(await readNic(sources, pf, netdev));
+    else nics.push(await readNic({ ...sources, run: counting }, pf, netdev));
   }
   return nics;
 }
