@@ -1,7 +1,7 @@
 // Driver rules: the PF's driver and the state of its port, as far as VFs depend on them.
 
 import type { Pf } from "../model/inventory.ts";
-import { run, say } from "./remedy.ts";
+import { run, say, type Step } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
 import type { View } from "./view.ts";
 import { guestsOf, isForGuests, isVfioDriver, pfName, targetOf } from "./view.ts";
@@ -29,6 +29,19 @@ function withoutDriver({ pfs, wanted }: View): Sighting[] {
     });
 }
 
+function backToItsDriver({ address, driver }: Pf): Step[] {
+  const device = `/sys/bus/pci/devices/${address}`;
+  return [
+    say("If no program needs it, give the PF back to its driver:"),
+    run(`echo | sudo tee ${device}/driver_override`),
+    run(`echo ${address} | sudo tee /sys/bus/pci/drivers/${driver ?? ""}/unbind`),
+    run(`echo ${address} | sudo tee /sys/bus/pci/drivers_probe`),
+    say(
+      "If one does: keep the VF token secret, and give VFs only to guests that trust the program",
+    ),
+  ];
+}
+
 const hasOption = ({ facts }: View): boolean =>
   facts.moduleParameters["vfio_pci.enable_sriov"] === "Y";
 
@@ -44,13 +57,12 @@ function onUserspaceDriver(view: View): Sighting[] {
     ];
     if (numVfs > 0) {
       const says = `PF ${pfName(pf)} is on ${driver} and has ${numVfs} VFs: the program that has the PF controls their traffic`;
-      return [{ targets: [pf.address], says, evidence, severity: "warning" }];
+      return [{ targets: [pf.address], says, evidence, fix: backToItsDriver(pf) }];
     }
     if (hasOption(view)) return [];
     const says = `PF ${pfName(pf)} is on ${driver}: VFs cannot be made, whoever writes sriov_numvfs gets ENOENT`;
-    return [
-      { targets: [pf.address], says, evidence, severity: isHeldByGuest ? "info" : "warning" },
-    ];
+    const severity = isHeldByGuest ? "info" : "warning";
+    return [{ targets: [pf.address], says, evidence, severity, fix: backToItsDriver(pf) }];
   });
 }
 
@@ -143,13 +155,7 @@ export const driverRules: readonly Rule[] = [
     cause:
       "A PF on vfio-pci or uio belongs to a program or a guest. VFs can be made there only with vfio_pci.enable_sriov, and whoever has the PF can read and redirect what its VFs send.",
     fix: () => [
-      say("If no program needs it, give the PF back to its driver:"),
-      run("echo | sudo tee /sys/bus/pci/devices/PF/driver_override"),
-      run("echo PF | sudo tee /sys/bus/pci/drivers/vfio-pci/unbind"),
-      run("echo PF | sudo tee /sys/bus/pci/drivers_probe"),
-      say(
-        "If it does: keep the VF token secret, and give VFs only to guests that trust the program",
-      ),
+      say("Give the PF back to its driver, or its VFs only to guests that trust the program"),
     ],
     needsReboot: false,
     reference: "drivers/vfio/pci/vfio_pci_core.c vfio_pci_core_sriov_configure()",
