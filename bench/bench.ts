@@ -1,9 +1,9 @@
 // `npm run bench [NAME...]`: runs the benchmark programs of this folder one after another, each in
-// a process of its own, prints their tables and keeps the last whole run in docs/benchmarks.md
+// a process of its own, prints their tables and keeps the last run of each in docs/benchmarks.md
 // with the machine's description.
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { formatRows, type BenchRow } from "./row.ts";
@@ -29,6 +29,11 @@ function run(name: string): BenchRow[] | null {
 }
 
 const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !programs.includes(name));
+if (unknown !== undefined) {
+  console.error(`Cannot run benchmark ${unknown}: wanted ${programs.join(", ")}`);
+  process.exit(2);
+}
 const names = asked.length === 0 ? programs : asked;
 const results = names.map((name) => ({ name, rows: run(name) }));
 
@@ -40,19 +45,27 @@ const machine = [
   `Node ${process.versions.node}`,
 ].join(", ");
 
-if (asked.length === 0) {
-  const sections = results.map(({ name, rows }) => {
-    const table = rows === null ? "did not finish" : formatRows(rows);
-    return `## ${name}\n\n\`\`\`\n${table}\n\`\`\`\n`;
-  });
-  const text = [
-    "# Benchmarks",
-    "",
-    "The last whole run of `npm run bench`. Ratios come from interleaved rounds in one run and CPU",
-    `time; absolute figures are this machine's: ${machine}.`,
-    "",
-    ...sections,
-  ].join("\n");
-  writeFileSync(join(folder, "..", "docs", "benchmarks.md"), text);
+const page = join(folder, "..", "docs", "benchmarks.md");
+
+/** The page's sections by name; those of programs that are gone are dropped. */
+function readSections(): Map<string, string> {
+  const [, ...parts] = readFileSync(page, "utf8").split(/^## /m);
+  const sections = new Map(parts.map((part) => [part.split("\n")[0] ?? "", `## ${part}`]));
+  return new Map([...sections].filter(([name]) => programs.includes(name)));
 }
+
+const sections = readSections();
+for (const { name, rows } of results) {
+  const table = rows === null ? "did not finish" : formatRows(rows);
+  sections.set(name, `## ${name}\n\n\`\`\`\n${table}\n\`\`\`\n\n`);
+}
+const text = [
+  "# Benchmarks",
+  "",
+  "The last run of each program of `npm run bench`. Ratios come from interleaved rounds in one run and",
+  `CPU time; absolute figures are this machine's: ${machine}.`,
+  "",
+  ...programs.toSorted().flatMap((name) => sections.get(name)?.trimEnd().concat("\n") ?? []),
+].join("\n");
+writeFileSync(page, text);
 process.exitCode = results.every(({ rows }) => rows !== null) ? 0 : 1;
