@@ -7,9 +7,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
-import { factsOfCheckout } from "../src/cli/build-facts.ts";
 import { nicHost, writeFakeSysfs } from "../test/fake-sysfs.ts";
+import { bundleProgram } from "./bundle.ts";
 
 const root = join(import.meta.dirname, "..");
 const packageFolder = join(root, "dist", "package");
@@ -22,23 +21,6 @@ type Manifest = {
 
 export const readManifest = (): Manifest =>
   JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-
-/** As src/bin/sriovctl.ts, which may await at the top; a CommonJS file may not. */
-const bundleEntry = `
-import { runWriter } from "./src/host/linux/writer-child.ts";
-import { main, reportCrash } from "./src/cli/main.ts";
-import { processIo } from "./src/cli/io.ts";
-import { hosts } from "./src/bin/hosts.ts";
-const [word, root = "/", runDirectory = "/run/sriovctl"] = process.argv.slice(2);
-// A bundle is also its own writer child.
-if (word === "__perform") runWriter(root, runDirectory);
-else {
-  const argv = process.argv.slice(2);
-  const io = processIo();
-  process.on("uncaughtException", (error) => process.exit(reportCrash(error, argv, io)));
-  main(argv, io, hosts).then((code) => { process.exitCode = code; });
-}
-`;
 
 /** The parameters of a CommonJS module; the bundle ends with a line end. */
 export const moduleStart = "(function (exports, require, module, __filename, __dirname) {";
@@ -70,28 +52,6 @@ if (isBuilding) {
 }
 script.runInThisContext()(exports, require, module, bundle, __dirname);
 `;
-
-async function bundle(path: string): Promise<void> {
-  await build({
-    stdin: { contents: bundleEntry, resolveDir: root, loader: "ts" },
-    outfile: path,
-    bundle: true,
-    minify: true,
-    charset: "ascii",
-    format: "cjs",
-    platform: "node",
-    target: "node26",
-    // vm.Script has no import().
-    supported: { "dynamic-import": false },
-    define: {
-      "import.meta.dirname": "__dirname",
-      "import.meta.filename": "__filename",
-      "import.meta.url": "__filename",
-      "SRIOVCTL_BUILD": JSON.stringify(factsOfCheckout(root)),
-    },
-    logLevel: "warning",
-  });
-}
 
 /**
  * One run of the commonest command, so that what it calls is among the compiled code. On a tree
@@ -134,7 +94,7 @@ function writeManifest(): void {
 export async function buildPackage(): Promise<string> {
   rmSync(packageFolder, { recursive: true, force: true });
   mkdirSync(packageFolder, { recursive: true });
-  await bundle(join(packageFolder, "sriovctl.cjs"));
+  writeFileSync(join(packageFolder, "sriovctl.cjs"), await bundleProgram());
   const cli = join(packageFolder, "cli.cjs");
   writeFileSync(cli, starter, { mode: 0o755 });
   writeManifest();
