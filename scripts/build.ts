@@ -1,7 +1,8 @@
 // Bundles the program: one JavaScript file (Node strips no types inside node_modules) and the code
-// that V8 compiled from it. A cold start is most of what a short command costs, so it reads two
-// files and compiles nothing. The compiled code is shipped rather than cached at run time: a root
-// tool must not run code from a directory that others write.
+// that V8 compiled from it. A cold start is most of what a short command costs, so a list reads two
+// files and compiles nothing; other commands compile the rest of the bundle (bundle.ts). The compiled
+// code is shipped rather than cached at run time: a root tool must not run code from a directory that
+// others write.
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
