@@ -12,7 +12,8 @@ import { vfAddresses } from "../src/pci/routing-id.ts";
 import { linesOfLog } from "../src/host/linux/kernel-log.ts";
 import { inventoryOf, pfOf, vfOf } from "./inventory-of.ts";
 
-const nothingKnown: HostFacts = {
+/** The facts of a host of which nobody told any. */
+export const nothingKnown: HostFacts = {
   distribution: null,
   kernel: { commandLine: null, architecture: null, lockdown: null, isSecureBoot: null },
   iommu: {

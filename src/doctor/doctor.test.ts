@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { evidenceOf, healthyFacts, nicOf } from "../../test/evidence-of.ts";
+import { nothingKnown } from "../../test/evidence-of-dump.ts";
 import { freshIgbPolicy, inventoryOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
 import type { Vf } from "../model/inventory.ts";
 import { catalogue } from "./catalogue.ts";
@@ -137,13 +138,8 @@ test("without facts nothing is guessed, and each gap says why", () => {
     inventory: inventoryOf([pfOf(address, 0, { totalVfs: null })]),
     facts: {
       ...healthyFacts,
-      kernel: { commandLine: null, architecture: null, lockdown: null, isSecureBoot: null },
-      iommu: {
-        instances: null,
-        acpiTables: null,
-        allowsUnsafeInterrupts: null,
-        isNoIommuMode: null,
-      },
+      kernel: nothingKnown.kernel,
+      iommu: nothingKnown.iommu,
       iommuGroups: null,
       kernelLog: null,
       gaps: [{ source: "kernel log", why: "/dev/kmsg: EPERM" }],
