@@ -3,7 +3,7 @@
 
 import type { Address } from "../model/bdf.ts";
 import type { Inventory } from "../model/inventory.ts";
-import type { Plan, PlanProblem } from "../model/plan.ts";
+import { pendingReboot, type Plan, type PlanProblem } from "../model/plan.ts";
 import type { AdapterSpec, PfSpec, Spec } from "../model/spec.ts";
 import { matchPfs } from "../plan/match.ts";
 import type { ActionReport, Report } from "./report.ts";
@@ -12,7 +12,7 @@ import { pfOf } from "./request.ts";
 export type PfState =
   | "applied"
   | "unchanged"
-  | "pending-reboot" // only users stand in the way, and a boot leaves none
+  | "pending-reboot" // users, whom a boot ends, or a setting that firmware takes then
   | "skipped" // a problem stands in the way of its adapter
   | "failed"
   | "missing";
@@ -61,8 +61,10 @@ function failuresOf(own: readonly ActionReport[], all: readonly ActionReport[]):
 type Standing = Pick<PfResult, "state" | "reasons" | "drift" | "numActions">;
 
 function blockedStanding(problems: readonly PlanProblem[], wanted: readonly string[]): Standing {
-  const isOnlyUse = problems.every(({ code }) => code === "would-disrupt");
-  const state = isOnlyUse ? "pending-reboot" : "skipped";
+  const isOverAtBoot = problems.every(
+    ({ code }) => code === "would-disrupt" || code === pendingReboot,
+  );
+  const state = isOverAtBoot ? "pending-reboot" : "skipped";
   return { state, reasons: unique(problems.map(sentenceOf)), drift: wanted, numActions: 0 };
 }
 

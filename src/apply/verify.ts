@@ -16,13 +16,22 @@ export type Verification = {
   readonly remaining: Pick<Plan, "actions" | "problems">;
 };
 
-/** The inventory that a plan of `spec` needs: overrides and MSI-X counts only of its PFs, and what
- * other managers claim and reserve. */
-export async function inventoryFor(host: Host, spec: Spec): Promise<Inventory> {
+/** The inventory that a plan of `spec` needs: overrides and MSI-X counts only of its PFs, what other
+ * managers claim and reserve, and what the firmware will give to PFs of which more is wanted than
+ * they can have. */
+export async function inventoryFor(
+  host: Host,
+  spec: Spec,
+  firmware: "where-short" | "all" = "where-short",
+): Promise<Inventory> {
   const search = await host.inventory({ ...fullInventory, census: false });
-  const detailOf = matchPfs(spec, search).matched.map(({ pf }) => pf.address);
+  const { matched } = matchPfs(spec, search);
+  const detailOf = matched.map(({ pf }) => pf.address);
   const others = { claims: true, reservations: "defined" } as const;
-  return await host.inventory({ ...fullInventory, detailOf, ...others });
+  const firmwareOf = matched.flatMap(({ pf, spec: { numVfs = 0 } }) =>
+    firmware === "all" || numVfs > (pf.totalVfs ?? numVfs) ? [pf.address] : [],
+  );
+  return await host.inventory({ ...fullInventory, detailOf, firmwareOf, ...others });
 }
 
 export async function verify(host: Host, spec: Spec, consent: Consent): Promise<Verification> {

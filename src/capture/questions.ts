@@ -12,6 +12,10 @@ export const question = {
   configFile: (path: string): string => `${configWord}${path}`,
 } as const;
 
+/** What Mellanox's tool is asked about the VFs that a card gives. */
+export const firmwareQuestion = (address: string): string[] =>
+  `mstconfig -d ${address} -e query SRIOV_EN NUM_OF_VFS`.split(" ");
+
 /** Why a program says nothing: whoever made the capture did not ask it. */
 export const notInCapture = "not in the capture";
 

@@ -12,6 +12,7 @@ import { problemJson } from "./inventory-json.ts";
 import { plural } from "./list-text.ts";
 import { problemSentence } from "./logger.ts";
 import { planJson } from "./plan-json.ts";
+import { exitCodeOfPendingReboot, waitsForBoot } from "./planning.ts";
 
 const applyFormat = "sriovctl-apply/1";
 
@@ -22,41 +23,41 @@ const differenceJson = ({ target, field, before, now }: FactDifference) => ({
   now,
 });
 
-export const reportJson = (
-  { journal, outcome, actions, verify, ...rest }: Report,
-  confirm: ReturnType<typeof trialJson> = null,
-) => ({
-  format: applyFormat,
-  outcome,
-  journal,
-  actions: actions.map(({ action, result, error }) => ({
-    kind: action.change.kind,
-    target: action.target,
-    result,
-    ...(error === null ? {} : { error }),
-  })),
-  verify:
-    verify === null
-      ? null
-      : {
-          empty: verify.empty,
-          unverifiable: verify.unverifiable,
-          remaining: planJson({
-            ...verify.remaining,
-            warnings: [],
-            unverifiable: [],
-            losses: [],
-          }).actions,
-        },
-  warnings: rest.warnings.map(problemJson),
-  notRestored: rest.notRestored?.map(differenceJson) ?? null,
-  confirm,
-});
+export const reportJson = (report: Report, confirm: ReturnType<typeof trialJson> = null) => {
+  const { journal, outcome, actions, verify, ...rest } = report;
+  return {
+    format: applyFormat,
+    outcome: isOnlyBootMissing(report) ? "pending-reboot" : outcome,
+    journal,
+    actions: actions.map(({ action, result, error }) => ({
+      kind: action.change.kind,
+      target: action.target,
+      result,
+      ...(error === null ? {} : { error }),
+    })),
+    verify:
+      verify === null
+        ? null
+        : {
+            empty: verify.empty,
+            unverifiable: verify.unverifiable,
+            remaining: planJson({
+              ...verify.remaining,
+              warnings: [],
+              unverifiable: [],
+              losses: [],
+            }).actions,
+          },
+    warnings: rest.warnings.map(problemJson),
+    notRestored: rest.notRestored?.map(differenceJson) ?? null,
+    confirm,
+  };
+};
 
 /** An apply that was refused before it began: the same shape, nothing run. */
 export const refusedJson = (actions: readonly Action[], problems: readonly PlanProblem[]) => ({
   format: applyFormat,
-  outcome: "refused",
+  outcome: isPendingReboot(problems) ? "pending-reboot" : "refused",
   journal: null,
   actions: actions.map(({ change, target }) => ({
     kind: change.kind,
@@ -66,6 +67,17 @@ export const refusedJson = (actions: readonly Action[], problems: readonly PlanP
   verify: null,
   problems: problems.map(problemJson),
 });
+
+const isPendingReboot = (problems: readonly PlanProblem[]): boolean =>
+  problems.length > 0 && problems.every(waitsForBoot);
+
+/** Everything else was done: what is left is what a boot brings. */
+function isOnlyBootMissing({ outcome, actions, verify }: Report): boolean {
+  if (outcome !== "partial" || verify === null) return false;
+  const { remaining } = verify;
+  const isDone = actions.every(({ result }) => result === "done");
+  return isDone && remaining.actions.length === 0 && isPendingReboot(remaining.problems);
+}
 
 const outcomeWords: Record<Outcome, string> = {
   "done": "Done and verified: planning again finds nothing to do",
@@ -79,8 +91,9 @@ const outcomeWords: Record<Outcome, string> = {
 };
 
 /** `wanted` is the outcome that the command is for: `done`, and `undone` for a rollback. */
-export function exitCodeOfReport({ outcome }: Report, wanted: readonly Outcome[]): number {
-  return wanted.includes(outcome) ? 0 : 1;
+export function exitCodeOfReport(report: Report, wanted: readonly Outcome[]): number {
+  if (isOnlyBootMissing(report)) return exitCodeOfPendingReboot;
+  return wanted.includes(report.outcome) ? 0 : 1;
 }
 
 /** Most messages of the kernel's answers name their target, and then say the whole. */
@@ -108,8 +121,10 @@ export function printReport(context: Context, report: Report, wanted: readonly O
   const isWanted = wanted.includes(report.outcome);
   const words =
     isWanted && report.outcome === "undone" ? undoneWords : outcomeWords[report.outcome];
-  context.print(style(isWanted ? "good" : "bad", words));
+  if (isOnlyBootMissing(report)) context.print(style("warn", pendingWords));
+  else context.print(style(isWanted ? "good" : "bad", words));
   if (unseen > 0) context.print(`${plural(unseen, "attribute")} cannot be verified: not reported`);
 }
 
+const pendingWords = "Done as far as it goes now: the rest waits for a reboot of the host";
 const undoneWords = "Undone: the host is as it was before";

@@ -465,6 +465,11 @@ export const commandTable: readonly CommandRow[] = [
       },
       { flags: "--start-guest <name>", summary: "start it again (repeatable)", isRepeatable: true },
       {
+        flags: "--firmware-vfs <pf=n>",
+        summary: "VFs that the card's firmware gives from the next --reboot on (repeatable)",
+        isRepeatable: true,
+      },
+      {
         flags: "--faults <file>",
         summary: "what shall go wrong, and when (docs/emulated.md); none takes it away",
       },

@@ -6,7 +6,7 @@ import type { Fault } from "../host/emulated/faults.ts";
 import type { MachineStatus } from "../host/emulated/machine-status.ts";
 import type { MachineChange } from "../host/emulated/set-up.ts";
 import { SriovError } from "../model/errors.ts";
-import { vfTarget } from "../model/bdf.ts";
+import { formatBdf, parseBdf, vfTarget } from "../model/bdf.ts";
 import type { Arguments, Context } from "./context.ts";
 import { hostPaths } from "./paths.ts";
 
@@ -17,7 +17,7 @@ const switches = ["status", "reset", "reboot"] as const;
 export const asksForSetUp = (args: Arguments): boolean =>
   switches.some((name) => args.isSet(name)) ||
   ["faults", "lock-model"].some((name) => args.text(name) !== null) ||
-  ["stop-guest", "start-guest"].some((name) => args.texts(name).length > 0);
+  ["stop-guest", "start-guest", "firmware-vfs"].some((name) => args.texts(name).length > 0);
 
 function machineOf({ hostName }: Context): string {
   const [kind, machine = ""] = hostName === "linux" ? ["emulated", "demo"] : hostName.split(":");
@@ -41,6 +41,18 @@ async function faultPlanOf(args: Arguments): Promise<MachineChange["faultPlan"]>
   return readSource(path);
 }
 
+/** `0000:5e:00.0=16` */
+function firmwareOf(args: Arguments): MachineChange["firmwareVfs"] {
+  const entries = args.texts("firmware-vfs").map((text) => {
+    const [, name = "", count = ""] = /^([^=]+)=(\d{1,5})$/.exec(text) ?? [];
+    const bdf = parseBdf(name);
+    if (bdf !== null) return [formatBdf(bdf), Number(count)] as const;
+    const message = `Cannot store ${text} in firmware: wanted PF=COUNT, for example 0000:5e:00.0=16`;
+    throw new SriovError("usage", message, { operation: "store firmware", target: text });
+  });
+  return new Map(entries);
+}
+
 export async function setUpEmulated(context: Context, args: Arguments): Promise<number> {
   const { paths, wiring, print, printJson } = context;
   const machine = machineOf(context);
@@ -48,6 +60,8 @@ export async function setUpEmulated(context: Context, args: Arguments): Promise<
   const isReset = args.isSet("reset");
   const status = await wiring.setUpMachine(machine, paths, {
     isMadeAnew: isReset || args.isSet("reboot"),
+    keepsFirmware: !isReset,
+    firmwareVfs: firmwareOf(args),
     lockModel: lockModelOf(args),
     faultPlan: await faultPlanOf(args),
     guestsToStop: args.texts("stop-guest"),
@@ -71,7 +85,8 @@ export async function setUpEmulated(context: Context, args: Arguments): Promise<
   return 0;
 }
 
-function statusLines(host: string, { lockModel, guests, inFlight, faults }: MachineStatus) {
+function statusLines(host: string, status: MachineStatus) {
+  const { lockModel, guests, firmware, inFlight, faults } = status;
   const lock = lockModel === "global" ? "one PCI lock for all PFs" : "a lock a PF";
   return [
     `${host}: ${lock}, ${inFlight.length === 0 ? "nothing in flight" : "changes in flight"}`,
@@ -80,6 +95,9 @@ function statusLines(host: string, { lockModel, guests, inFlight, faults }: Mach
       if (isRunning) return `guest ${name} runs${list === "" ? "" : ` and has ${list} open`}`;
       return `guest ${name} is stopped${list === "" ? "" : ` and will want ${list}`}`;
     }),
+    ...firmware.map(
+      ({ pf, now, nextBoot }) => `firmware of ${pf}: ${now} VFs, ${nextBoot} from the next boot on`,
+    ),
     ...inFlight.map(({ request, waitsFor }) =>
       waitsFor === null ? `in flight: ${request}` : `in flight: ${request}, waits for ${waitsFor}`,
     ),
@@ -99,9 +117,10 @@ function faultText({ on, effect, toPass, toHit }: FaultStatus): string {
   return `${what} at ${where.join(" ")}${toHit === 0 ? ", over" : `, ${toHit} to come${pass}`}`;
 }
 
-const statusJson = ({ lockModel, guests, inFlight, faults }: MachineStatus) => ({
+const statusJson = ({ lockModel, guests, firmware, inFlight, faults }: MachineStatus) => ({
   lockModel,
   guests: guests.map(({ name, isRunning, vfs }) => ({ name, running: isRunning, vfs })),
+  firmware: firmware.map(({ pf, now, nextBoot }) => ({ pf, now, nextBoot })),
   inFlight: inFlight.map(({ request, waitsFor }) => ({ request, waitsFor })),
   faults: faults.map(({ on, effect, toPass, toHit }) => ({
     operation: on.verb,

@@ -4,7 +4,7 @@ import type { Action } from "../model/action.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Problem } from "../model/problem.ts";
 import { problemJson } from "./inventory-json.ts";
-import { isEmptyPlan } from "./planning.ts";
+import { isEmptyPlan, outcomeOfPlan } from "./planning.ts";
 
 const planFormat = "sriovctl-plan-result/1";
 
@@ -20,6 +20,7 @@ const actionJson = ({ id, change, target, because, disrupts, removes = [] }: Act
 
 export const planJson = (plan: Plan) => ({
   format: planFormat,
+  outcome: outcomeOfPlan(plan),
   empty: isEmptyPlan(plan),
   actions: plan.actions.map(actionJson),
   problems: plan.problems.map((problem) => ({

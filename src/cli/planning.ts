@@ -4,7 +4,7 @@
 import { inventoryFor } from "../apply/verify.ts";
 import type { Host } from "../host/host.ts";
 import type { Inventory } from "../model/inventory.ts";
-import type { Consent, Plan } from "../model/plan.ts";
+import { pendingReboot, type Consent, type Plan } from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
 import { plan } from "../plan/plan.ts";
 
@@ -22,12 +22,32 @@ export const isRefusal = ({ code }: { readonly code: string }): boolean => code 
 const isForOthers = ({ code }: { readonly code: string }): boolean =>
   code === "would-disrupt" || code === "co-owned";
 
-/** 0 nothing in the way, 2 the spec does not fit the host, 3 somebody would be harmed or is in the
- * way. */
-export function exitCodeOfPlan({ problems }: Plan): number {
-  if (problems.length === 0) return 0;
-  return problems.every(isForOthers) ? 3 : 2;
+type PlanOutcome = "empty" | "ready" | "refused" | "pending-reboot" | "problems";
+
+/** What stands in the way weighs more than a boot, and what no boot ends more than that. */
+export function outcomeOfPlan({ actions, problems }: Plan): PlanOutcome {
+  if (problems.length === 0) return actions.length === 0 ? "empty" : "ready";
+  if (problems.every(waitsForBoot)) return "pending-reboot";
+  return problems.every((each) => isForOthers(each) || waitsForBoot(each)) ? "refused" : "problems";
 }
+
+/** A setting of the card's firmware is stored, and true from its next start on. */
+export const waitsForBoot = ({ code }: { readonly code: string }): boolean =>
+  code === pendingReboot;
+
+export const exitCodeOfPendingReboot = 5;
+
+const exitCodes: Readonly<Record<PlanOutcome, number>> = {
+  "empty": 0,
+  "ready": 0,
+  "problems": 2,
+  "refused": 3,
+  "pending-reboot": exitCodeOfPendingReboot,
+};
+
+/** 2 the spec does not fit the host, 3 somebody would be harmed or is in the way, 5 only a reboot is
+ * missing. */
+export const exitCodeOfPlan = (plan: Plan): number => exitCodes[outcomeOfPlan(plan)];
 
 export const isEmptyPlan = ({ actions, problems }: Plan): boolean =>
   actions.length === 0 && problems.length === 0;

@@ -96,7 +96,7 @@ function readSpec(path: string): WantedSpec {
 async function compare(host: Host, whole: Wanted["whole"]): Promise<Comparison[]> {
   if (whole === null) return [];
   const { source, spec } = whole;
-  const inventory = await inventoryFor(host, spec);
+  const inventory = await inventoryFor(host, spec, "all");
   const found = plan({ spec, inventory, consent: [] });
   const problems = found.problems.filter((problem) => !isRefusal(problem));
   const nextBoot = predictBoot(spec, inventory);

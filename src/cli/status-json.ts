@@ -2,12 +2,14 @@
 
 import { applyJson } from "./history-entry.ts";
 import { problemJson } from "./inventory-json.ts";
+import { outcomeOfPlan } from "./planning.ts";
 import { needsAttention, type Comparison, type StatusFacts } from "./status-facts.ts";
 
 const statusFormat = "sriovctl-status/1";
 
 const comparisonJson = ({ source, plan, nextBoot }: Comparison) => ({
   source,
+  outcome: outcomeOfPlan(plan),
   drift: plan.actions.length + plan.problems.length > 0,
   numActions: plan.actions.length,
   problems: plan.problems.map(problemJson),

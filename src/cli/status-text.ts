@@ -9,6 +9,7 @@ import { timeWords } from "./confirming.ts";
 import { applyRow } from "./history-entry.ts";
 import { plural } from "./list-text.ts";
 import { problemSentence } from "./logger.ts";
+import { outcomeOfPlan, waitsForBoot } from "./planning.ts";
 import type { Comparison, StatusFacts, WantedSpec } from "./status-facts.ts";
 import { clean, cut, type Style } from "./style.ts";
 import { alignRows } from "./table.ts";
@@ -69,11 +70,16 @@ function driftLines({ plan }: Comparison, style: Style): string[] {
     ...Map.groupBy(actions, ({ change, target }) => ("pf" in change ? change.pf : target)),
   ];
   const pfs = byPf.map(([pf, ofPf]) => `${pf}  ${style("dim", clean(changesOf(ofPf)))}`);
-  const words = problems.map((problem) => style("bad", clean(problemSentence(problem))));
+  const isPending = outcomeOfPlan(plan) === "pending-reboot";
+  const words = problems.map((problem) =>
+    style(waitsForBoot(problem) ? "warn" : "bad", clean(problemSentence(problem))),
+  );
   const summary =
     actions.length === 0 ? [] : [`to bring it back: ${summaryOf({ ...plan, problems: [] })}`];
   return [
-    style("bad", "differs from what is wanted"),
+    isPending
+      ? style("warn", "differs from what is wanted until the next boot")
+      : style("bad", "differs from what is wanted"),
     ...firstOf(words, shownProblems, style),
     ...summary,
     ...firstOf(pfs, shownPfs, style),

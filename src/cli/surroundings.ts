@@ -14,7 +14,8 @@ export const exitCodes: readonly Row[] = [
   ["1", "failed"],
   ["2", "usage or spec problem"],
   ["3", "refused (would harm someone)"],
-  ["4", "drift"],
+  ["4", "drift, findings of the doctor, or something to look at"],
+  ["5", "nothing is wrong, but the rest waits for a reboot of the host"],
 ];
 
 export const environment: readonly Row[] = [

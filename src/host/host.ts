@@ -58,6 +58,9 @@ export type InventoryOptions = {
   /** PFs whose driver_override, VF MSI-X counts and, where a file each has it, VF ifindexes are
    * wanted too: those of the spec. */
   readonly detailOf: readonly Address[];
+  /** PFs of which it is asked, too, how many VFs their card's firmware gives now and from its next
+   * start on: programs that take their time answer. */
+  readonly firmwareOf?: readonly Address[];
   /** Limits the inventory to these PFs; null is all. */
   readonly only: readonly Address[] | null;
   /** What other network managers' configuration claims: reads their files. */

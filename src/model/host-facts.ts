@@ -3,6 +3,7 @@
 // "not known", `gaps` says why, and no rule guesses without it.
 
 import type { Address } from "./bdf.ts";
+import type { FirmwareVfs } from "./inventory.ts";
 
 export type KernelFacts = {
   /** Words of /proc/cmdline. */
@@ -79,7 +80,7 @@ export type NicFacts = {
     readonly guests: readonly { readonly mac: string; readonly port: string }[] | null;
   } | null;
   /** VFs that firmware gives now and after the next boot, where a tool can tell. */
-  readonly firmwareVfs: { readonly now: number | null; readonly nextBoot: number | null } | null;
+  readonly firmwareVfs: FirmwareVfs | null;
 };
 
 export type KernelLog = {

@@ -79,6 +79,9 @@ export type PciLink = {
   readonly maxWidth: number | null;
 };
 
+/** null: not told. */
+export type FirmwareVfs = { readonly now: number | null; readonly nextBoot: number | null };
+
 export type Pf = {
   readonly address: Address;
   /** Key of the physical card: serial (`b4-96-91-ff-ff-00-00-10`) or slot (`0000:3b:00`). */
@@ -105,6 +108,8 @@ export type Pf = {
   readonly capabilityTotalVfs: number | null;
   /** Whether its VF BARs have memory; null or absent: not known, or detail was not asked for. */
   readonly hasVfMemory?: boolean | null;
+  /** VFs that the card's firmware gives now and from its next start on; absent: not asked. */
+  readonly firmwareVfs?: FirmwareVfs | null;
   /** VFs that are there, by their links. */
   readonly numVfs: number;
   /** A write to `sriov_numvfs` is in flight: counts may be changing. */

@@ -13,6 +13,9 @@ export type PlanProblem = Problem & {
   readonly adapter: string | null;
 };
 
+/** Code of the problem that a boot ends: the card's firmware takes a setting at its next start. */
+export const pendingReboot = "pending-reboot";
+
 export type Plan = {
   /** In the order in which they run; actions of different PFs may overlap. */
   readonly actions: readonly Action[];

@@ -44,6 +44,24 @@ const rows: readonly (readonly [
     "4, limited by the driver: sriov_totalvfs, as igb allows",
   ],
   [
+    "vectors that VFs share",
+    { vfTotalMsix: 6, totalVfs: 7 },
+    3,
+    "6, limited by interrupt vectors: 6 MSI-X vectors for all VFs, and a VF needs 1",
+  ],
+  [
+    "vectors of ice, two a VF",
+    { vfTotalMsix: 7, totalVfs: 7, driver: "ice" },
+    3,
+    "3, limited by interrupt vectors: 7 MSI-X vectors for all VFs, and a VF needs 2",
+  ],
+  [
+    "what its firmware gives",
+    { firmwareVfs: { now: 2, nextBoot: 8 }, totalVfs: 7 },
+    3,
+    "2, limited by the card's firmware: its stored number of VFs",
+  ],
+  [
     "nothing that is known",
     { totalVfs: null, capabilityTotalVfs: null, firstVfOffset: null },
     3,

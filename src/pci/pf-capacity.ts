@@ -1,5 +1,5 @@
 // How many VFs a PF can have on this host, and what ends the count first: the driver, the firmware,
-// the capability, bus numbers, ARI, memory. Each limit is there only where it is known, so that a
+// the capability, bus numbers, ARI, memory, interrupt vectors. Each limit is there only where it is known, so that a
 // plan refuses nothing that might work.
 
 import { parseBdf } from "../model/bdf.ts";
@@ -7,7 +7,7 @@ import type { Bridge, Pf } from "../model/inventory.ts";
 import type { VfLimit } from "./vf-capacity.ts";
 import { vfCapacity } from "./vf-capacity.ts";
 
-type LimitKind = "driver" | "firmware" | "capability" | "bus-numbers" | "ari" | "memory";
+type LimitKind = "driver" | "firmware" | "capability" | "bus-numbers" | "ari" | "memory" | "msix";
 
 export type CapacityLimit = {
   readonly kind: LimitKind;
@@ -36,14 +36,16 @@ type CapacityFacts = {
 /** As far as the inventory alone tells. */
 export function inventoryCapacity(pf: Pf, bridges: readonly Bridge[]): PfCapacity {
   const missingMemory = pf.hasVfMemory === false ? [`${pf.address}/resource: no VF BAR`] : [];
-  return pfCapacity(pf, { bridges, missingMemory, firmwareVfs: null, forwardsAri: null });
+  const firmwareVfs = pf.firmwareVfs?.now ?? null;
+  return pfCapacity(pf, { bridges, missingMemory, firmwareVfs, forwardsAri: null });
 }
 
 export function pfCapacity(pf: Pf, facts: CapacityFacts): PfCapacity {
   const limits = [
     ...memoryLimit(pf, facts),
     ...placeLimit(pf, facts),
-    ...countLimit(facts.firmwareVfs, "firmware", "VFs that the card's firmware gives"),
+    ...vectorLimit(pf),
+    ...countLimit(facts.firmwareVfs, "firmware", "its stored number of VFs"),
     ...countLimit(pf.capabilityTotalVfs, "capability", "TotalVFs of the SR-IOV capability"),
     ...countLimit(pf.totalVfs, "driver", totalVfsWords(pf)),
   ].toSorted((left, right) => left.numVfs - right.numVfs);
@@ -63,6 +65,27 @@ function memoryLimit({ numVfs }: Pf, { missingMemory }: CapacityFacts): Capacity
   if (numVfs > 0 || missingMemory.length === 0) return [];
   const words = "its VF BARs have no memory";
   return [{ kind: "memory", numVfs: 0, words, evidence: missingMemory }];
+}
+
+/**
+ * Vectors that a VF needs at the least: ice enables no VF with fewer than two
+ * (drivers/net/ethernet/intel/ice/ice_sriov.c ice_set_per_vf_res(), ICE_MIN_INTR_PER_VF), and none
+ * works without one.
+ */
+const vectorsOfVf = (driver: string | null): number => (driver === "ice" ? 2 : 1);
+
+/**
+ * Where the VFs of a card share its vectors, the kernel says how many there are for them
+ * (`sriov_vf_total_msix`). Every other card gives each VF a table of its own in the VF's BAR, so
+ * that vectors end nothing there.
+ */
+function vectorLimit({ vfTotalMsix, driver, numVfs }: Pf): CapacityLimit[] {
+  const each = vectorsOfVf(driver);
+  // VFs beyond a limit prove that there is none.
+  if (vfTotalMsix === null || vfTotalMsix === 0 || numVfs * each > vfTotalMsix) return [];
+  const words = `${vfTotalMsix} MSI-X vectors for all VFs, and a VF needs ${each}`;
+  const evidence = [`sriov_vf_total_msix: ${vfTotalMsix}`];
+  return [{ kind: "msix", numVfs: Math.floor(vfTotalMsix / each), words, evidence }];
 }
 
 const hexBus = (bus: number): string => bus.toString(16).padStart(2, "0");
@@ -116,6 +139,7 @@ const limitWords: Readonly<Record<LimitKind, string>> = {
   "bus-numbers": "bus numbers",
   "ari": "ARI",
   "memory": "memory",
+  "msix": "interrupt vectors",
 };
 
 /** `7, limited by the driver: sriov_totalvfs, as igb allows`; null: nothing is known. */

@@ -30,6 +30,7 @@ export type BootPrediction = {
 const bootedPf = (pf: Pf): Pf => ({
   ...pf,
   numVfs: 0,
+  totalVfs: pf.firmwareVfs?.nextBoot ?? pf.totalVfs,
   isChanging: false,
   virtualFunctions: [],
   owners: [],

@@ -1,7 +1,7 @@
 // What speaks against a PF as a whole before any of its VFs is looked at: a count that it cannot
 // have, no driver, a change in flight, a mode or a netdev that it lacks.
 
-import type { PlanProblem } from "../model/plan.ts";
+import { pendingReboot, type PlanProblem } from "../model/plan.ts";
 import type { Bridge } from "../model/inventory.ts";
 import { inventoryCapacity, type CapacityLimit } from "../pci/pf-capacity.ts";
 import { traitsOf } from "./driver-traits.ts";
@@ -12,12 +12,29 @@ import type { PfWanted } from "./wanted.ts";
 function placeLimit({ pf, numVfs }: PfWanted, bridges: readonly Bridge[]): CapacityLimit | null {
   if (pf.numVfs > 0) return null;
   const { limits } = inventoryCapacity(pf, bridges);
-  const limit = limits.find(({ kind }) => kind === "bus-numbers" || kind === "memory");
+  const limit = limits.find(({ kind }) => kind in placeRules);
   return limit !== undefined && numVfs > limit.numVfs ? limit : null;
 }
 
-const placeHint = (kind: CapacityLimit["kind"]): string =>
-  `See sriovctl doctor --explain ${kind === "memory" ? "vf-memory-not-assigned" : "bus-numbers-short"}`;
+/** What a PF without VFs has or has not, whoever its driver is: each with the doctor's rule. */
+const placeRules: Partial<Readonly<Record<CapacityLimit["kind"], string>>> = {
+  "bus-numbers": "bus-numbers-short",
+  "memory": "vf-memory-not-assigned",
+  "msix": "no-vectors-for-vfs",
+};
+
+/** More VFs than the firmware gives now, and no more than it gives from its next start on. */
+function waitsForBoot({ pf: { firmwareVfs, totalVfs }, numVfs }: PfWanted): boolean {
+  const nextBoot = firmwareVfs?.nextBoot ?? 0;
+  return totalVfs !== null && numVfs > totalVfs && numVfs <= nextBoot;
+}
+
+/** Vectors that the spec gives to VFs by number; the driver gives the others what is left. */
+const namedVectors = ({ vfs }: PfWanted): number =>
+  [...vfs.values()].reduce(
+    (sum, { policy: { msix } }) => sum + (typeof msix === "number" ? msix : 0),
+    0,
+  );
 
 export function pfRefusals(wanted: PfWanted, bridges: readonly Bridge[]): PlanProblem[] {
   const { pf, spec, adapter, adapterName, numVfs } = wanted;
@@ -45,6 +62,10 @@ export function pfRefusals(wanted: PfWanted, bridges: readonly Bridge[]): PlanPr
   } else if (isResized && pf.driver === null) {
     const message = `Cannot set ${numVfs} VFs on ${label}: no driver is bound to it`;
     refuse("pf-without-driver", message, "Bind the PF's driver first", "numVfs");
+  } else if (isResized && waitsForBoot(wanted)) {
+    const message = `Cannot set ${numVfs} VFs on ${label} before a reboot: sriov_totalvfs is ${pf.totalVfs}, and the card's firmware allows ${pf.firmwareVfs?.nextBoot} from its next start on`;
+    const hint = "Power the host off and on when that suits its guests, then apply";
+    refuse(pendingReboot, message, hint, "numVfs");
   } else if (isResized && pf.totalVfs !== null && numVfs > pf.totalVfs) {
     const message = `Cannot set ${numVfs} VFs on ${label}: sriov_totalvfs is ${pf.totalVfs}`;
     const hardware = pf.capabilityTotalVfs;
@@ -54,7 +75,8 @@ export function pfRefusals(wanted: PfWanted, bridges: readonly Bridge[]): PlanPr
   } else if (isResized) {
     const limit = placeLimit(wanted, bridges);
     const message = `Cannot set ${numVfs} VFs on ${label}: ${limit?.numVfs} fit, ${limit?.words}`;
-    if (limit !== null) refuse("vfs-do-not-fit", message, placeHint(limit.kind), "numVfs");
+    const hint = `See sriovctl doctor --explain ${limit === null ? "" : placeRules[limit.kind]}`;
+    if (limit !== null) refuse("vfs-do-not-fit", message, hint, "numVfs");
   }
   const wantsSwitchdev = adapter.eswitchMode === "switchdev" && pf.eswitchMode !== "switchdev";
   if (wantsSwitchdev && (pf.eswitchMode === null || !traitsOf(pf.driver).hasSwitchdev)) {
@@ -65,6 +87,11 @@ export function pfRefusals(wanted: PfWanted, bridges: readonly Bridge[]): PlanPr
   if (needsNetdev && pf.netdevs.length === 0) {
     const message = `Cannot set mtu or adminState of ${label}: it has no netdev`;
     refuse("pf-without-netdev", message, "Remove the keys, or see why the netdev is missing");
+  }
+  const vectors = namedVectors(wanted);
+  if (pf.vfTotalMsix !== null && pf.vfTotalMsix > 0 && vectors > pf.vfTotalMsix) {
+    const message = `Cannot give ${vectors} MSI-X vectors to VFs of ${label}: sriov_vf_total_msix is ${pf.vfTotalMsix}`;
+    refuse("too-many-vectors", message, "Lower msix of some of its VFs");
   }
   const wantsPolicy = [...wanted.vfs.values()].some(({ policy }) => Object.keys(policy).length > 0);
   const unread = pf.virtualFunctions.some(({ policy }) => policy === null);

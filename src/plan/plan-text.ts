@@ -3,7 +3,7 @@
 // text; the CLI adds colour by `paint`.
 
 import type { Action, Change } from "../model/action.ts";
-import type { Plan } from "../model/plan.ts";
+import { pendingReboot, type Plan } from "../model/plan.ts";
 import { bindingWords } from "./creation.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import { settingWords } from "./vf-policy.ts";
@@ -162,6 +162,11 @@ const counted = (count: number, noun: string): string =>
 
 /** `62 actions on 3 PFs, disrupting nobody`. */
 export function summaryOf({ actions, problems }: Plan): string {
+  if (problems.length > 0 && problems.every(({ code }) => code === pendingReboot)) {
+    const rest =
+      actions.length === 0 ? "" : `; ${counted(actions.length, "action")} could be done now`;
+    return `Pending reboot: nothing will be done to the adapters concerned until then${rest}`;
+  }
   if (problems.length > 0) {
     return `${counted(problems.length, "problem")}: nothing will be done to the adapters concerned`;
   }

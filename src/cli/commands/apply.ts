@@ -16,7 +16,7 @@ import { withHost, type Arguments, type Context, type RunCommand } from "../cont
 import { summaryOf } from "../../plan/plan-text.ts";
 import { plural } from "../list-text.ts";
 import { planLines } from "../plan-report.ts";
-import { exitCodeOfPlan, planOn, type Planned } from "../planning.ts";
+import { exitCodeOfPendingReboot, exitCodeOfPlan, planOn, type Planned } from "../planning.ts";
 import { readText } from "../read-file.ts";
 import { maxPlanBytes, parseSavedPlan, stalenessOf, type SavedPlan } from "../saved-plan.ts";
 import { SpecProblems } from "../spec-problems.ts";
@@ -87,8 +87,11 @@ async function planAndApply(applying: Applying): Promise<number | Applied> {
   const actions = isSkipping ? actionsWithoutProblems(plan) : plan.actions;
   if (plan.problems.length > 0 && (!isSkipping || actions.length === 0)) {
     context.printJson(refusedJson(plan.actions, plan.problems));
-    context.log.error("Nothing was changed: the plan has problems", hintOf(planned));
-    return exitCodeOfPlan(plan);
+    const exitCode = exitCodeOfPlan(plan);
+    if (exitCode === exitCodeOfPendingReboot) {
+      context.log.warn("Nothing was changed: it waits for a reboot of the host", hintOf(planned));
+    } else context.log.error("Nothing was changed: the plan has problems", hintOf(planned));
+    return exitCode;
   }
   const { inventory } = planned;
   const trial = trialOf(context, args, { ...plan, actions }, { spec: wanted.spec, inventory });

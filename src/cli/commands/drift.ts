@@ -6,7 +6,13 @@ import { plural } from "../list-text.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { planJson } from "../plan-json.ts";
 import { planLines } from "../plan-report.ts";
-import { exitCodeOfPlan, isEmptyPlan, isRefusal, planOn } from "../planning.ts";
+import {
+  exitCodeOfPendingReboot,
+  exitCodeOfPlan,
+  isEmptyPlan,
+  isRefusal,
+  planOn,
+} from "../planning.ts";
 import { parseSource, readSpecSource } from "../spec-source.ts";
 
 const driftFormat = "sriovctl-drift/1";
@@ -31,9 +37,7 @@ export const drift: RunCommand = async (context, args) => {
     const [first] = problems;
     const count = plural(problems.length, "problem");
     const exitCode = exitCodeOfPlan(plan);
-    const what =
-      exitCode === 3 ? "Somebody else has PFs of the spec" : "The spec does not fit the host";
-    context.log.error(`${what}: ${count}`, first?.hint ?? undefined);
+    context.log.error(`${whatFor(exitCode)}: ${count}`, first?.hint ?? undefined);
     return exitCode;
   }
   context.log.error(
@@ -42,3 +46,9 @@ export const drift: RunCommand = async (context, args) => {
   );
   return exitCodeOf("drift");
 };
+
+function whatFor(exitCode: number): string {
+  if (exitCode === exitCodeOfPendingReboot)
+    return "The host is not as the spec says until its next boot";
+  return exitCode === 3 ? "Somebody else has PFs of the spec" : "The spec does not fit the host";
+}

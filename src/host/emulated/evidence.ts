@@ -3,7 +3,7 @@
 
 import { encodeLog, encodeProgram, encodeRows, netdevRow } from "../../capture/answers.ts";
 import type { CaptureHeader, Evidence, FileAnswer } from "../../capture/evidence.ts";
-import { question } from "../../capture/questions.ts";
+import { firmwareQuestion, question } from "../../capture/questions.ts";
 import type { Pf } from "../../model/inventory.ts";
 import { fullInventory } from "../host.ts";
 import { factsOf } from "./host-facts.ts";
@@ -75,10 +75,14 @@ export function evidenceOf(machine: Machine, header: CaptureHeader): Evidence {
     [question.changing, pfs.filter(({ isChanging }) => isChanging).map(({ address }) => address)],
     [question.kernelLog, encodeLog(kernelLog ?? "an emulated machine always has one")],
   ]);
-  for (const { netdev, driverVersion } of nics) {
-    const stdout = `version: ${driverVersion}\nfirmware-version: \n`;
-    const told = encodeProgram({ end: "exit 0", stdout, stderr: "" });
-    answers.set(question.run(["ethtool", "-i", netdev]), told);
+  const tell = (words: readonly string[], stdout: string): void => {
+    answers.set(question.run(words), encodeProgram({ end: "exit 0", stdout, stderr: "" }));
+  };
+  for (const { pf, netdev, driverVersion, firmwareVfs } of nics) {
+    tell(["ethtool", "-i", netdev], `version: ${driverVersion}\nfirmware-version: \n`);
+    if (firmwareVfs === null) continue;
+    const { now, nextBoot } = firmwareVfs;
+    tell(firmwareQuestion(pf), `NUM_OF_VFS ${now} ${now} ${nextBoot}\n`);
   }
   return { header, files: filesOf(machine), answers };
 }

@@ -15,6 +15,7 @@ import { functionsOfInterest } from "../functions-of-interest.ts";
 import { cardOf } from "./cards.ts";
 import { configSpaceOf } from "./config-space.ts";
 import { pfDriverOf } from "./drivers.ts";
+import { firmwareVfsOf } from "./firmware.ts";
 import { portDeviceIds } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
 import { addressOfVf, findPf, findPort } from "./machine.ts";
@@ -84,23 +85,24 @@ const vfioParameters = {
   "vfio_pci.enable_sriov": "N",
 } as const;
 
-const nicOf = ({ address, netdev, driver }: PfState, kernelRelease: string): NicFacts[] =>
-  netdev === null || pfDriverOf(driver)?.isNetwork !== true
-    ? []
-    : [
-        {
-          pf: address,
-          netdev: netdev.name,
-          // Drivers of the kernel's own tree have no other version.
-          driverVersion: kernelRelease,
-          firmwareVersion: null,
-          privateFlags: null,
-          pause: null,
-          // Nothing on an emulated machine adds addresses.
-          selfFdb: [],
-          firmwareVfs: null,
-        },
-      ];
+function nicOf(pf: PfState, kernelRelease: string): NicFacts[] {
+  const { address, netdev, driver } = pf;
+  if (netdev === null || pfDriverOf(driver)?.isNetwork !== true) return [];
+  return [
+    {
+      pf: address,
+      netdev: netdev.name,
+      // Drivers of the kernel's own tree have no other version.
+      driverVersion: kernelRelease,
+      firmwareVersion: null,
+      privateFlags: null,
+      pause: null,
+      // Nothing on an emulated machine adds addresses.
+      selfFdb: [],
+      firmwareVfs: firmwareVfsOf(pf),
+    },
+  ];
+}
 
 export function factsOf(machine: Machine, inventory: Inventory): HostFacts {
   const { core } = machine.state;

@@ -21,6 +21,7 @@ import { hasLink } from "./netdevs.ts";
 import { isChanging } from "./operations.ts";
 import { pfOwners, vfOwners, wishesOf } from "./owners.ts";
 import type { NetdevState, PfState, VfState } from "./state.ts";
+import { firmwareVfsOf } from "./firmware.ts";
 import { driverTotalVfs } from "./verbs/num-vfs.ts";
 
 export const identityOf = ({ state: { core } }: Machine): HostIdentity => ({
@@ -99,6 +100,9 @@ function pfOf(machine: Machine, draft: Draft): Pf {
     permanentMac: pf.netdev !== null && options.netdevAttributes ? pf.netdev.permanentMac : null,
     totalVfs: driverTotalVfs(pf),
     capabilityTotalVfs: card.totalVfs,
+    ...(options.firmwareOf?.includes(pf.address) === true
+      ? { firmwareVfs: firmwareVfsOf(pf) }
+      : {}),
     hasVfMemory: isDetailed ? pf.vfBarBases.every(({ base }) => base !== null) : null,
     numVfs: linkedVfs(pf),
     isChanging: isChanging(machine, pf.address),

@@ -15,6 +15,12 @@ export type MachineStatus = {
     /** VFs that it has open, or will want when it is started. */
     readonly vfs: readonly Address[];
   }[];
+  /** Settings that the next boot changes. */
+  readonly firmware: readonly {
+    readonly pf: Address;
+    readonly now: number;
+    readonly nextBoot: number;
+  }[];
   /** Requests that the kernel still works on; `waitsFor` is null for one that only needs time. */
   readonly inFlight: readonly { readonly request: string; readonly waitsFor: string | null }[];
   readonly faults: readonly {
@@ -46,6 +52,11 @@ export function statusOf(machine: Machine): MachineStatus {
       isRunning: stoppedWith === undefined,
       vfs: stoppedWith ?? holds,
     })),
+    firmware: machine.state.pfs.flatMap(({ address, firmware }) =>
+      firmware === undefined || firmware.now === firmware.nextBoot
+        ? []
+        : [{ pf: address, ...firmware }],
+    ),
     inFlight: operations
       .filter(({ phase }) => phase !== "done")
       .map(({ request, waitsFor }) => ({

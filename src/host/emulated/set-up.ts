@@ -2,6 +2,7 @@
 // lock model, guests stopped and started. Whatever can be wrong in the words is found before
 // anything is done; only whether a guest can have its VFs is known when it is started.
 
+import type { Address } from "../../model/bdf.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Problem } from "../../model/problem.ts";
 import { buildMachine } from "./build.ts";
@@ -9,6 +10,7 @@ import type { EmulatedHost } from "./emulated-host.ts";
 import { openEmulatedHost } from "./emulated-host.ts";
 import { parseFaultPlan } from "./fault-plan.ts";
 import type { Fault } from "./faults.ts";
+import { checkFirmware, startFirmware, storedFirmware, storeFirmware } from "./firmware.ts";
 import { guestOf, missingFor } from "./guests.ts";
 import type { Machine } from "./machine.ts";
 import type { MachineStatus } from "./machine-status.ts";
@@ -19,6 +21,10 @@ import type { LockModel } from "./profile.ts";
 export type MachineChange = {
   /** Boots the machine as its profile says; VFs that were made are gone. */
   readonly isMadeAnew: boolean;
+  /** What cards' firmware stores stays. */
+  readonly keepsFirmware: boolean;
+  /** VFs that the firmware of a PF's card is to give from its next start on. */
+  readonly firmwareVfs: ReadonlyMap<Address, number>;
   readonly lockModel: LockModel | null;
   /** Replaces the fault plan; `none` takes it away, null leaves it. */
   readonly faultPlan: { readonly source: string; readonly text: string } | "none" | null;
@@ -54,18 +60,25 @@ function checkGuests(machine: Machine, names: readonly string[]): void {
 /** Throws SriovError `host-unknown`, `file-format`, `not-found` for a guest, and `kernel-refused`
  * for one that cannot have its VFs. */
 export async function setUpMachine(place: MachinePlace, change: MachineChange): Promise<SetUp> {
-  const { isMadeAnew, lockModel, guestsToStop, guestsToStart } = change;
+  const { isMadeAnew, keepsFirmware, firmwareVfs, lockModel } = change;
+  const { guestsToStop, guestsToStart } = change;
   // Topology and guests are the profile's: what the machine went through does not matter here.
   const pristine = buildMachine(profileOf(place.name));
   checkGuests(pristine, [...guestsToStop, ...guestsToStart]);
+  checkFirmware(pristine, firmwareVfs);
   const { faults, problems } = faultsOf(change, pristine);
   if (problems.length > 0) return { problems };
+  const stored = isMadeAnew && keepsFirmware ? await firmwareAt(place) : new Map<Address, number>();
   const host = await openEmulatedHost({
     ...place,
     reset: isMadeAnew,
     ...changesOf(lockModel, faults),
   });
   try {
+    host.store.transact((machine) => {
+      startFirmware(machine, stored);
+      storeFirmware(machine, firmwareVfs);
+    });
     for (const guest of guestsToStop) host.happen({ event: "guest-ends", guest });
     for (const guest of guestsToStart) start(host, guest);
   } finally {
@@ -77,6 +90,15 @@ export async function setUpMachine(place: MachinePlace, change: MachineChange): 
     return { status: settled.store.transact(statusOf) };
   } finally {
     await settled.close();
+  }
+}
+
+async function firmwareAt(place: MachinePlace): Promise<ReadonlyMap<Address, number>> {
+  const host = await openEmulatedHost(place);
+  try {
+    return host.store.transact(storedFirmware);
+  } finally {
+    await host.close();
   }
 }
 

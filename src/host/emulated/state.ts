@@ -102,6 +102,8 @@ export type PfState = {
   netdev: NetdevState | null;
   /** By index; null is a VF that has been removed while others still are there. */
   vfs: (VfState | null)[];
+  /** VFs that the card's firmware gives; absent: as many as it has. */
+  firmware?: { now: number; nextBoot: number };
   /** In a twin: who uses it on the host that it is a twin of. */
   users?: readonly Owner[];
 };

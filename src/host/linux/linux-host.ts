@@ -117,8 +117,9 @@ export class LinuxHost implements Host {
     const question = { paths: this.#paths, identity: this.identity, sources };
     const read = await readInventory(question, options);
     const damage = this.#capture?.problems ?? [];
+    const known = await this.#withFirmware(read, options.firmwareOf ?? []);
     const inventory =
-      damage.length === 0 ? read : { ...read, problems: [...damage, ...read.problems] };
+      damage.length === 0 ? known : { ...known, problems: [...damage, ...known.problems] };
     if (options.claims !== true && options.reservations === undefined) return inventory;
     const { withOtherManagers } = await import("../other-managers.ts");
     const { isLive, prefix } = this.#paths;
@@ -126,6 +127,12 @@ export class LinuxHost implements Host {
     const root = this.#capture !== null ? null : isLive ? "/" : prefix;
     const readFiles = sources.configFiles;
     return await withOtherManagers(inventory, options, { root, hasProcesses: isLive, readFiles });
+  }
+
+  async #withFirmware(inventory: Inventory, addresses: readonly Address[]): Promise<Inventory> {
+    if (addresses.length === 0) return inventory;
+    const { withFirmwareVfs } = await import("./facts/firmware-vfs.ts");
+    return await withFirmwareVfs(inventory, addresses, this.#sources);
   }
 
   async facts(inventory: Inventory): Promise<HostFacts> {

@@ -31,8 +31,10 @@ const enableSettleMs = 100;
 const disableSettleMs = 1000;
 
 /** `sriov_totalvfs`. */
-export const driverTotalVfs = (pf: PfState): number =>
-  pfDriverOf(pf.driver)?.totalVfs(cardOf(pf.card)) ?? cardOf(pf.card).totalVfs;
+export function driverTotalVfs({ card, driver, firmware }: PfState): number {
+  const total = pfDriverOf(driver)?.totalVfs(cardOf(card)) ?? cardOf(card).totalVfs;
+  return Math.min(total, firmware?.now ?? total);
+}
 
 /** Locks around anything that makes or removes VFs of the PF. */
 export const locksOfPf = ({ state }: Machine, pf: string): string[] =>

@@ -14,7 +14,7 @@ export type FactSources = Pick<HostSources, "readConfigs" | "run" | "readKernelL
 
 /** Standard output of a program that ended well; null with a gap. */
 export async function textOf(
-  { run, report }: FactSources,
+  { run, report }: Pick<FactSources, "run" | "report">,
   words: readonly string[],
 ): Promise<string | null> {
   if (run === null) return null;

@@ -17,11 +17,11 @@ import {
   parseBridgeGuests,
   parseBridgeLink,
   parseDevlinkFirmware,
-  parseFirmwareVfs,
   parsePrivateFlags,
   parseSelfFdb,
   readNics,
 } from "./nics.ts";
+import { parseDevlinkParams, parseMstconfig } from "./firmware-vfs.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-facts-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -131,7 +131,29 @@ test("programs' output becomes facts", () => {
   const query =
     "Configurations:                Default         Current         Next Boot\n" +
     "*        NUM_OF_VFS             8               16              32\n";
-  assert.deepEqual(parseFirmwareVfs(query), { now: 16, nextBoot: 32 });
+  assert.deepEqual(parseMstconfig(query), { now: 16, nextBoot: 32 });
+  const both = `${query}*        SRIOV_EN               False(0)        False(0)        True(1)\n`;
+  assert.deepEqual(parseMstconfig(both), { now: 0, nextBoot: 32 });
+});
+
+test("permanent devlink parameters tell what the next start of the card brings", () => {
+  const handle = "pci/0000:3b:00.0";
+  const param = (name: string, cmode: string, value: unknown) => ({
+    name,
+    type: "generic",
+    values: [
+      { cmode: "runtime", value: true },
+      { cmode, value },
+    ],
+  });
+  const nextBootOf = (...params: unknown[]): number | null =>
+    parseDevlinkParams(JSON.stringify({ param: { [handle]: params } }), handle).nextBoot;
+  const isOn = param("enable_sriov", "permanent", true);
+  assert.equal(nextBootOf(isOn, param("total_vfs", "permanent", 32)), 32);
+  assert.equal(nextBootOf(param("enable_sriov", "permanent", false)), 0);
+  assert.equal(nextBootOf(isOn), null);
+  assert.equal(nextBootOf(param("total_vfs", "driverinit", 32)), null);
+  assert.equal(nextBootOf(null, "x", { name: "total_vfs", values: [null, 7] }), null);
 });
 
 test("a resource file is its windows or nothing", () => {
@@ -150,7 +172,8 @@ test("no text makes a parser throw", () => {
       parsePrivateFlags(text);
       parseSelfFdb(text);
       parseDevlinkFirmware(text, "pci/0000:00:00.0");
-      parseFirmwareVfs(text);
+      parseMstconfig(text);
+      parseDevlinkParams(text, "pci/0000:00:00.0");
       parseResources(text);
       linesOfLog(text);
     }),

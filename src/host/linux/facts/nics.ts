@@ -7,6 +7,8 @@ import type { Inventory, Pf } from "../../../model/inventory.ts";
 import type { CommandOutput } from "../command.ts";
 import type { FactSources } from "./fact-reader.ts";
 import { textOf } from "./fact-reader.ts";
+import { readFirmwareVfs } from "./firmware-vfs.ts";
+import { isTree, parseJson, treeIn } from "./json-tree.ts";
 
 /** Name of the PF's own netdev: representors of its VFs hang below it too. */
 function ownNetdevOf({ netdevs }: Pf): string | null {
@@ -31,14 +33,6 @@ export function parsePrivateFlags(text: string): Record<string, boolean> {
 function parsePause(text: string | null): NicFacts["pause"] {
   const [rx, tx] = [lineValue(text, "RX"), lineValue(text, "TX")];
   return rx === null || tx === null ? null : { rx: rx === "on", tx: tx === "on" };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null; // an old or foreign program: it told nothing
-  }
 }
 
 const isMac = (value: unknown): value is string =>
@@ -84,35 +78,12 @@ export function parseBridgeGuests(text: string, pfNetdev: string): { mac: string
   return [...guests].map(([mac, port]) => ({ mac, port }));
 }
 
-type Tree = Readonly<Record<string, unknown>>;
-const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null;
-const treeIn = (value: unknown, key: string): Tree => {
-  const inner = isTree(value) ? value[key] : null;
-  return isTree(inner) ? inner : {};
-};
-
 /** Running firmware of `devlink -j dev info`, under the names that drivers use. */
 export function parseDevlinkFirmware(text: string, handle: string): string | null {
   const info = treeIn(treeIn(parseJson(text), "info"), handle);
   const running = treeIn(treeIn(info, "versions"), "running");
   const found = ["fw", "fw.version", "fw.mgmt"].map((name) => running[name]);
   return found.find((value) => typeof value === "string") ?? null;
-}
-
-/** Default, current and next boot, in columns (mstconfig -e query). */
-export function parseFirmwareVfs(text: string): NicFacts["firmwareVfs"] {
-  const row = /\bNUM_OF_VFS\s+(\d+)\s+(\d+)\s+(\d+)/.exec(text);
-  if (row === null) return null;
-  return { now: Number(row[2]), nextBoot: Number(row[3]) };
-}
-
-const mellanox = 0x15b3;
-
-async function readFirmwareVfs(sources: FactSources, { vendorId, address }: Pf) {
-  if (vendorId !== mellanox) return null;
-  const words = ["mstconfig", "-d", address, "-e", "query", "NUM_OF_VFS"];
-  const text = await textOf(sources, words);
-  return text === null ? null : parseFirmwareVfs(text);
 }
 
 async function readBridge(sources: FactSources, netdev: string) {
@@ -128,15 +99,15 @@ async function readBridge(sources: FactSources, netdev: string) {
 async function readNic(sources: FactSources, pf: Pf, netdev: string): Promise<NicFacts> {
   const ask = (...words: string[]): Promise<string | null> => textOf(sources, words);
   const handle = `pci/${pf.address}`;
-  const [driver, flags, pause, fdb, bridge, info, firmwareVfs] = await Promise.all([
+  const [driver, flags, pause, fdb, bridge, info] = await Promise.all([
     ask("ethtool", "-i", netdev),
     ask("ethtool", "--show-priv-flags", netdev),
     ask("ethtool", "-a", netdev),
     ask("bridge", "-j", "fdb", "show", "dev", netdev),
     readBridge(sources, netdev),
     ask("devlink", "-j", "dev", "info", handle),
-    readFirmwareVfs(sources, pf),
   ]);
+  const firmwareVfs = await readFirmwareVfs(sources, pf, info !== null);
   const devlinkFirmware = info === null ? null : parseDevlinkFirmware(info, handle);
   return {
     pf: pf.address,
