@@ -17,6 +17,7 @@ const pureRooms = new Set([
   "doctor",
   "capture",
   "eswitch",
+  "bench",
 ]);
 
 /** The files of pure rooms that are not. */
@@ -34,6 +35,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   doctor: ["model", "pci"],
   capture: ["model", "pci"],
   eswitch: ["model"],
+  bench: ["model"],
   host: ["model", "pci", "netlink", "coexist", "capture"],
   apply: ["model", "plan", "lease", "host.ts"],
   cli: ["*"],

@@ -156,6 +156,26 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/trace.ts")).trace,
   },
   {
+    name: "bench",
+    summary: "Show and compare measurements of this host's data paths; exit 4 when worse",
+    operands: [
+      ["<action>", "report or compare"],
+      ["[file...]", "measured runs: one to report, the old and the new one to compare"],
+    ],
+    options: [
+      { flags: "--html <file>", summary: "report: write one page with plots and claims, too" },
+      {
+        flags: "--tolerance <percent>",
+        summary: "compare: less than this is no change, 5 unless told",
+      },
+    ],
+    examples: [
+      ["sriovctl bench report before.json --html before.html", "with plots"],
+      ["sriovctl bench compare before.json after.json", "after a new driver or firmware"],
+    ],
+    load: async () => (await import("./commands/bench.ts")).bench,
+  },
+  {
     name: "plan",
     summary: "Show what apply would do, why, and whom it would hit",
     operands: [],

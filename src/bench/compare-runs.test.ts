@@ -1,0 +1,46 @@
+// What counts as a regression between two runs.
+
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { compareRuns } from "./compare-runs.ts";
+import { runOf, type PathFigures } from "./measured-run.arbitrary.ts";
+
+const vf: PathFigures = {
+  id: "ns-vf-vf",
+  latencyUs: 10,
+  framesPerSecond: 1e6,
+  tcpGbits: 9,
+  cpu: 1,
+};
+
+const rows: readonly (readonly [
+  what: string,
+  changes: Partial<PathFigures>,
+  metric: string,
+  change: string,
+])[] = [
+  ["the same again", {}, "throughput-tcp", "same"],
+  ["a third less", { tcpGbits: 6 }, "throughput-tcp", "worse"],
+  ["a third more", { tcpGbits: 12 }, "throughput-tcp", "better"],
+  ["slower answers", { latencyUs: 15 }, "latency-p50", "worse"],
+  ["3 % less is below the tolerance", { tcpGbits: 8.73 }, "throughput-tcp", "same"],
+  ["a tenth less in rounds that differ", { tcpGbits: 8, spread: 0.4 }, "throughput-tcp", "unclear"],
+  ["more CPU", { cpu: 2 }, "cpu-tcp", "worse"],
+];
+
+suite("compared", () => {
+  for (const [what, changes, id, change] of rows) {
+    test(`${what}: ${change}`, () => {
+      const { metrics } = compareRuns(runOf([vf]), runOf([{ ...vf, ...changes }]), 0.05);
+      assert.equal(metrics.find(({ metric }) => metric.id === id)?.change, change);
+    });
+  }
+
+  test("paths of one run only are named, and so is what else changed", () => {
+    const now = runOf([{ ...vf, id: "ns-macvlan" }]);
+    const upgraded = { ...now, host: { ...now.host, kernelRelease: "6.18.1" } };
+    const { metrics, onlyOld, onlyNew, surroundings } = compareRuns(runOf([vf]), upgraded, 0.05);
+    assert.deepEqual([metrics, onlyOld, onlyNew], [[], ["ns-vf-vf"], ["ns-macvlan"]]);
+    assert.deepEqual(surroundings, ["kernel: 6.12.0, now 6.18.1"]);
+  });
+});

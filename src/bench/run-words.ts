@@ -1,0 +1,24 @@
+// Ratios, verdicts and changes as words, the same in a terminal and on a page.
+
+import type { ClaimResult } from "./claims.ts";
+import { figure } from "./metrics.ts";
+import type { Estimate } from "./statistics.ts";
+
+/** `0.42 x (0.38 to 0.47)`. */
+export function ratioText({ value, interval }: Estimate): string {
+  const range = interval === null ? "" : ` (${figure(interval[0])} to ${figure(interval[1])})`;
+  return `${figure(value)} x${range}`;
+}
+
+/** `+12 % (+8 to +16)`. */
+export function changeText({ value, interval }: Estimate): string {
+  const percent = (ratio: number): string => {
+    const change = (ratio - 1) * 100;
+    return `${change < 0 ? "" : "+"}${change.toFixed(Math.abs(change) < 10 ? 1 : 0)}`;
+  };
+  const range = interval === null ? "" : ` (${percent(interval[0])} to ${percent(interval[1])})`;
+  return `${percent(value)} %${range}`;
+}
+
+export const verdictText = ({ verdict, because }: ClaimResult): string =>
+  because === null ? verdict : `${verdict}: ${because}`;
