@@ -10,6 +10,8 @@ import { backportsSource, parseIndexTargets } from "./apt-sources.ts";
 const packages = [
   "busybox-static",
   "dbus-daemon",
+  "debootstrap",
+  "e2fsprogs",
   "ethtool",
   "gcc",
   "iproute2",

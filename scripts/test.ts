@@ -1,8 +1,7 @@
 // Runs the test suites: `fast` (beside the sources), `dist` (what is released, installed), `sim`
-// (seeded simulation), `lease` (eight processes and one pool) and `kernel` (a real kernel in QEMU);
-// without a name, the checks of `npm run ok` and then all of them, but for `boot` (a whole machine
-// that boots, ten minutes), which runs when it is named. Suites are files by name, so a new test needs
-// no registration.
+// (seeded simulation), `lease` (eight processes and one pool), `peers` (other managers' parsers), `kernel`
+// (a real kernel in QEMU) and `boot` (whole machines that boot there); without a name, the checks of
+// `npm run ok` and then all of them. Suites are files by name, so a new test needs no registration.
 
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -15,8 +14,8 @@ type Suite = {
   readonly files: readonly string[];
   readonly except?: RegExp;
   readonly concurrency: number;
-  /** Runs only by its name. */
-  readonly isOnDemand?: true;
+  /** Needs the packages of system-packages.ts: by its name alone, too. */
+  readonly isLab?: true;
 };
 
 const suites: Readonly<Record<string, Suite>> = {
@@ -29,8 +28,8 @@ const suites: Readonly<Record<string, Suite>> = {
   sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
   lease: { files: ["test/lease/*.lease.test.ts"], concurrency: 1 },
   peers: { files: ["test/peers/*.peers.test.ts"], concurrency: 1 },
-  kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1 },
-  boot: { files: ["test/boot/*.boot.test.ts"], concurrency: 1, isOnDemand: true },
+  kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1, isLab: true },
+  boot: { files: ["test/boot/*.boot.test.ts"], concurrency: 1, isLab: true },
 };
 
 function runSuite(name: string, { files, except, concurrency }: Suite): boolean {
@@ -63,9 +62,7 @@ function hasSystemPackages(): boolean {
 function runAll(): boolean {
   const hasPackages = hasSystemPackages();
   const ok = spawnSync(process.execPath, [join(root, "scripts", "ok.ts")], { stdio: "inherit" });
-  const slow = Object.entries(suites).filter(
-    ([name, { isOnDemand }]) => name !== "fast" && isOnDemand !== true,
-  );
+  const slow = Object.entries(suites).filter(([name]) => name !== "fast");
   return (
     slow.map(([name, suite]) => runSuite(name, suite)).every(Boolean) &&
     ok.status === 0 &&
@@ -82,7 +79,7 @@ if (name === undefined) {
     console.error(`Cannot run suite ${name}: wanted ${Object.keys(suites).join(", ")}`);
     process.exitCode = 2;
   } else {
-    const hasPackages = name === "kernel" ? hasSystemPackages() : true;
+    const hasPackages = suite.isLab === true ? hasSystemPackages() : true;
     process.exitCode = runSuite(name, suite) && hasPackages ? 0 : 1;
   }
 }
