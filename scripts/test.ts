@@ -28,7 +28,7 @@ const suites: Readonly<Record<string, Suite>> = {
   sim: { files: ["test/sim/*.test.ts"], concurrency: 2 },
   lease: { files: ["test/lease/*.lease.test.ts"], concurrency: 1 },
   peers: { files: ["test/peers/*.peers.test.ts"], concurrency: 1 },
-  kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 1, isLab: true },
+  kernel: { files: ["test/kernel/*.kernel.test.ts"], concurrency: 2, isLab: true },
   boot: { files: ["test/boot/*.boot.test.ts"], concurrency: 1, isLab: true },
 };
 
