@@ -23,7 +23,8 @@ const pureRooms = new Set([
 /** The files of pure rooms that are not. */
 const edges = new Set(["src/lease/store.ts"]);
 
-/** What each room under src/ may import, besides itself. `host.ts` is host/host.ts alone. */
+/** What each room under src/ may import, besides itself. `host.ts` is host/host.ts alone, and
+ * `consumer.ts` vmm/consumer.ts. */
 const roomImports: Readonly<Record<string, readonly string[]>> = {
   model: [],
   pci: ["model"],
@@ -36,8 +37,9 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   capture: ["model", "pci"],
   eswitch: ["model"],
   bench: ["model"],
-  host: ["model", "pci", "netlink", "coexist", "capture"],
-  apply: ["model", "plan", "lease", "host.ts"],
+  host: ["model", "pci", "netlink", "coexist", "capture", "consumer.ts"],
+  apply: ["model", "plan", "lease", "host.ts", "consumer.ts"],
+  vmm: ["model", "coexist", "host.ts"],
   cli: ["*"],
   bin: ["*"],
 };
@@ -100,6 +102,7 @@ function checkImports(file: SourceFile): Finding[] {
     }
     if (targetRoom === room || allowed.includes("*") || allowed.includes(targetRoom)) continue;
     if (allowed.includes("host.ts") && target === "src/host/host.ts") continue;
+    if (allowed.includes("consumer.ts") && target === "src/vmm/consumer.ts") continue;
     const rooms = allowed.length === 0 ? "no other room" : allowed.join(", ");
     const message = `Room ${room} imports ${target}: it may import ${rooms}`;
     findings.push({ path: file.path, line, message });

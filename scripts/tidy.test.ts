@@ -21,7 +21,7 @@ const rows: readonly (readonly [name: string, path: string, text: string, expect
     "apply may not import a backend",
     "src/apply/a.ts",
     imports("../host/linux/b.ts"),
-    "Room apply imports src/host/linux/b.ts: it may import model, plan, lease, host.ts",
+    "Room apply imports src/host/linux/b.ts: it may import model, plan, lease, host.ts, consumer.ts",
   ],
   [
     "backends are strangers",

@@ -17,9 +17,10 @@ import { runBackward } from "./backward.ts";
 import { armedEntry, endEntry, type ConfirmWish } from "./confirm-window.ts";
 import { differencesFrom, factsOf, type FactDifference, type PfFacts } from "./facts.ts";
 import { runForward } from "./forward.ts";
-import type { JournalHeader, Outcome } from "./journal.ts";
+import { formatFor, type JournalHeader, type Outcome } from "./journal.ts";
 import { nextId } from "./journal-store.ts";
 import { JournalWriter } from "./journal-writer.ts";
+import { noConsumers } from "./request.ts";
 import { actionReports, backwardOutcome, forwardOutcome, type Report } from "./report.ts";
 import { Run, type Progress } from "./run.ts";
 import {
@@ -96,7 +97,7 @@ function headerOf(
   const { name, machineId, bootId, kernelRelease } = session.host.identity;
   return {
     entry: "header",
-    format: request.confirm === undefined ? "sriovctl-journal/1" : "sriovctl-journal/2",
+    format: formatFor(actions, request.confirm !== undefined),
     host: { name, machineId, bootId, kernelRelease },
     startedAt: session.now(),
     command: request.command,
@@ -219,10 +220,10 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
   try {
     const { keepGoing, signal, onProgress, confirm } = request;
     if (confirm !== undefined) await armWindow(session, writer, id, confirm);
-    const { host, lockFd } = session;
+    const { host, lockFd, consumers = noConsumers } = session;
     const ledger = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
     const options = { keepGoing, signal, onProgress, actions, consent };
-    const run = new Run({ host, lockFd, writer, ledger, ...options });
+    const run = new Run({ host, lockFd, consumers, writer, ledger, ...options });
     await runForward(
       run,
       actions.map((action) => action.id),

@@ -11,6 +11,7 @@ import { awaitLink } from "./await-link.ts";
 import { broughtUser, broughtVfs } from "./census.ts";
 import { requestBinding } from "./binding.ts";
 import type { PfView } from "./pf-view.ts";
+import { attachVf, detachVf } from "./plugging.ts";
 import { done, request, settleMs, type Bench, type Executed, type Of } from "./request.ts";
 import { isSatisfied } from "./satisfied.ts";
 
@@ -137,6 +138,8 @@ const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
   "bind-driver": requestBinding,
   "set-alt-name": setAltName,
   "probe-vf": probeVf,
+  "attach-vf": attachVf,
+  "detach-vf": detachVf,
 };
 
 async function isGone(view: PfView): Promise<boolean> {

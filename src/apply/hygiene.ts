@@ -18,7 +18,7 @@ import { attributeNames, freshPolicy, settingOf } from "../plan/vf-policy.ts";
 import { loadModule } from "./executors.ts";
 import { performOnPf, type ChangeOutcome } from "./perform.ts";
 import { PfView } from "./pf-view.ts";
-import { noNotes, request, type HostAccess } from "./request.ts";
+import { noConsumers, noNotes, request, type HostAccess } from "./request.ts";
 
 /** What a VF is brought to: the spec's words for it; what they leave open is the driver's fresh value. */
 export type Baseline = {
@@ -109,6 +109,7 @@ async function perform(access: HostAccess, pf: Address, changes: readonly PfChan
   const nothing = (): void => {};
   return await performOnPf(changes, {
     ...access,
+    consumers: noConsumers,
     consent: new Set(),
     view: new PfView(access.host, pf),
     shouldStop: () => false,

@@ -4,8 +4,14 @@
 // begun); damage anywhere else is a problem and never a guess.
 
 import type { Change, ChangeKind } from "../model/action.ts";
+import {
+  formatAssignTarget,
+  parseAssignTarget,
+  type AssignTarget,
+} from "../model/assign-target.ts";
 import { parseBdf } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
+import { plugScopes, type Plug } from "../model/plug.ts";
 import type { VfAttributeName } from "../model/vf-attribute.ts";
 import {
   journalFormats,
@@ -32,7 +38,7 @@ const orNull =
   (value) =>
     value === null || check(value);
 const oneOf =
-  (...words: readonly string[]): Check =>
+  (...words: readonly (string | null)[]): Check =>
   (value) =>
     words.some((word) => word === value);
 const listOf =
@@ -48,9 +54,11 @@ const optional =
   (value) =>
     value === undefined || check(value);
 
+const isVlan = shape({ id: isCount, qos: isCount, protocol: oneOf("802.1q", "802.1ad") });
+
 const attributePayloads: Readonly<Record<VfAttributeName, Check>> = {
   mac: shape({ mac: isText }),
-  vlan: shape({ vlan: shape({ id: isCount, qos: isCount, protocol: oneOf("802.1q", "802.1ad") }) }),
+  vlan: shape({ vlan: isVlan }),
   rate: shape({ txRateMinMbps: isCount, txRateMaxMbps: isCount }),
   spoofCheck: shape({ isOn: isFlag }),
   trust: shape({ isOn: isFlag }),
@@ -71,6 +79,26 @@ const byName =
 
 const onVf = { pf: isAddress, vfIndex: isCount };
 
+const isConsumer: Check = (value) =>
+  isObject(value) &&
+  parseAssignTarget(formatAssignTarget(value as AssignTarget)) !== null &&
+  orNull(isText)(value["device"]);
+
+const isPlug = shape({
+  consumer: isConsumer,
+  ...onVf,
+  vf: isAddress,
+  mac: orNull(isText),
+  vlan: orNull(isVlan),
+  scope: oneOf(...plugScopes),
+  form: oneOf("interface", "hostdev", null),
+  endpoint: orNull(isText),
+  failover: orNull(isText),
+  vfToken: orNull(isText),
+  ipAddresses: listOf(isText),
+  user: orNull(isText),
+}) as (value: unknown) => value is Plug;
+
 const changePayloads: Readonly<Record<ChangeKind, Check>> = {
   "load-module": shape({ module: isText }),
   "set-eswitch-mode": shape({ pf: isAddress, mode: oneOf("legacy", "switchdev") }),
@@ -83,6 +111,8 @@ const changePayloads: Readonly<Record<ChangeKind, Check>> = {
   "set-msix-count": shape({ ...onVf, msixCount: isCount }),
   "set-alt-name": shape({ ...onVf, altName: isText, isPresent: isFlag }),
   "probe-vf": shape(onVf),
+  "attach-vf": shape({ ...onVf, plug: isPlug }),
+  "detach-vf": shape({ ...onVf, plug: isPlug }),
   "bind-driver": shape({
     ...onVf,
     driver: (value) => oneOf("none", "kernel", "vfio-pci")(value) || shape({ name: isText })(value),

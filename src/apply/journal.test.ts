@@ -162,7 +162,7 @@ test("a journal torn at any byte keeps every whole line before it", () => {
 const damages: readonly (readonly [name: string, text: string, code: string, where: string])[] = [
   ["an empty line", "\n", "journal-damaged", "/j/1.jsonl:1"],
   ["another document", '{"format":"sriovctl-plan/1"}\n', "journal-damaged", "/j/1.jsonl:1"],
-  ["a newer format", '{"format":"sriovctl-journal/3"}\n', "journal-newer", "/j/1.jsonl"],
+  ["a newer format", '{"format":"sriovctl-journal/4"}\n', "journal-newer", "/j/1.jsonl"],
   ["bytes that are no text", "\u0000\n", "journal-damaged", "/j/1.jsonl:1"],
   [
     "garbage between two lines",

@@ -4,15 +4,20 @@
 // outcome; `armed` and `confirmed` where it waits for a confirmation (confirm-window.ts).
 // Everything recovery knows comes from replaying these lines, so they carry data only.
 
-import type { Action } from "../model/action.ts";
+import { isPlugChange, type Action } from "../model/action.ts";
 import type { ErrorCode, SriovError } from "../model/errors.ts";
 import type { Consent } from "../model/plan.ts";
 import { windowAfter, type ConfirmWindow } from "./confirm-window.ts";
 import type { PfFacts } from "./facts.ts";
 
-/** Version 2 has the entries and fields of a confirmation window; a journal without one is still
- * written as version 1, so that an older sriovctl reads it after a downgrade. */
-export const journalFormats = ["sriovctl-journal/1", "sriovctl-journal/2"] as const;
+/** Version 2 has the entries and fields of a confirmation window, version 3 attaches and detaches
+ * VFs; a journal without either is still written as version 1, so that an older sriovctl reads it
+ * after a downgrade. */
+export const journalFormats = [
+  "sriovctl-journal/1",
+  "sriovctl-journal/2",
+  "sriovctl-journal/3",
+] as const;
 
 type JournalFormat = (typeof journalFormats)[number];
 
@@ -153,6 +158,11 @@ export type Journal = Ledger & {
   /** Bytes up to the end of the last whole line; what follows is torn. */
   readonly soundBytes: number;
 };
+
+export function formatFor(actions: readonly Action[], isArmed: boolean): JournalFormat {
+  if (actions.some(({ change }) => isPlugChange(change))) return "sriovctl-journal/3";
+  return isArmed ? "sriovctl-journal/2" : "sriovctl-journal/1";
+}
 
 export const formatEntry = (entry: JournalHeader | JournalEntry): string =>
   `${JSON.stringify(entry)}\n`;

@@ -4,6 +4,7 @@
 // change of autoprobe: a PF must not be left refusing drivers.
 
 import type { Host } from "../host/host.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 import { isOnVf, type Change, type PfChange } from "../model/action.ts";
 import type { Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
@@ -26,6 +27,7 @@ export type ChangeOutcome =
 export type Performer = {
   readonly host: Host;
   readonly lockFd: number | null;
+  readonly consumers: Consumers;
   readonly consent: ReadonlySet<string>;
   readonly view: PfView;
   /** Asked before each change; true leaves the rest undone. */
@@ -111,12 +113,12 @@ class PfRun {
   }
 
   #benchFor(change: PfChange): Bench {
-    const { host, lockFd, onBrought, onMissingNetdevs } = this.#performer;
+    const { host, lockFd, consumers, onBrought, onMissingNetdevs } = this.#performer;
     const permit = once(async () => {
       await refuseUnnamedUsers(change, await this.#view.read(), this.#performer);
     });
     const notes = { noteBrought: onBrought, noteMissingNetdevs: onMissingNetdevs };
-    return { host, lockFd, permit, ...notes };
+    return { host, lockFd, consumers, permit, ...notes };
   }
 
   async #perform(index: number, change: PfChange): Promise<ChangeOutcome> {

@@ -16,7 +16,7 @@ import { endEntry } from "./confirm-window.ts";
 import { isArmed, isOpen, type Direction, type Journal } from "./journal.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { recoveryOf, undoWay, type Recovery, type Way } from "./recovery.ts";
-import { deadlineMs } from "./request.ts";
+import { deadlineMs, noConsumers } from "./request.ts";
 import { actionReports, forwardOutcome, type Report } from "./report.ts";
 import { Run } from "./run.ts";
 import { readOwnJournals, touchedPfs, type Session } from "./session.ts";
@@ -133,7 +133,7 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
 
 export async function resume(session: Session, resumption: Resumption): Promise<Report> {
   const { journal, direction, consent, command, keepGoing, signal, onProgress } = resumption;
-  const { host, lockFd } = session;
+  const { host, lockFd, consumers = noConsumers } = session;
   const { actions, before } = journal.header;
   const writer = new JournalWriter(await session.journals.reopen(journal.id, journal.soundBytes));
   try {
@@ -141,7 +141,7 @@ export async function resume(session: Session, resumption: Resumption): Promise<
     await writer.write({ entry: "resumed", at, command, pid: process.pid, direction, consent });
     const agreed = [...journal.consent, ...consent];
     const options = { keepGoing, signal, onProgress, actions, consent: agreed };
-    const run = new Run({ host, lockFd, writer, ledger: journal, ...options });
+    const run = new Run({ host, lockFd, consumers, writer, ledger: journal, ...options });
     const ending = await runResumed(session, run, resumption);
     const isUndone = ending.outcome === "undone";
     const isWhole = isUndone || ending.outcome === "done";

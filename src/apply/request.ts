@@ -4,6 +4,7 @@
 import type { Host, HostRequest } from "../host/host.ts";
 import { isPfChange, type Action, type Change, type ChangeKind } from "../model/action.ts";
 import type { Address } from "../model/bdf.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 
 export type Of<Kind extends ChangeKind> = Extract<Change, { readonly kind: Kind }>;
 
@@ -20,6 +21,7 @@ export type HostAccess = {
 };
 
 export type Bench = HostAccess & {
+  readonly consumers: Consumers;
   /** Throws `would-disrupt`; asked once a change, before its first request. */
   readonly permit: () => Promise<void>;
   /** Users whom this change brought, not found: to hit them later hits nobody else. */
@@ -48,7 +50,11 @@ const settlePerVfMs = 100;
 export const settleMs = (numVfs: number): number => settleBaseMs + settlePerVfMs * numVfs;
 
 /** For requests that nobody can be hit by: nothing is asked and nothing noted. */
+/** Where nothing is attached. */
+export const noConsumers: Consumers = async () => null;
+
 export const noNotes: Omit<Bench, keyof HostAccess> = {
+  consumers: noConsumers,
   permit: async () => {},
   noteBrought: () => {},
   noteMissingNetdevs: () => {},

@@ -3,6 +3,7 @@
 // durable before its first request, a result before the next intent of the same PF.
 
 import type { Host } from "../host/host.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 import { isOnVf, type Action, type Change } from "../model/action.ts";
 import { vfTarget, type Address } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
@@ -40,6 +41,7 @@ type StopReason = "failure" | "stuck" | "interrupt";
 type RunSetup = {
   readonly host: Host;
   readonly lockFd: number | null;
+  readonly consumers: Consumers;
   readonly writer: JournalWriter;
   readonly actions: readonly Action[];
   readonly consent: Iterable<string>;
@@ -117,14 +119,16 @@ export class Run {
     pf: Address,
     hooks: Pick<Performer, "shouldStop" | "onStart" | "onOutcome">,
   ): Performer {
-    const { host, lockFd } = this.setup;
+    const { host, lockFd, consumers } = this.setup;
     const view = this.#views.get(pf) ?? new PfView(host, pf);
     this.#views.set(pf, view);
     const onMissingNetdevs = this.noteMissingNetdevs.bind(this);
     const onBrought = (users: readonly string[]): void => {
       for (const user of users) this.consent.add(user);
     };
-    return { host, lockFd, view, consent: this.consent, onBrought, onMissingNetdevs, ...hooks };
+    const { consent } = this;
+    const notes = { onBrought, onMissingNetdevs };
+    return { host, lockFd, consumers, view, consent, ...notes, ...hooks };
   }
 
   noteMissingNetdevs(pf: Address, vfIndexes: readonly number[]): void {

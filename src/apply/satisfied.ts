@@ -16,6 +16,8 @@ export const overrideOf = ({ driver }: Of<"bind-driver">): string | null =>
 
 function isVfSo(change: VfChange, vf: Vf, pf: Pf): boolean {
   if (change.kind === "probe-vf") return vf.driver !== null;
+  // Only the consumer could tell, and its adapter asks it.
+  if (change.kind === "attach-vf" || change.kind === "detach-vf") return false;
   if (change.kind === "set-alt-name") {
     return (vf.netdevs[0]?.altNames ?? []).includes(change.altName) === change.isPresent;
   }

@@ -2,6 +2,7 @@
 // Opening takes the lock, so two of them never exist for one host at a time.
 
 import type { Host } from "../host/host.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 import type { Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Clock } from "./clock.ts";
@@ -17,6 +18,8 @@ export type Session = Clock & {
   readonly journals: JournalStore;
   /** null where nobody else can reach the host: an emulated one inside this process. */
   readonly lockFd: number | null;
+  /** Who puts VFs into their consumers; absent: nobody. */
+  readonly consumers?: Consumers;
 };
 
 type SessionWish = {

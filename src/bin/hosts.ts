@@ -67,6 +67,16 @@ async function openHost(hostName: string, wish: HostWish): Promise<Host> {
   });
 }
 
+const openConsumers: Wiring["openConsumers"] = async (hostName, host, paths) => {
+  const [kind, machine = ""] = hostName.split(":");
+  if (kind === "linux") return (await import("../vmm/consumers.ts")).linuxConsumers({ host });
+  if (kind !== "emulated") return async () => null;
+  const { emulatedConsumers } = await import("../host/emulated/consumers.ts");
+  const { withStore } = await import("../host/emulated/store.ts");
+  const statePath = stateFileOf(machine, paths);
+  return emulatedConsumers((change) => withStore(statePath, (store) => store.transact(change)));
+};
+
 const setUpMachine: Wiring["setUpMachine"] = async (name, paths, change) => {
   const setUp = await import("../host/emulated/set-up.ts");
   const done = await setUp.setUpMachine({ name, statePath: stateFileOf(name, paths) }, change);
@@ -101,6 +111,7 @@ const captureHost: Wiring["captureHost"] = async (hostName, wish, stamp) => {
 
 export const hosts: Wiring = {
   openHost,
+  openConsumers,
   captureHost,
   setUpMachine,
   openTwin,

@@ -7,6 +7,7 @@ import { openSession, type Session } from "../apply/session.ts";
 import type { Host } from "../host/host.ts";
 import type { Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 import type { Context } from "./context.ts";
 import { progressView } from "./progress.ts";
 import { styleFor } from "./style.ts";
@@ -43,6 +44,17 @@ export async function confirm(context: Context, question: string): Promise<boole
   return /^y(es)?$/i.test(answer.trim());
 }
 
+/** Adapters are loaded when the first VF goes somewhere. */
+function consumersOf({ wiring, hostName, paths }: Context, host: Host): Consumers {
+  let opened: Promise<Consumers> | null = null;
+  return async (kind) => {
+    opened ??= wiring.openConsumers(hostName, host, paths);
+    return await (
+      await opened
+    )(kind);
+  };
+}
+
 export async function withSession<T>(
   context: Context,
   host: Host,
@@ -53,7 +65,7 @@ export async function withSession<T>(
   const { commandLine: command } = context;
   const clock = systemClock;
   const wish = { host, journalDirectory, lockFile, command, clock, lockWaitMs };
-  const session = await openSession(wish);
+  const session = { ...(await openSession(wish)), consumers: consumersOf(context, host) };
   try {
     return await work(session);
   } finally {

@@ -8,6 +8,7 @@ import type { CaptureResult } from "../host/linux/capture/capture-host.ts";
 import type { Address } from "../model/bdf.ts";
 import type { HostFacts } from "../model/host-facts.ts";
 import type { Inventory } from "../model/inventory.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 import type { Io } from "./io.ts";
 import type { Logger } from "./logger.ts";
 import type { HostPaths, Paths } from "./paths.ts";
@@ -37,6 +38,8 @@ export type CaptureStamp = { readonly madeBy: string; readonly at: string };
 export type Wiring = {
   /** Throws SriovError `host-unknown` for a name that is no host. */
   openHost(hostName: string, wish: HostWish): Promise<Host>;
+  /** Who takes VFs on this host. */
+  openConsumers(hostName: string, host: Host, paths: Paths): Promise<Consumers>;
   /** All that is read of a host, and what could not be. Throws as openHost() does. */
   captureHost(hostName: string, wish: HostWish, stamp: CaptureStamp): Promise<CaptureResult>;
   /** Changes an emulated machine from outside and says how it then is. Throws SriovError

@@ -24,7 +24,7 @@ const damages: readonly (readonly [
   message: RegExp,
 ])[] = [
   ["damaged", (text) => text.replace('"intent"', '"inte'), /\.jsonl:2: .*line 2 of \d+ is damaged/],
-  ["newer", (text) => text.replace("journal/1", "journal/3"), /\.jsonl: .*sriovctl-journal\/3, /],
+  ["newer", (text) => text.replace("journal/1", "journal/4"), /\.jsonl: .*sriovctl-journal\/4, /],
 ];
 
 for (const [what, damage, message] of damages) {

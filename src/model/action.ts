@@ -3,6 +3,7 @@
 
 import type { Address } from "./bdf.ts";
 import type { EswitchMode, Owner } from "./inventory.ts";
+import type { Plug } from "./plug.ts";
 import type { DriverChoice } from "./spec.ts";
 import type { VfAttribute } from "./vf-attribute.ts";
 
@@ -45,7 +46,19 @@ export type Change =
       readonly isPresent: boolean;
     }
   /** What the kernel does with a new VF by itself; whether a driver takes it is nobody's wish. */
-  | { readonly kind: "probe-vf"; readonly pf: Address; readonly vfIndex: number };
+  | { readonly kind: "probe-vf"; readonly pf: Address; readonly vfIndex: number }
+  /** Into its consumer, and out of it again: each is the other's inverse. */
+  | PlugStep<"attach-vf">
+  | PlugStep<"detach-vf">;
+
+type PlugStep<Kind extends string> = {
+  readonly kind: Kind;
+  readonly pf: Address;
+  readonly vfIndex: number;
+  readonly plug: Plug;
+};
+
+export type PlugChange = PlugStep<"attach-vf"> | PlugStep<"detach-vf">;
 
 export type ChangeKind = Change["kind"];
 
@@ -57,6 +70,9 @@ export const isPfChange = (change: Change): change is PfChange => "pf" in change
 export type VfChange = Extract<PfChange, { readonly vfIndex: number }>;
 
 export const isOnVf = (change: Change): change is VfChange => "vfIndex" in change;
+
+export const isPlugChange = (change: Change): change is PlugChange =>
+  change.kind === "attach-vf" || change.kind === "detach-vf";
 
 /** A user of a function that an action hits. */
 export type Disruption = Pick<Owner, "kind" | "name"> & {

@@ -1,7 +1,15 @@
 // Consumers of VFs as text: `KIND:NAME/DEVICE`. A table of kinds, because each has its own rule
 // for what a name may be; whether such a consumer exists is for whoever attaches to it to find out.
 
-type AssignKind = "libvirt" | "qemu" | "pve" | "dpdk" | "netns" | "pid" | "docker" | "podman";
+export type AssignKind =
+  | "libvirt"
+  | "qemu"
+  | "pve"
+  | "dpdk"
+  | "netns"
+  | "pid"
+  | "docker"
+  | "podman";
 
 export type AssignTarget = {
   readonly kind: AssignKind;
@@ -65,6 +73,14 @@ export function parseAssignTarget(text: string): AssignTarget | null {
     ? { kind, name: text.slice(colon + 1), device: null }
     : { kind, name: text.slice(colon + 1, slash), device: text.slice(slash + 1) };
 }
+
+/** As `parseAssignTarget` reads it. */
+export const formatAssignTarget = ({ kind, name, device }: AssignTarget): string =>
+  `${kind}:${name}${device === null ? "" : `/${device}`}`;
+
+/** Whether a user of a function that the host shows by this name is the consumer itself. */
+export const isOfTarget = (target: AssignTarget, user: { readonly name: string }): boolean =>
+  user.name === target.name;
 
 /** The form that a text of a known kind should have had. */
 export function formOfTarget(text: string): string | null {

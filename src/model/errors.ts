@@ -42,6 +42,8 @@ const errorTable = {
   "kernel-refused": row(1, "See the kernel log (dmesg) for the driver's own words"),
   "not-found": row(1, "List what is there with sriovctl list"),
   "permission": row(1, "Run as root"),
+  "consumer-refused": row(1, "See the consumer's own log"),
+  "unplug-pending": row(1, "Have the guest let go of the device, or shut it down, and try again"),
   "stuck": row(1, "A user still holds a VF; release it and run sriovctl recover"),
   "short-count": row(1, "The driver enabled fewer VFs than asked; see the kernel log"),
   "not-bound": row(1, "The driver did not take the function; see the kernel log"),

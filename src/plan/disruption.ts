@@ -2,6 +2,7 @@
 // from the kernel's rules and the driver's traits. Consent names users as `kind:name`, and a PF's
 // `protect` words as `protect:word`.
 
+import { isOfTarget } from "../model/assign-target.ts";
 import { vfTarget } from "../model/bdf.ts";
 import type { Action, Change, Disruption } from "../model/action.ts";
 import { vfAt, type Owner, type Pf, type Vf } from "../model/inventory.ts";
@@ -52,6 +53,14 @@ export function disruptionsOf(change: Change, pf: Pf): Disruption[] {
       const vf = vfAt(pf, change.vfIndex);
       return vf === null ? [] : vfUsers(pf, vf);
     }
+    // The consumer's own hold is what the change is about.
+    case "attach-vf":
+    case "detach-vf": {
+      const vf = vfAt(pf, change.vfIndex);
+      const { consumer } = change.plug;
+      const users = vf === null ? [] : vfUsers(pf, vf);
+      return users.filter((user) => !isOfTarget(consumer, user));
+    }
     default:
       return ofPf;
   }
@@ -63,6 +72,8 @@ const effects: Partial<Record<Change["kind"], string>> = {
   "bind-driver": "Changing the driver",
   "set-vf": "Changing the policy",
   "set-msix-count": "Changing the MSI-X count",
+  "attach-vf": "Attaching a VF",
+  "detach-vf": "Detaching a VF",
   "set-mtu": "Changing the MTU",
   "set-eswitch-mode": "Changing the eswitch mode",
   "set-admin-state": "Taking the PF down",

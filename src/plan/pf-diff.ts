@@ -91,6 +91,10 @@ function inverseOf(change: Change, pf: Pf): Change[] {
     }
     case "set-alt-name":
       return [{ ...change, isPresent: !change.isPresent }];
+    case "attach-vf":
+      return [{ ...change, kind: "detach-vf" }];
+    case "detach-vf":
+      return [{ ...change, kind: "attach-vf" }];
     // Probing makes no difference that anybody asked for.
     case "probe-vf":
     case "load-module":

@@ -3,6 +3,7 @@
 // text; the CLI adds colour by `paint`.
 
 import type { Action, Change } from "../model/action.ts";
+import { formatAssignTarget } from "../model/assign-target.ts";
 import { pendingReboot, type Plan } from "../model/plan.ts";
 import { bindingWords } from "./creation.ts";
 import { rangesOf } from "../model/vf-range.ts";
@@ -46,6 +47,10 @@ function lineOf(change: Change): Line {
     }
     case "probe-vf":
       return { sign: "~", words: "let the kernel probe it" };
+    case "attach-vf":
+      return { sign: "+", words: `attach to ${formatAssignTarget(change.plug.consumer)}` };
+    case "detach-vf":
+      return { sign: "-", words: `detach from ${formatAssignTarget(change.plug.consumer)}` };
   }
 }
 

@@ -61,6 +61,7 @@ function bareState(profile: Profile): MachineState {
       macSeed: 1,
       ports: profile.ports.map((port) => ({ ...port, group: null, windowBase: 0 })),
       guests: [],
+      namespaces: [...(profile.namespaces ?? [])],
       operations: [],
       locks: {},
       faults: [],

@@ -28,6 +28,8 @@ export const targetsOf = {
   reset: "a PF or a VF",
   inventory: "nothing",
   vfList: "a PF",
+  plug: "a VF",
+  unplug: "a VF",
 } as const satisfies Record<FaultMoment, string>;
 
 const attributes = {

@@ -7,9 +7,9 @@ import type { HostRequest } from "../host.ts";
 import type { MachineEvent } from "./events.ts";
 import type { Errno, MachineState } from "./state.ts";
 
-/** What a fault can wait for: a request, or one of two reads: an inventory as a whole, and the
- * netlink VF list of one PF in it. */
-export type FaultMoment = HostRequest["verb"] | "inventory" | "vfList";
+/** What a fault can wait for: a request; one of two reads: an inventory as a whole, and the
+ * netlink VF list of one PF in it; or a consumer that is to take a VF or to let go of it. */
+export type FaultMoment = HostRequest["verb"] | "inventory" | "vfList" | "plug" | "unplug";
 
 /** Keys that are absent match everything. */
 export type FaultTrigger = {

@@ -31,11 +31,23 @@ export function closeVf(machine: Machine, name: string, vf: Address): void {
   }
 }
 
+/** VFs that a guest is started with: what it had but for what was plugged into the running one only. */
+function keptByStop(guest: GuestState): Address[] {
+  const isLiveOnly = (vf: Address): boolean =>
+    guest.devices?.some((device) => device.vf === vf && !device.isPersistent) === true;
+  const configured = (guest.devices ?? []).flatMap(({ vf, isPersistent }) =>
+    isPersistent ? [vf] : [],
+  );
+  return [...new Set([...guest.holds.filter((vf) => !isLiveOnly(vf)), ...configured])];
+}
+
 export function endGuest(machine: Machine, name: string): void {
   const guest = guestOf(machine, name);
   if (guest === null || guest.stoppedWith !== undefined) return;
-  guest.stoppedWith = guest.holds;
-  for (const vf of guest.stoppedWith) closeVf(machine, name, vf);
+  const { holds } = guest;
+  guest.stoppedWith = keptByStop(guest);
+  guest.devices = guest.devices?.filter(({ isPersistent }) => isPersistent) ?? [];
+  for (const vf of holds) closeVf(machine, name, vf);
 }
 
 /** VFs that a stopped guest wants and cannot have: gone, not bound to vfio-pci, or held. */

@@ -192,7 +192,7 @@ function vfsOf(machine: Machine, draft: Draft): Vf[] {
       address,
       driver: vf.driver ?? null,
       driverOverride: isDetailed ? (vf.override ?? null) : null,
-      netdevs: vf.netdev === undefined ? [] : [vfNetdevOf(machine, { pf, vf, options })],
+      netdevs: isOfHost(vf) ? [vfNetdevOf(machine, { pf, vf, options })] : [],
       iommuGroup: vf.group ?? null,
       policy: policies?.get(vfIndex) ?? null,
       msixCount: hasMsixCounts ? (vf.msixCount ?? vfMsixCount) : null,
@@ -201,6 +201,10 @@ function vfsOf(machine: Machine, draft: Draft): Vf[] {
   });
   return vfs;
 }
+
+/** A netdev in another namespace is not seen from here. */
+const isOfHost = ({ netdev }: VfState): boolean =>
+  netdev !== undefined && netdev.inside === undefined;
 
 type VfNetdev = {
   readonly pf: PfState;

@@ -41,6 +41,12 @@ export function vfOwners(
   { vf, address }: { readonly vf: VfState; readonly address: Address },
 ): readonly Owner[] {
   if (vf.users !== undefined) return vf.users;
+  const inside = vf.netdev?.inside;
+  if (inside !== undefined) {
+    const [kind = "", name = ""] = inside.split(":");
+    const isNamespace = kind === "netns" || kind === "pid";
+    return [owner(isNamespace ? "netns" : "container", name, `${vf.netdev?.name} is in ${inside}`)];
+  }
   const guest = holderOf(machine.state, address);
   if (guest === null) return [];
   const node = `/dev/vfio/${vf.group ?? "noiommu-0"}`;

@@ -77,4 +77,6 @@ export type Profile = {
   readonly ports: readonly PortProfile[];
   readonly functions: readonly FunctionProfile[];
   readonly guests: readonly GuestProfile[];
+  /** `netns:ci`, `docker:web`; absent: none. */
+  readonly namespaces?: readonly string[];
 };

@@ -4,7 +4,7 @@
 
 import type { Address } from "../../model/bdf.ts";
 import type { EswitchMode, Owner } from "../../model/inventory.ts";
-import type { VfPolicy } from "../../model/vf-attribute.ts";
+import type { VfPolicy, Vlan } from "../../model/vf-attribute.ts";
 import type { HostRequest } from "../host.ts";
 import type { VfBar } from "./card.ts";
 import type { CardRef } from "./cards.ts";
@@ -42,6 +42,8 @@ export type NetdevState = {
   permanentMac: string;
   mtu: number;
   isUp: boolean;
+  /** Namespace that it was moved to, `netns:ci`; absent: the host's own. */
+  inside?: string;
   /** Carrier comes at this time, if the netdev is up and there is a cable. */
   linkUpAtMs: number;
 };
@@ -57,6 +59,8 @@ export type VfState = {
   msixCount?: number;
   /** Resets that hit it since it was made: each is a disruption for whoever uses it. */
   resets?: number;
+  /** User-space application that it is set aside for. */
+  application?: string;
   /** Its `physfn` and `virtfnN` links are gone: it is being removed. */
   isLeaving?: true;
   /** In a twin: who uses it on the host that it is a twin of. */
@@ -108,6 +112,15 @@ export type PfState = {
   users?: readonly Owner[];
 };
 
+export type DeviceState = {
+  name: string;
+  vf: Address;
+  mac: string | null;
+  vlan: Vlan | "none" | null;
+  /** Of the guest's configuration, not only of what runs. */
+  isPersistent: boolean;
+};
+
 export type GuestState = {
   name: string;
   pid: number;
@@ -115,6 +128,8 @@ export type GuestState = {
   holds: Address[];
   /** VFs that it had open when it was stopped, and will want again; absent while it runs. */
   stoppedWith?: Address[];
+  /** VFs that it was given by name; absent: none. */
+  devices?: DeviceState[];
 };
 
 type OperationPhase =
@@ -175,6 +190,8 @@ export type CoreState = {
   macSeed: number;
   ports: PortState[];
   guests: GuestState[];
+  /** `netns:ci`, `docker:web`; absent: none. */
+  namespaces?: string[];
   operations: Operation[];
   /** Lock name to the operation that has it. */
   locks: Record<string, number>;

@@ -102,6 +102,18 @@ export function openStore(
   }
 }
 
+/** The machine at `path`, which is there, for the length of one piece of work. */
+export function withStore<Result>(path: string, work: (store: MachineStore) => Result): Result {
+  const store = openStore(path, () => {
+    throw failure(path, "it is not there");
+  });
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
+}
+
 /** Made beside and linked into place, so nobody ever opens half a machine. */
 function createStore(path: string, machine: Machine): void {
   const temporary = `${path}.new-${process.pid}`;

@@ -191,4 +191,5 @@ export const demo: Profile = {
     { name: "web1", pid: 4101, holds: [{ pf: "0000:5e:00.0", vfIndex: 0 }] },
     { name: "web2", pid: 4102, holds: [] },
   ],
+  namespaces: ["netns:ci"],
 };

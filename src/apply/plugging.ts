@@ -1,0 +1,77 @@
+// Putting a VF into its consumer and taking it out, as changes like any other: asked who would be hit,
+// done by the consumer's adapter, and believed only when the consumer says so itself.
+
+import { formatAssignTarget } from "../model/assign-target.ts";
+import { vfTarget } from "../model/bdf.ts";
+import { SriovError } from "../model/errors.ts";
+import type { PlugChange } from "../model/action.ts";
+import type { Plug } from "../model/plug.ts";
+import type { ConsumerAdapter, Consumers, Plugged } from "../vmm/consumer.ts";
+import type { PfView } from "./pf-view.ts";
+import { done, type Bench, type Executed } from "./request.ts";
+
+const plugDeadlineMs = 60_000;
+/** A guest that listens lets go within a second or two; a booting one takes its time. */
+const unplugDeadlineMs = 30_000;
+
+/** Throws `not-found` where there is no adapter for such consumers. */
+async function adapterFor(plug: Plug, consumers: Consumers): Promise<ConsumerAdapter> {
+  const { kind } = plug.consumer;
+  const adapter = await consumers(kind);
+  if (adapter !== null) return adapter;
+  const target = formatAssignTarget(plug.consumer);
+  const message = `Cannot reach ${target}: attaching to ${kind} is not built in`;
+  const hint = "Attach the VF to it by hand";
+  throw new SriovError("not-found", message, { operation: "attach VF", target, hint });
+}
+
+const isPlugged = ({ isLive, isPersistent }: Plugged): boolean =>
+  isLive === true || isPersistent === true;
+
+/** What of the plug is not as asked, in words; null: nothing. What cannot be told is taken as so. */
+function faultOf({ scope, mac, vlan }: Plug, plugged: Plugged): string | null {
+  const { isLive, isPersistent } = plugged;
+  if (!isPlugged(plugged)) return "it is not there";
+  if (scope !== "persistent" && isLive === false) return "what runs does not have it";
+  if (scope === "live" && isLive !== true) return "what runs does not have it";
+  if (scope !== "live" && isPersistent === false) return "its configuration does not have it";
+  if (mac !== null && plugged.mac !== null && plugged.mac !== mac) {
+    return `its MAC there is ${plugged.mac}, wanted ${mac}`;
+  }
+  if (plugged.vlan === null) return null;
+  const has = plugged.vlan === "none" ? 0 : plugged.vlan.id;
+  const wanted = vlan?.id ?? 0;
+  return has === wanted ? null : `its VLAN there is ${has}, wanted ${wanted}`;
+}
+
+export async function attachVf(
+  { plug }: PlugChange,
+  view: PfView,
+  bench: Bench,
+): Promise<Executed> {
+  const adapter = await adapterFor(plug, bench.consumers);
+  await bench.permit();
+  const fault = faultOf(plug, await adapter.plug(plug, plugDeadlineMs));
+  view.forget();
+  if (fault === null) return done;
+  const target = formatAssignTarget(plug.consumer);
+  const message = `Cannot attach ${vfTarget(plug.pf, plug.vfIndex)} to ${target}: ${fault}`;
+  throw new SriovError("consumer-refused", message, { operation: "attach VF", target });
+}
+
+export async function detachVf(
+  { plug }: PlugChange,
+  view: PfView,
+  bench: Bench,
+): Promise<Executed> {
+  const adapter = await adapterFor(plug, bench.consumers);
+  await bench.permit();
+  const options = { deadlineMs: unplugDeadlineMs, isForced: false };
+  const unplugged = await adapter.unplug(plug, options);
+  view.forget();
+  if (unplugged.status === "done") return done;
+  const { message, hint } = unplugged;
+  const target = formatAssignTarget(plug.consumer);
+  const detail = { operation: "detach VF", target, ...(hint === null ? {} : { hint }) };
+  throw new SriovError("unplug-pending", message, detail);
+}

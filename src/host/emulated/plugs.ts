@@ -1,0 +1,159 @@
+// VFs in the hands of the machine's guests and namespaces, by name: what a hypervisor keeps of a guest's
+// devices beside what the guest has open, and netdevs that were moved away from the host.
+
+import { formatAssignTarget, needsNetdev, type AssignTarget } from "../../model/assign-target.ts";
+import type { Plug } from "../../model/plug.ts";
+import type { Plugged, PlugProblem } from "../../vmm/consumer.ts";
+import { closeVf, guestOf } from "./guests.ts";
+import { findVf, touchVf, type Machine, type VfPlace } from "./machine.ts";
+import { nameForVf } from "./netdevs.ts";
+import { holderOf, type DeviceState, type GuestState } from "./state.ts";
+
+const isIn = ({ kind }: AssignTarget): boolean => needsNetdev(kind);
+
+/** `netns:ci`, without the interface. */
+const namespaceOf = ({ kind, name }: AssignTarget): string => `${kind}:${name}`;
+
+/** Whether there is such a consumer. An application brings itself. */
+export function isThere(machine: Machine, target: AssignTarget): boolean {
+  if (target.kind === "dpdk") return true;
+  if (!isIn(target)) return guestOf(machine, target.name) !== null;
+  return (machine.state.core.namespaces ?? []).includes(namespaceOf(target));
+}
+
+const problem = (message: string, hint: string | null = null): PlugProblem => ({ message, hint });
+
+function netdevProblems({ vf }: VfPlace, { consumer }: Plug): PlugProblem[] {
+  const { netdev } = vf;
+  if (netdev === undefined) return [problem("the VF has no network interface")];
+  const { inside } = netdev;
+  if (inside === undefined || inside === namespaceOf(consumer)) return [];
+  return [problem(`its interface is in ${inside}`)];
+}
+
+/** Of QEMU and libvirt: a device's name is its guest's, and vfio opens a VF once. */
+function guestProblems(machine: Machine, plug: Plug, guest: GuestState | null): PlugProblem[] {
+  const { consumer, vf, scope } = plug;
+  const place = findVf(machine, vf);
+  const problems: PlugProblem[] = [];
+  const driver = place?.vf.driver ?? "no driver";
+  if (driver !== "vfio-pci") problems.push(problem(`the VF is on ${driver}, wanted vfio-pci`));
+  const holder = holderOf(machine.state, vf);
+  if (holder !== null && holder.name !== consumer.name) {
+    problems.push(problem(`guest ${holder.name} has it open`));
+  }
+  if (guest === null) return problems;
+  const device = guest.devices?.find(({ name }) => name === consumer.device);
+  if (device !== undefined && device.vf !== vf) {
+    problems.push(problem(`its device ${device.name} is ${device.vf} already`));
+  }
+  if (scope === "live" && guest.stoppedWith !== undefined) {
+    problems.push(problem("it does not run", "Attach with --persistent, or start it"));
+  }
+  return problems;
+}
+
+export function problemsOf(machine: Machine, plug: Plug): readonly PlugProblem[] {
+  const place = findVf(machine, plug.vf);
+  if (place === null) return [problem("there is no such VF")];
+  if (isIn(plug.consumer)) return netdevProblems(place, plug);
+  return guestProblems(machine, plug, guestOf(machine, plug.consumer.name));
+}
+
+const deviceOf = (guest: GuestState | null, { consumer, vf }: Plug): DeviceState | null =>
+  guest?.devices?.find((device) => device.name === consumer.device && device.vf === vf) ?? null;
+
+const nothing: Plugged = {
+  isLive: false,
+  isPersistent: false,
+  mac: null,
+  vlan: null,
+  device: null,
+  notes: [],
+};
+
+/** How a consumer has the VF. */
+export function pluggedOf(machine: Machine, plug: Plug): Plugged {
+  const { consumer, vf } = plug;
+  const place = findVf(machine, vf);
+  if (isIn(consumer)) {
+    const netdev = place?.vf.netdev;
+    const isHere = netdev !== undefined && netdev.inside === namespaceOf(consumer);
+    if (!isHere) return { ...nothing, isPersistent: null };
+    const { mac, name: device } = netdev;
+    return { ...nothing, isLive: true, isPersistent: null, mac, device };
+  }
+  if (consumer.kind === "dpdk") {
+    const isFor = place?.vf.application === consumer.name;
+    const device = isFor ? vf : null;
+    const notes = isFor ? [`EAL arguments: -a ${vf}`] : [];
+    return { ...nothing, isLive: isFor, isPersistent: null, device, notes };
+  }
+  const guest = guestOf(machine, consumer.name);
+  const isOff = guest?.stoppedWith !== undefined;
+  const device = deviceOf(guest, plug);
+  if (device === null) return { ...nothing, isLive: isOff ? null : false };
+  const isLive = isOff ? null : (guest?.holds.includes(vf) ?? false);
+  const { mac, vlan, isPersistent, name } = device;
+  return { isLive, isPersistent, mac, vlan, device: name, notes: [] };
+}
+
+function plugGuest(guest: GuestState, plug: Plug): void {
+  const { consumer, vf, mac, vlan, scope, form } = plug;
+  const known = deviceOf(guest, plug);
+  const isPersistent = scope !== "live" || known?.isPersistent === true;
+  const own = form === "interface" ? (vlan ?? ("none" as const)) : null;
+  const device = { name: consumer.device ?? vf, vf, mac, vlan: own, isPersistent };
+  guest.devices = [...(guest.devices ?? []).filter((other) => other !== known), device];
+  if (guest.stoppedWith !== undefined) {
+    if (!guest.stoppedWith.includes(vf)) guest.stoppedWith.push(vf);
+    return;
+  }
+  if (scope !== "persistent" && !guest.holds.includes(vf)) guest.holds.push(vf);
+}
+
+/** `problemsOf` has found nothing. */
+export function plugIn(machine: Machine, plug: Plug): void {
+  const { consumer, vf: address } = plug;
+  const place = findVf(machine, address);
+  const guest = guestOf(machine, consumer.name);
+  if (place === null) return;
+  const { netdev } = place.vf;
+  if (consumer.kind === "dpdk") place.vf.application = consumer.name;
+  else if (!isIn(consumer)) {
+    if (guest !== null) plugGuest(guest, plug);
+    return;
+  } else if (netdev !== undefined) {
+    netdev.inside = namespaceOf(consumer);
+    netdev.name = consumer.device ?? netdev.name;
+    netdev.isUp = true;
+    if (plug.mac !== null) netdev.mac = plug.mac;
+  }
+  touchVf(machine, place.pf, place.vfIndex);
+}
+
+export function plugOut(machine: Machine, plug: Plug): void {
+  const { consumer, vf: address } = plug;
+  const place = findVf(machine, address);
+  const guest = guestOf(machine, consumer.name);
+  if (isIn(consumer) || consumer.kind === "dpdk") {
+    if (place === null) return;
+    const { netdev } = place.vf;
+    if (place.vf.application === consumer.name) delete place.vf.application;
+    if (netdev?.inside === namespaceOf(consumer)) {
+      delete netdev.inside;
+      netdev.name = nameForVf(machine, place.pf, place.vfIndex);
+      netdev.isUp = false;
+    }
+    touchVf(machine, place.pf, place.vfIndex);
+    return;
+  }
+  const known = deviceOf(guest, plug);
+  if (guest === null || known === null) return;
+  guest.devices = guest.devices?.filter((device) => device !== known) ?? [];
+  if (guest.stoppedWith === undefined) closeVf(machine, guest.name, address);
+  else guest.stoppedWith = guest.stoppedWith.filter((vf) => vf !== address);
+}
+
+/** As people name it: `netns:ci/eth1`. */
+export const nameOf = (plug: Plug): string => formatAssignTarget(plug.consumer);
