@@ -37,7 +37,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   capture: ["model", "pci"],
   eswitch: ["model"],
   bench: ["model"],
-  host: ["model", "pci", "netlink", "coexist", "capture", "consumer.ts"],
+  host: ["model", "pci", "netlink", "coexist", "capture", "eswitch", "consumer.ts"],
   apply: ["model", "plan", "lease", "host.ts", "consumer.ts"],
   vmm: ["model", "coexist", "host.ts"],
   cli: ["*"],

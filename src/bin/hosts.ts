@@ -86,6 +86,22 @@ const setUpMachine: Wiring["setUpMachine"] = async (name, paths, change) => {
   throw new SpecProblems(source, done.problems, "fault plan");
 };
 
+/** Opens the machine for one look at its state. */
+const runTraffic: Wiring["runTraffic"] = async (name, paths, asked) => {
+  const { openEmulatedHost } = await import("../host/emulated/emulated-host.ts");
+  const host = await openEmulatedHost({ name, statePath: stateFileOf(name, paths) });
+  try {
+    if (asked.kind === "traffic") {
+      const traffic = await import("../host/emulated/datapath/traffic.ts");
+      return host.store.transact((machine) => traffic.runTraffic(machine, asked.wish));
+    }
+    const checks = await import("../host/emulated/datapath/policy-checks.ts");
+    return host.store.transact((machine) => checks.runPolicyChecks(machine, asked.pf));
+  } finally {
+    await host.close();
+  }
+};
+
 const openTwin: Wiring["openTwin"] = async (inventory, facts) => {
   const { twinOf } = await import("../host/emulated/twin.ts");
   const { openEmulatedHost } = await import("../host/emulated/emulated-host.ts");
@@ -114,6 +130,7 @@ export const hosts: Wiring = {
   openConsumers,
   captureHost,
   setUpMachine,
+  runTraffic,
   openTwin,
   ownCommand: ownCommand(),
 };

@@ -176,6 +176,29 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/bench.ts")).bench,
   },
   {
+    name: "traffic",
+    summary: "Send frames on an emulated machine, and count what a VF saves; or try its policies",
+    operands: [["[pf]", "whose VFs send: BDF or interface; the first that has VFs unless told"]],
+    options: [
+      { flags: "--from <vf>", summary: "one sender, with --to; each VF to the next unless told" },
+      { flags: "--to <vf>", summary: "vf:PF/5, or a VF as for show" },
+      { flags: "--frames <count>", summary: "of each sender, 256 unless told" },
+      { flags: "--size <bytes>", summary: "of a frame, without tag and checksum, 64 unless told" },
+      { flags: "--burst <count>", summary: "frames for one write of the doorbell, 32 unless told" },
+      { flags: "--vlan <id>", summary: "tag that the guests themselves put on" },
+      {
+        flags: "--check",
+        summary: "try what the policy of each VF should stop; exit 4 if it fails",
+      },
+    ],
+    examples: [
+      ["sriovctl --host emulated:demo traffic", "a VF, virtio and an emulated NIC side by side"],
+      ["sriovctl --host emulated:demo traffic --burst 1", "a doorbell for every frame"],
+      ["sriovctl --host emulated:demo traffic ens3np0 --check", "spoofing, VLANs, DMA, resets"],
+    ],
+    load: async () => (await import("./commands/traffic.ts")).traffic,
+  },
+  {
     name: "plan",
     summary: "Show what apply would do, why, and whom it would hit",
     operands: [],

@@ -1,6 +1,7 @@
 // What every command gets: the host it was told to work on, where to print, and the flags that
 // all commands share. A command is a function from that to an exit code.
 
+import type { TrafficAsked, TrafficFound } from "../host/emulated/datapath/traffic-report.ts";
 import type { MachineStatus } from "../host/emulated/machine-status.ts";
 import type { MachineChange } from "../host/emulated/set-up.ts";
 import type { Host } from "../host/host.ts";
@@ -45,6 +46,9 @@ export type Wiring = {
   /** Changes an emulated machine from outside and says how it then is. Throws SriovError
    * `host-unknown`, and SpecProblems for a fault plan. */
   setUpMachine(machineName: string, paths: Paths, change: MachineChange): Promise<MachineStatus>;
+  /** Sends frames on a copy of an emulated machine, or tries its VFs' policies. Throws SriovError
+   * `host-unknown`, and `usage` where nobody can send. */
+  runTraffic(machineName: string, paths: Paths, asked: TrafficAsked): Promise<TrafficFound>;
   openTwin(inventory: Inventory, facts: HostFacts): Promise<TwinHost>;
   /** Starts this very program, from whatever folder: command and first arguments. */
   readonly ownCommand: readonly string[];

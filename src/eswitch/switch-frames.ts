@@ -78,6 +78,9 @@ export class SwitchRun {
   readonly #switch: CompiledSwitch;
   #ports = new Int32Array(1024);
   #certainties = new Uint8Array(1024);
+  #fate = new Uint8Array(0);
+  #tags = new Int32Array(0);
+  #start = new Int32Array(1);
   #length = 0;
   // Of the frame at hand.
   #from = 0;
@@ -89,13 +92,10 @@ export class SwitchRun {
     this.counters = newCounters(compiled);
   }
 
-  /** The result's deliveries are overwritten by the next run. */
-  run(batch: FrameBatch): BatchResult {
+  /** The first `count` frames. The result is overwritten by the next run. */
+  run(batch: FrameBatch, count = batch.from.length): BatchResult {
     const { counters } = this;
-    const count = batch.from.length;
-    const fate = new Uint8Array(count);
-    const tag = new Int32Array(count);
-    const start = new Int32Array(count + 1);
+    const { fate, tag, start } = this.#resultFor(count);
     this.#length = 0;
     for (let at = 0; at < count; at++) {
       start[at] = this.#length;
@@ -108,6 +108,15 @@ export class SwitchRun {
     }
     start[count] = this.#length;
     return { fate, tag, start, port: this.#ports, certainty: this.#certainties };
+  }
+
+  #resultFor(count: number) {
+    if (this.#fate.length < count) {
+      this.#fate = new Uint8Array(count);
+      this.#tags = new Int32Array(count);
+      this.#start = new Int32Array(count + 1);
+    }
+    return { fate: this.#fate, tag: this.#tags, start: this.#start };
   }
 
   #decide(batch: FrameBatch, at: number): number {

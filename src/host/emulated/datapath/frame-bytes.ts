@@ -1,0 +1,71 @@
+// Frames as bytes and as columns of a batch: what a card reads of a header, and how it copies a
+// frame while it puts a tag in or takes one out.
+
+import { untagged } from "../../../eswitch/compiled-switch.ts";
+import type { FrameBatch } from "../../../eswitch/frame-batch.ts";
+import type { Ram } from "./ram.ts";
+
+const tagBytes = 4;
+/** Both MAC addresses; a tag comes after them. */
+const macsBytes = 12;
+export const headerBytes = 14;
+/** As the cards' drivers limit it: 9.5 KiB. */
+export const frameMost = 9728;
+
+const customerTag = 0x8100;
+const serviceTag = 0x88a8;
+
+/** Reads the header at `address` into the columns of frame `at`; the source as it is written. */
+export function readHeader(
+  bytes: Uint8Array,
+  address: number,
+  batch: FrameBatch,
+  at: number,
+): void {
+  const byte = (offset: number): number => bytes[address + offset] ?? 0;
+  batch.destinationHigh[at] = (byte(0) << 8) | byte(1);
+  batch.destinationLow[at] = (byte(2) << 24) | (byte(3) << 16) | (byte(4) << 8) | byte(5);
+  batch.sourceHigh[at] = (byte(6) << 8) | byte(7);
+  batch.sourceLow[at] = (byte(8) << 24) | (byte(9) << 16) | (byte(10) << 8) | byte(11);
+  const type = (byte(12) << 8) | byte(13);
+  if (type === customerTag || type === serviceTag) {
+    batch.tag[at] = (byte(14) << 8) | byte(15) | (type === customerTag ? 0 : 1 << 16);
+    batch.etherType[at] = (byte(16) << 8) | byte(17);
+  } else {
+    batch.tag[at] = untagged;
+    batch.etherType[at] = type;
+  }
+}
+
+/** Bytes without the tag: what limits and traces are about. */
+export const untaggedBytes = (length: number, tag: number): number =>
+  tag === untagged ? length : length - tagBytes;
+
+export type FrameCopy = {
+  readonly from: number;
+  readonly length: number;
+  /** Put in after the addresses: `tagCode`; `untagged`: none. */
+  readonly insert: number;
+  /** Take out the tag that is there. */
+  readonly isStripped: boolean;
+};
+
+export const lengthAfter = ({ length, insert, isStripped }: FrameCopy): number =>
+  length + (insert === untagged ? 0 : tagBytes) - (isStripped ? tagBytes : 0);
+
+export function copyFrame(ram: Ram, to: number, copy: FrameCopy): void {
+  const { from, length, insert, isStripped } = copy;
+  if (insert === untagged && !isStripped) return ram.copy(to, from, length);
+  const { bytes } = ram;
+  ram.copy(to, from, macsBytes);
+  let target = to + macsBytes;
+  if (insert !== untagged) {
+    const type = (insert & (1 << 16)) === 0 ? customerTag : serviceTag;
+    bytes[target++] = type >> 8;
+    bytes[target++] = type & 0xff;
+    bytes[target++] = (insert >> 8) & 0xff;
+    bytes[target++] = insert & 0xff;
+  }
+  const rest = macsBytes + (isStripped ? tagBytes : 0);
+  ram.copy(target, from + rest, length - rest);
+}

@@ -1,0 +1,50 @@
+// A card of its own for tests: any state of a switch, a guest with memory of its own on every VF, the
+// host on the PF, and what went to the wire.
+
+import type { SwitchState } from "../../../eswitch/switch-state.ts";
+import { devicePages, GuestDriver } from "./guest-driver.ts";
+import { GuestMemory } from "./guest-memory.ts";
+import { Iommu } from "./iommu.ts";
+import { Mmio } from "./mmio.ts";
+import { Nic, packetBufferBytes } from "./nic.ts";
+import { PfDriver } from "./pf-driver.ts";
+import { Ram } from "./ram.ts";
+
+const space = {
+  pf: { registers: { base: 0x1_0000_0000, sizeBytes: 1 << 16 }, msix: null },
+  vf: {
+    registers: { base: 0x2_0000_0000, sizeBytes: 1 << 14 },
+    msix: { base: 0x3_0000_0000, sizeBytes: 1 << 14 },
+  },
+} as const;
+
+type Shape = { readonly ringLength: number; readonly bufferBytes: number };
+
+export function cardWith(state: SwitchState, shape: Shape = { ringLength: 16, bufferBytes: 2048 }) {
+  const pfDriver = new PfDriver(state);
+  const functions = state.vfs.length + 1;
+  const pages = devicePages(shape.ringLength, shape.bufferBytes);
+  const ram = new Ram(functions * pages, packetBufferBytes);
+  const iommu = new Iommu(functions, null);
+  const wire: Uint8Array[] = [];
+  const onWire = (frame: Uint8Array): void => {
+    wire.push(frame);
+  };
+  const nic = new Nic({ driver: pfDriver, ram, packetBuffer: ram.end, iommu, onWire });
+  const mmio = new Mmio(nic, space);
+  const drivers = Array.from({ length: functions }, (_, port) => {
+    const memory = new GuestMemory(ram, iommu, pages);
+    iommu.attach(port, memory.domain);
+    const driver = new GuestDriver({ mmio, port, memory, firstPage: 0, ...shape });
+    nic.functions.canMaster[port] = 1;
+    nic.functions.msix.setOpen(port, true);
+    driver.start();
+    return driver;
+  });
+  const driverOf = (port: number): GuestDriver => {
+    const driver = drivers[port];
+    if (driver === undefined) throw new Error(`There is no port ${port}`);
+    return driver;
+  };
+  return { nic, mmio, iommu, ram, wire, pfDriver, driverOf, functions };
+}
