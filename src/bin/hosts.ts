@@ -69,7 +69,11 @@ async function openHost(hostName: string, wish: HostWish): Promise<Host> {
 
 const openConsumers: Wiring["openConsumers"] = async (hostName, host, paths) => {
   const [kind, machine = ""] = hostName.split(":");
-  if (kind === "linux") return (await import("../vmm/consumers.ts")).linuxConsumers({ host });
+  if (kind === "linux") {
+    const { linuxConsumers } = await import("../vmm/consumers.ts");
+    const { runCommand } = await import("../host/linux/command.ts");
+    return linuxConsumers({ host, run: runCommand });
+  }
   if (kind !== "emulated") return async () => null;
   const { emulatedConsumers } = await import("../host/emulated/consumers.ts");
   const { withStore } = await import("../host/emulated/store.ts");

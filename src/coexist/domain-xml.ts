@@ -2,10 +2,19 @@
 // functions the guest is to have, under which alias, what libvirt will set on them by itself, and
 // which pools and interfaces it takes one from. Any text ends as a domain or a problem. Authority: docs/formatdomain.html "Host device assignment", src/conf/domain_conf.c.
 
-import { DOMParser, type Element } from "@xmldom/xmldom";
-import { formatBdf, type Address } from "../model/bdf.ts";
+import type { Element } from "@xmldom/xmldom";
+import type { Address } from "../model/bdf.ts";
 import { parseMac } from "../model/mac.ts";
 import type { Problem } from "../model/problem.ts";
+import {
+  addressOf,
+  attribute,
+  childOf,
+  childrenOf,
+  numberOf,
+  pciAddress,
+  rootOf,
+} from "./xml-element.ts";
 
 export type GuestDevice = {
   readonly address: Address;
@@ -36,41 +45,6 @@ export type PoolNetwork = {
   readonly addresses: readonly Address[];
 };
 
-const childOf = (element: Element | null, name: string): Element | null => {
-  for (const node of element?.childNodes ?? []) {
-    if (node.nodeType === 1 && node.nodeName === name) return node as Element;
-  }
-  return null;
-};
-
-const childrenOf = (element: Element | null): Element[] =>
-  [...(element?.childNodes ?? [])].filter((node): node is Element => node.nodeType === 1);
-
-const attribute = (element: Element | null, name: string): string | null =>
-  element?.getAttribute(name) ?? null;
-
-/** libvirt writes hexadecimal with 0x; people may write decimals (virStrToLong_uip(, 0)). */
-function numberOf(element: Element, name: string, max: number): number | null {
-  const text = attribute(element, name) ?? "";
-  if (!/^(?:0x[0-9a-f]{1,8}|[0-9]{1,5})$/i.test(text)) return null;
-  const value = Number(text);
-  return value <= max ? value : null;
-}
-
-function addressOf(source: Element | null): Address | null {
-  const element = childOf(source, "address");
-  return element === null ? null : pciAddress(element);
-}
-
-function pciAddress(element: Element): Address | null {
-  const domain = element.hasAttribute("domain") ? numberOf(element, "domain", 0xffff) : 0;
-  const bus = numberOf(element, "bus", 0xff);
-  const slot = numberOf(element, "slot", 0x1f);
-  const fn = numberOf(element, "function", 7);
-  if (domain === null || bus === null || slot === null || fn === null) return null;
-  return formatBdf({ domain, routingId: (bus << 8) | (slot << 3) | fn });
-}
-
 function isPci(element: Element): boolean {
   const type = attribute(element, "type");
   if (element.nodeName === "hostdev") return type === "pci";
@@ -93,21 +67,6 @@ const problem = (message: string): Problem => ({
   where: "<domain>",
   message: `Cannot read the domain: ${message}`,
 });
-
-/** The outermost element; a problem's words where there is none. */
-function rootOf(xml: string): Element | string | null {
-  try {
-    const parser = new DOMParser({
-      onError: (level, message) => {
-        if (level !== "warning") throw new Error(message);
-      },
-    });
-    return parser.parseFromString(xml, "text/xml").documentElement;
-  } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    return words.split("\n")[0] ?? "";
-  }
-}
 
 const nameIn = (element: Element): string => childOf(element, "name")?.textContent?.trim() ?? "";
 

@@ -23,7 +23,7 @@ export type Plugged = {
 export type PlugProblem = { readonly message: string; readonly hint: string | null };
 
 /** `pending`: the guest was asked and has not let go within the deadline. */
-type Unplugged =
+export type Unplugged =
   | { readonly status: "done" }
   | { readonly status: "pending"; readonly message: string; readonly hint: string | null };
 

@@ -4,13 +4,16 @@
 import type { Host } from "../host/host.ts";
 import type { AssignKind } from "../model/assign-target.ts";
 import type { ConsumerAdapter, Consumers } from "./consumer.ts";
+import type { RunProgram } from "./program.ts";
 
-/** What an adapter is given; its own commands and sockets it finds itself. */
-type ConsumerDeps = { readonly host: Host };
+/** What an adapter is given; its own sockets it finds itself. */
+type ConsumerDeps = { readonly host: Host; readonly run: RunProgram };
 
 type AdapterOf = (deps: ConsumerDeps) => Promise<ConsumerAdapter>;
 
-const adapters: Partial<Record<AssignKind, AdapterOf>> = {};
+const adapters: Partial<Record<AssignKind, AdapterOf>> = {
+  libvirt: async (deps) => (await import("./libvirt/libvirt-consumer.ts")).libvirtConsumer(deps),
+};
 
 export function linuxConsumers(deps: ConsumerDeps): Consumers {
   const opened = new Map<AssignKind, Promise<ConsumerAdapter>>();

@@ -14,14 +14,19 @@ export type CommandOutput = {
   readonly end: CommandEnd;
 };
 
-type CommandLimits = { readonly deadlineMs: number; readonly bytesMax: number };
+type CommandLimits = {
+  readonly deadlineMs: number;
+  readonly bytesMax: number;
+  /** Cuts it early. */
+  readonly signal?: AbortSignal;
+};
 
 /** Programs that tell of hardware are not in every user's PATH. */
 const programFolders = "/usr/sbin:/sbin:/usr/bin:/bin";
 
 export async function runCommand(
   [command = "", ...words]: readonly string[],
-  { deadlineMs, bytesMax }: CommandLimits,
+  { deadlineMs, bytesMax, signal }: CommandLimits,
 ): Promise<CommandOutput> {
   // Most inventories need no child, and loading this costs as much as reading thirty VFs.
   const { spawn } = await import("node:child_process");
@@ -34,6 +39,7 @@ export async function runCommand(
     let bytes = 0;
     const finish = (end: CommandEnd): void => {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", abandon);
       child.kill("SIGKILL");
       child.stdout.destroy();
       child.stderr.destroy();
@@ -43,6 +49,8 @@ export async function runCommand(
     };
     const cut = (why: string): void => finish({ status: "cut", why });
     const timer = setTimeout(() => cut(`no answer in ${deadlineMs} ms`), deadlineMs);
+    const abandon = (): void => cut("nobody waits for it any longer");
+    signal?.addEventListener("abort", abandon);
     for (const name of ["stdout", "stderr"] as const) {
       child[name].on("data", (chunk: Buffer) => {
         bytes += chunk.length;
