@@ -67,10 +67,11 @@ async function factsOf(host: Host, detailOf: readonly string[]) {
   };
 }
 
-/** All but what a tree on disk has no programs for, and the words of the gaps. */
+/** All but what a tree on disk has no programs for, guests, whom only processes tell of, and the words
+ * of the gaps. */
 async function doctorFactsOf(host: Host) {
   const facts = await host.facts(await host.inventory(fullInventory));
-  return { ...facts, nics: null, gaps: null };
+  return { ...facts, nics: null, guests: null, gaps: null };
 }
 
 async function compare(host: EmulatedHost, detailOf: readonly string[]): Promise<void> {

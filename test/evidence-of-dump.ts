@@ -158,5 +158,6 @@ export function evidenceOfLog(
     inventory: inventoryOf(pfs, { bridges }),
     facts: { ...nothingKnown, kernelLog, ...facts },
     wanted: null,
+    conflicts: null,
   };
 }

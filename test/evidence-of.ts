@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { conflictsOn } from "../src/coexist/conflicts.ts";
 import type { Rule, Severity } from "../src/doctor/rule.ts";
 import type { Evidence, Wanted } from "../src/doctor/view.ts";
 import { viewOf } from "../src/doctor/view.ts";
@@ -34,6 +35,7 @@ export const healthyFacts: HostFacts = {
   moduleParameters: { "vfio_pci.enable_sriov": "N" },
   software: { libvirt: null, qemu: null, iproute2: null, systemd: null, mstflint: null },
   memory: null,
+  guests: [],
   gaps: [],
 };
 
@@ -164,8 +166,10 @@ type EvidencePart = {
 /** A healthy host with these PFs, changed by `part`. */
 export function evidenceOf(pfs: readonly Pf[], part: EvidencePart = {}): Evidence {
   const { facts = {}, kernel = {}, iommu = {}, inventory = {}, wanted = null, log = [] } = part;
+  const whole = inventoryOf(pfs, { claims: [], reservedElsewhere: [], ...inventory });
   return {
-    inventory: inventoryOf(pfs, { claims: [], ...inventory }),
+    inventory: whole,
+    conflicts: pfs.flatMap((pf) => conflictsOn(pf, whole.claims ?? [])),
     facts: {
       ...healthyFacts,
       functions: pfs.map(({ address }) => functionOf(address)),

@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { KernelLog } from "../model/host-facts.ts";
 import type { Netdev, Owner, OwnerKind } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
+import type { HostWishes, Reservation, Wish } from "../model/reservation.ts";
 import type { VfPolicy } from "../model/vf-attribute.ts";
 
 const text = z.string().max(4096);
@@ -90,6 +91,42 @@ const ownerRow = z.strictObject({ address: text, owner: ownerShape });
 
 export type OwnerRow = z.infer<typeof ownerRow>;
 
+const reservationShape = z.strictObject({
+  kind: z.enum(["vm", "container", "pool", "manager"]),
+  name: text,
+  manager: text,
+  role: z.enum(["function", "vfs", "shares", "manages"]),
+  evidence: z.array(text),
+}) satisfies z.ZodType<Reservation>;
+
+const wishRow = z.union([
+  z.strictObject({
+    target: z.union([
+      z.strictObject({ address: text }),
+      z.strictObject({ netdev: text }),
+      z.strictObject({ ifindex: z.number() }),
+    ]),
+    reservation: reservationShape,
+    isLive: z.boolean(),
+  }) satisfies z.ZodType<Wish>,
+  z.strictObject({ problem: problemShape }),
+  // Where no process was looked at, a manager's word that a guest runs is the only sign of it.
+  z.strictObject({ users: z.enum(["by processes", "by managers"]) }),
+]);
+
+/** One row of what others' configuration reserves. */
+type WishRow = z.infer<typeof wishRow>;
+
+export const wishRows = ({ wishes, problems, hasProcesses }: HostWishes): WishRow[] => [
+  { users: hasProcesses ? "by processes" : "by managers" },
+  ...wishes.map(({ target, reservation, isLive }) => ({
+    target,
+    reservation: { ...reservation, evidence: [...reservation.evidence] },
+    isLive,
+  })),
+  ...problems.map((problem) => ({ problem })),
+];
+
 /** ASCII, so that a byte is a character. */
 const jsonLine = (value: unknown): string =>
   JSON.stringify(value).replaceAll(
@@ -108,11 +145,20 @@ function rowsOf<Row>(lines: readonly string[], shape: z.ZodType<Row>): Row[] {
   });
 }
 
-export const encodeRows = (rows: readonly (LinkRow | OwnerRow | Problem)[]): string[] =>
+export const encodeRows = (rows: readonly (LinkRow | OwnerRow | WishRow | Problem)[]): string[] =>
   rows.map(jsonLine);
 export const decodeLinkRows = (lines: readonly string[]): LinkRow[] => rowsOf(lines, linkRow);
 export const decodeOwnerRows = (lines: readonly string[]): OwnerRow[] => rowsOf(lines, ownerRow);
 export const decodeProblems = (lines: readonly string[]): Problem[] => rowsOf(lines, problemShape);
+
+export function decodeWishes(lines: readonly string[]): HostWishes {
+  const rows = rowsOf(lines, wishRow);
+  return {
+    hasProcesses: !rows.some((row) => "users" in row && row.users === "by managers"),
+    wishes: rows.flatMap((row) => ("reservation" in row ? [row] : [])),
+    problems: rows.flatMap((row) => ("problem" in row ? [row.problem] : [])),
+  };
+}
 
 /** The log, or why there is none. */
 export const encodeLog = (log: KernelLog | string): string[] =>

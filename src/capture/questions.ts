@@ -6,6 +6,9 @@ export const question = {
   changing: "changing-pfs",
   netlink: "netlink",
   census: "census",
+  /** What is defined, and what managers say of what runs beside that. */
+  reservations: "reservations",
+  runningReservations: "reservations-running",
   kernelLog: "kernel-log",
   configProblems: "other-config-problems",
   run: (words: readonly string[]): string => `run ${words.join(" ")}`,

@@ -1,6 +1,7 @@
 // What the doctor looks at, read from a host: the whole inventory, the facts, and what the spec wants
 // of the PFs that are here. The spec is the one that was named, or those of the configuration folder.
 
+import { conflictsOn } from "../coexist/conflicts.ts";
 import type { Wanted, Evidence } from "../doctor/view.ts";
 import { fullInventory, type Host } from "../host/host.ts";
 import { vfTarget } from "../model/bdf.ts";
@@ -40,17 +41,24 @@ function specFor({ paths, log }: Context, args: Arguments): Spec | null {
   return merged.spec;
 }
 
+/** null: what others reserve could not be looked at. */
+function conflictsIn({ physicalFunctions, claims = [], reservedElsewhere }: Inventory) {
+  if (reservedElsewhere === undefined) return null;
+  return physicalFunctions.flatMap((pf) => conflictsOn(pf, claims));
+}
+
 export async function readEvidence(
   host: Host,
   context: Context,
   args: Arguments,
 ): Promise<Evidence> {
   const spec = specFor(context, args);
-  const options = { ...fullInventory, claims: true };
+  const options = { ...fullInventory, claims: true, reservations: "everything" } as const;
   const first = await host.inventory(options);
   // Overrides are read for those that are asked for.
   const detailOf = first.physicalFunctions.map(({ address }) => address);
   const inventory = await host.inventory({ ...options, detailOf });
   const facts = await host.facts(inventory);
-  return { inventory, facts, wanted: spec === null ? null : wantedOf(spec, inventory) };
+  const wanted = spec === null ? null : wantedOf(spec, inventory);
+  return { inventory, facts, wanted, conflicts: conflictsIn(inventory) };
 }

@@ -1,7 +1,7 @@
 // The public JSON of `who`: one function, whoever uses it with all evidence, whose configuration
 // names it, and where two want the same; for a PF the same of its VFs.
 
-import type { Conflict } from "../coexist/conflicts.ts";
+import type { Conflict } from "../model/conflict.ts";
 import type { Inventory, Owner, Pf, Vf } from "../model/inventory.ts";
 import { consentWord } from "../plan/disruption.ts";
 import { problemJson, reservationJson } from "./inventory-json.ts";
@@ -17,7 +17,9 @@ const userJson = (owner: Owner) => ({
   evidence: [owner.evidence, ...(owner.moreEvidence ?? [])],
 });
 
-const conflictJson = ({ target, parties, sentence }: Conflict) => ({ target, parties, sentence });
+const conflictJson = ({ kind, target, parties, sentence }: Conflict) => {
+  return { kind, target, parties, sentence };
+};
 
 const usesJson = ({ owners, reservations = [] }: Pf | Vf) => ({
   users: owners.map(userJson),

@@ -1,7 +1,7 @@
 // `who` for people: each user of a function with everything that was seen of it, strongest first,
 // what an apply has to name to disrupt it, whose configuration names it beside, and conflicts.
 
-import type { Conflict } from "../coexist/conflicts.ts";
+import type { Conflict } from "../model/conflict.ts";
 import type { Owner, Pf, Vf } from "../model/inventory.ts";
 import type { Reservation } from "../model/reservation.ts";
 import { rangesOf } from "../model/vf-range.ts";

@@ -1,19 +1,11 @@
 // Where two believe that they own a PF or a VF: it works until both want it. Computed from the
 // inventory's owners, reservations and claims alone, so that it is the same for every host.
 
-import { type Address, vfTarget } from "../model/bdf.ts";
+import { vfTarget } from "../model/bdf.ts";
 import { type Claim, claimsOn } from "../model/claim.ts";
+import type { Conflict, ConflictKind } from "../model/conflict.ts";
 import type { Owner, Pf, Vf } from "../model/inventory.ts";
 import type { Reservation } from "../model/reservation.ts";
-
-export type Conflict = {
-  /** BDF, or `BDF/vfN`. */
-  readonly target: string;
-  readonly address: Address;
-  /** Who: `vm:web1`, `pool:tenants`, `networkd`. */
-  readonly parties: readonly string[];
-  readonly sentence: string;
-};
 
 const wordOf = ({ kind, name }: { readonly kind: string; readonly name: string }): string =>
   `${kind}:${name}`;
@@ -43,7 +35,7 @@ function ofFunction(fn: Pf | Vf, target: string): Conflict[] {
     user === undefined
       ? `${listed(parties)} are all to have ${target}: only one of them can`
       : `${user} has ${target}, and ${listed(others)} cannot start with it meanwhile`;
-  return [{ target, address: fn.address, parties, sentence }];
+  return [{ kind: "function", target, address: fn.address, parties, sentence }];
 }
 
 /** A pool does not know who else was given one of its VFs, and hands it out. */
@@ -61,6 +53,7 @@ function ofPools(pf: Pf): Conflict[] {
       ? []
       : [
           {
+            kind: "pools",
             target: address,
             address,
             parties: names,
@@ -73,7 +66,8 @@ function ofPools(pf: Pf): Conflict[] {
     if (guests.length === 0) return [];
     const target = vfTarget(address, vf.vfIndex);
     const sentence = `${pool} may hand out ${target}, which is ${listed(guests)}'s by name`;
-    return [{ target, address: vf.address, parties: [pool, ...guests], sentence }];
+    const parties = [pool, ...guests];
+    return [{ kind: "pool-and-guest", target, address: vf.address, parties, sentence }];
   });
   return [...shared, ...named];
 }
@@ -90,14 +84,16 @@ function ofWholePf(pf: Pf): Conflict[] {
     ...new Set(vfs.flatMap((vf) => [...guestsOf(vf), ...ofRole(vf, "function").map(wordOf)])),
   ];
   const sentence = `${listed(takers)} is to have the whole PF ${pf.address}, and its VFs go from ${listed(users)} then`;
-  return [{ target: pf.address, address: pf.address, parties: [...takers, ...users], sentence }];
+  const { address } = pf;
+  const parties = [...takers, ...users];
+  return [{ kind: "whole-pf", target: address, address, parties, sentence }];
 }
 
 /** More than one network manager for an interface, or for a PF's VFs. */
 function ofManagers(pf: Pf, claims: readonly Claim[]): Conflict[] {
   const { address } = pf;
-  const conflict = (parties: readonly string[], sentence: string): Conflict[] =>
-    parties.length < 2 ? [] : [{ target: address, address, parties, sentence }];
+  const conflict = (kind: ConflictKind, parties: readonly string[], sentence: string): Conflict[] =>
+    parties.length < 2 ? [] : [{ kind, target: address, address, parties, sentence }];
   const managing = [...new Set(ofRole(pf, "manages").map(({ name }) => name))];
   const setting = new Set<string>();
   for (const { claim, judgement } of claimsOn(pf, claims)) {
@@ -108,8 +104,16 @@ function ofManagers(pf: Pf, claims: readonly Claim[]): Conflict[] {
   }
   const both = [...setting];
   return [
-    ...conflict(managing, `${listed(managing)} both set up the interface of ${address}`),
-    ...conflict(both, `${listed(both)} both set up the VFs of ${address}, and undo each other`),
+    ...conflict(
+      "interface-managers",
+      managing,
+      `${listed(managing)} both set up the interface of ${address}`,
+    ),
+    ...conflict(
+      "vf-managers",
+      both,
+      `${listed(both)} both set up the VFs of ${address}, and undo each other`,
+    ),
   ];
 }
 

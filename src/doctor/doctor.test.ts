@@ -145,6 +145,7 @@ test("without facts nothing is guessed, and each gap says why", () => {
       gaps: [{ source: "kernel log", why: "/dev/kmsg: EPERM" }],
     },
     wanted: null,
+    conflicts: null,
   };
   const { findings, notChecked, numChecked, numRules } = diagnose(unknown, today);
   assert.deepEqual(findings, []);

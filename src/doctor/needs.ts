@@ -113,6 +113,16 @@ const needs = {
     isKnownOf: (pf, { nicOf }) =>
       pf.vendorId !== mellanox || (nicOf(pf)?.firmwareVfs ?? null) !== null,
   },
+  "reservations": {
+    what: "who is to have which VF",
+    source: /reservations/,
+    isKnown: ({ conflicts }) => conflicts !== null,
+  },
+  "locked-memory": {
+    what: "locked memory of guests",
+    source: /locked memory/,
+    isKnown: ({ facts }) => facts.guests !== undefined,
+  },
   "claims": {
     what: "configuration of network managers",
     source: /claims|managers/,

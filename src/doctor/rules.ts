@@ -8,6 +8,7 @@ import { isolationRules } from "./isolation.ts";
 import { kernelLogRules } from "./kernel-log.ts";
 import { platformRules } from "./platform.ts";
 import { policyRules } from "./policy.ts";
+import { reservationRules } from "./reservations.ts";
 import type { Rule } from "./rule.ts";
 import { hostSecurityRules } from "./security-host.ts";
 import { pfSecurityRules } from "./security-pf.ts";
@@ -24,6 +25,7 @@ export const ruleTable: readonly Rule[] = [
   ...policyRules,
   ...bindingRules,
   ...vmRules,
+  ...reservationRules,
   ...trafficRules,
   ...hostSecurityRules,
   ...pfSecurityRules,

@@ -154,6 +154,18 @@ checkRules(bindingRules, {
   },
 });
 
+const withLocked = (lockedMebibytes: number, limitMebibytes: number | null) => {
+  const owners = [{ ...vmOwner("web1"), pid: 812 }];
+  const pf = pfOf(address, 1, { virtualFunctions: vfs({ ...guest, owners }) });
+  const process = {
+    pid: 812,
+    name: "web1",
+    lockedBytes: lockedMebibytes * 2 ** 20,
+    lockLimitBytes: limitMebibytes === null ? ("unlimited" as const) : limitMebibytes * 2 ** 20,
+  };
+  return evidenceOf([pf], { facts: { guests: [process] } });
+};
+
 checkRules(vmRules, {
   "vf-in-two-hands": {
     fires: {
@@ -174,6 +186,14 @@ checkRules(vmRules, {
     silent: {
       "a driver that can": withVfs({ ...guest, driver: "mlx5_vfio_pci" }),
       "no guest": fine,
+    },
+  },
+  "locked-memory-nearly-full": {
+    fires: { "16 MiB left": { evidence: withLocked(4080, 4096), targets: [vf0], says: /web1/ } },
+    silent: {
+      "1 GiB left": withLocked(4096, 5120),
+      "no limit": withLocked(4096, null),
+      "nothing locked": withLocked(0, 8),
     },
   },
   "pf-in-guest-with-vfs": {

@@ -3,6 +3,7 @@
 
 import type { Address } from "../model/bdf.ts";
 import { vfTarget } from "../model/bdf.ts";
+import type { Conflict } from "../model/conflict.ts";
 import type { HostFacts, NicFacts, PciFunctionFacts } from "../model/host-facts.ts";
 import type { Inventory, Owner, Pf, Vf } from "../model/inventory.ts";
 import { decodeFunction } from "../pci/decode-function.ts";
@@ -37,6 +38,8 @@ export type Evidence = {
   readonly facts: HostFacts;
   /** null: without a spec. */
   readonly wanted: Wanted | null;
+  /** Where two want the same; null: what others reserve is not known. */
+  readonly conflicts: readonly Conflict[] | null;
 };
 
 export type PfVf = { readonly pf: Pf; readonly vf: Vf };

@@ -65,6 +65,32 @@ function pfOfGuest({ pfs }: View): Sighting[] {
   });
 }
 
+const mebibyte = 2 ** 20;
+
+/** libvirt leaves 1 GiB beyond the guest's memory; with less than this a device's own memory that is
+ * mapped for another device, or memory that is plugged in, no longer fits. */
+const lockableLeastBytes = 64 * mebibyte;
+
+function nearlyLocked({ facts, vfs, pfs }: View): Sighting[] {
+  return (facts.guests ?? []).flatMap(({ pid, name, lockedBytes, lockLimitBytes }): Sighting[] => {
+    if (lockedBytes === null || typeof lockLimitBytes !== "number") return [];
+    const leftBytes = lockLimitBytes - lockedBytes;
+    if (lockedBytes === 0 || leftBytes >= lockableLeastBytes) return [];
+    const isOwn = (owner: { readonly pid: number | null }): boolean => owner.pid === pid;
+    const targets = [
+      ...pfs.filter(({ owners }) => owners.some(isOwn)).map(({ address }) => address),
+      ...vfs.filter(({ vf }) => vf.owners.some(isOwn)).map(targetOf),
+    ];
+    const inMebibytes = (bytes: number): number => Math.floor(bytes / mebibyte);
+    const says = `VM ${name} has nearly locked all the memory that it may: a further device or plugged memory will fail`;
+    const evidence = [
+      `/proc/${pid}/status: VmLck ${inMebibytes(lockedBytes)} MiB`,
+      `/proc/${pid}/limits: at most ${inMebibytes(lockLimitBytes)} MiB`,
+    ];
+    return [{ targets, says, evidence }];
+  });
+}
+
 export const vmRules: readonly Rule[] = [
   {
     id: "vf-in-two-hands",
@@ -114,6 +140,24 @@ export const vmRules: readonly Rule[] = [
     reference:
       "Documentation/driver-api/vfio.rst; include/uapi/linux/vfio.h VFIO_DEVICE_FEATURE_MIGRATION",
     answers: ["V11"],
+  },
+  {
+    id: "locked-memory-nearly-full",
+    group: "vm",
+    title: "A guest may hardly lock more memory",
+    severity: "warning",
+    needs: ["locked-memory"],
+    test: nearlyLocked,
+    cause:
+      "All memory of a guest with a VF is locked for DMA, and RLIMIT_MEMLOCK of its process bounds that. QEMU says: VFIO_MAP_DMA failed: Cannot allocate memory.",
+    fix: () => [
+      say(
+        "libvirt: a larger <memtune><hard_limit> of the domain; otherwise LimitMEMLOCK= of the unit that starts it",
+      ),
+    ],
+    needsReboot: false,
+    reference: "drivers/vfio/vfio_iommu_type1.c vfio_lock_acct(); getrlimit(2)",
+    answers: ["V06"],
   },
   {
     id: "pf-in-guest-with-vfs",

@@ -49,6 +49,10 @@ export type HostRequest =
 
 export type HostVerb = HostRequest["verb"];
 
+/** `defined`: guests and pools; `everything`: also what managers say of what runs, which processes
+ * tell more cheaply. */
+export type ReservationDepth = "defined" | "everything";
+
 export type InventoryOptions = {
   /** Who uses what (section "Ownership census"). Costs a walk through /proc. */
   readonly census: boolean;
@@ -65,9 +69,8 @@ export type InventoryOptions = {
   readonly only: readonly Address[] | null;
   /** What other network managers' configuration claims: reads their files. */
   readonly claims?: boolean;
-  /** Whose configuration names a function without using it. `defined`: guests and pools;
-   * `everything`: also what managers say of what runs, which processes tell more cheaply. */
-  readonly reservations?: "defined" | "everything";
+  /** Whose configuration names a function without using it. */
+  readonly reservations?: ReservationDepth;
 };
 
 export const fullInventory: InventoryOptions = {

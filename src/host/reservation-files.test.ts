@@ -9,7 +9,8 @@ import { test, type TestContext } from "node:test";
 import { inventoryOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
 import { temporaryDirectory } from "../../test/run-program.ts";
 import type { Inventory } from "../model/inventory.ts";
-import { withReservations } from "./reservation-files.ts";
+import { withWishes } from "../model/reservation.ts";
+import { readReservations } from "./reservation-files.ts";
 
 const pfAddress = "0000:3b:00.0";
 /** VFs at 10.0, 10.2, 10.4 and 10.6; web1 has the first; the third has a netdev. */
@@ -39,8 +40,10 @@ function rootWith(context: TestContext, files: Files): string {
 
 type Depth = "defined" | "everything";
 
-const read = (root: string, depth: Depth, hasProcesses = true): Promise<Inventory> =>
-  withReservations(host, { root, depth, hasProcesses });
+async function read(root: string, depth: Depth, hasProcesses = true): Promise<Inventory> {
+  const { wishes, problems } = await readReservations({ root, depth, hasProcesses });
+  return { ...withWishes(host, wishes, { hasProcesses }), problems };
+}
 
 /** One line a user and one a reservation: `vf1 (vm:db1 function) evidence; evidence`. */
 function linesOf({ physicalFunctions }: Inventory): string[] {
@@ -209,5 +212,5 @@ test("damaged, huge and circular files are problems, and the others count", asyn
 
 test("a host without any manager of guests is left as it is", async (context) => {
   const root = rootWith(context, { "/etc/hostname": "plain\n" });
-  assert.equal(await read(root, "everything"), host);
+  assert.deepEqual(await read(root, "everything"), { ...host, reservedElsewhere: [] });
 });

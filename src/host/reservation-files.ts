@@ -5,14 +5,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigFile } from "../coexist/config-file.ts";
 import { type WishManager, type WishPlace, wishPlaces } from "../coexist/reservations/places.ts";
-import type { Inventory } from "../model/inventory.ts";
 import type { Problem } from "../model/problem.ts";
-import { withWishes } from "../model/reservation.ts";
+import type { HostWishes } from "../model/reservation.ts";
 import type { ConfigReader } from "./config-files.ts";
+import type { ReservationDepth } from "./host.ts";
 
 type Reading = {
   readonly root: string;
-  readonly depth: "defined" | "everything";
+  readonly depth: ReservationDepth;
   /** The inventory's owners come from processes, too. */
   readonly hasProcesses: boolean;
 };
@@ -45,8 +45,8 @@ function withoutRefused(problems: readonly Problem[]): Problem[] {
   return [...rest, { code: first.code, where: first.where, message, hint: "Run as root" }];
 }
 
-/** The inventory with what the configuration under `root` reserves. */
-export async function withReservations(inventory: Inventory, reading: Reading): Promise<Inventory> {
+/** What the configuration under `root` reserves. */
+export async function readReservations(reading: Reading): Promise<HostWishes> {
   const { root, hasProcesses } = reading;
   const wanted = allPlaces.map(
     ([manager, places]) =>
@@ -56,7 +56,7 @@ export async function withReservations(inventory: Inventory, reading: Reading): 
       ] as const,
   );
   const present = wanted.filter(([, places]) => places.some(({ isAside }) => isAside !== true));
-  if (present.length === 0) return inventory;
+  if (present.length === 0) return { wishes: [], problems: [], hasProcesses };
   const [{ ConfigReader }, { readWishes }] = await Promise.all([
     import("./config-files.ts"),
     import("../coexist/reservations/reservations.ts"),
@@ -71,8 +71,6 @@ export async function withReservations(inventory: Inventory, reading: Reading): 
     problems.push(...reader.problems);
   }
   const found = readWishes(files);
-  return {
-    ...withWishes(inventory, found.wishes, { hasProcesses }),
-    problems: [...inventory.problems, ...withoutRefused(problems), ...found.problems],
-  };
+  const all = [...withoutRefused(problems), ...found.problems];
+  return { wishes: found.wishes, problems: all, hasProcesses };
 }

@@ -104,6 +104,16 @@ export type MemoryFacts = {
   readonly totalBytes: number | null;
 };
 
+/** A process of a VM that has a function of this host. */
+export type GuestFacts = {
+  readonly pid: number;
+  readonly name: string;
+  /** Memory that it has locked: all of a VM with VFs, for their DMA. */
+  readonly lockedBytes: number | null;
+  /** RLIMIT_MEMLOCK; `unlimited` is what libvirt gives such a VM's process at times. */
+  readonly lockLimitBytes: number | "unlimited" | null;
+};
+
 /** A source that could not be read: `/sys/firmware/acpi/tables`, EACCES. */
 export type FactGap = { readonly source: string; readonly why: string };
 
@@ -120,5 +130,7 @@ export type HostFacts = {
   readonly moduleParameters: Readonly<Record<string, string>>;
   readonly software: SoftwareVersions;
   readonly memory: MemoryFacts | null;
+  /** Absent: not looked at. */
+  readonly guests?: readonly GuestFacts[];
   readonly gaps: readonly FactGap[];
 };

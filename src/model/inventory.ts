@@ -5,7 +5,7 @@
 import type { Address } from "./bdf.ts";
 import type { Claim } from "./claim.ts";
 import type { Problem } from "./problem.ts";
-import type { Reservation } from "./reservation.ts";
+import type { AbsentReservation, Reservation } from "./reservation.ts";
 import type { VfPolicy } from "./vf-attribute.ts";
 
 export type EswitchMode = "legacy" | "switchdev";
@@ -160,6 +160,9 @@ export type Inventory = {
   readonly loadedDrivers: readonly string[];
   /** What other managers' configuration says about SR-IOV; absent unless asked for. */
   readonly claims?: readonly Claim[];
+  /** What other managers' configuration reserves at addresses where no function is; absent unless
+   * reservations were asked for and could be read. */
+  readonly reservedElsewhere?: readonly AbsentReservation[];
   readonly problems: readonly Problem[];
 };
 

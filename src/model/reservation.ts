@@ -4,6 +4,7 @@
 
 import type { Address } from "./bdf.ts";
 import type { Inventory, Owner, Pf, Vf } from "./inventory.ts";
+import type { Problem } from "./problem.ts";
 
 export type Reservation = {
   readonly kind: "vm" | "container" | "pool" | "manager";
@@ -17,6 +18,12 @@ export type Reservation = {
   readonly evidence: readonly string[];
 };
 
+/** Of a function that is not there, such as a VF that nobody has made. */
+export type AbsentReservation = {
+  readonly address: Address;
+  readonly reservation: Reservation;
+};
+
 /** A reservation as a file tells it, before it is known which function is meant. */
 export type Wish = {
   readonly reservation: Reservation;
@@ -27,6 +34,14 @@ export type Wish = {
   /** Its manager says that it is in place now. */
   readonly isLive: boolean;
 };
+
+export type WishReading = {
+  readonly wishes: readonly Wish[];
+  readonly problems: readonly Problem[];
+};
+
+/** What a host's configuration comes to. */
+export type HostWishes = WishReading & WishOptions;
 
 type Place = {
   readonly isPf: boolean;
@@ -121,19 +136,27 @@ function reservedBy({ owners, known, wishes }: Place, { hasProcesses }: WishOpti
   return { owners: users, reservations: mergedReservations(left) };
 }
 
-/** The inventory with what the wishes come to on its functions; wishes for others are left out. */
+/** So many that name no function are kept: a host's files may be of another host. */
+const elsewhereMax = 4096;
+
+/** The inventory with what the wishes come to on its functions, and what they name besides. */
 export function withWishes(
   inventory: Inventory,
   wishes: readonly Wish[],
   options: WishOptions,
 ): Inventory {
+  if (wishes.length === 0) return { reservedElsewhere: [], ...inventory };
   const { byAddress, byNetdev } = placesOf(inventory);
+  const reservedElsewhere = [...(inventory.reservedElsewhere ?? [])];
   for (const wish of wishes) {
     const { target, reservation } = wish;
     const place =
       "address" in target
         ? byAddress.get(target.address)
         : byNetdev.get("netdev" in target ? target.netdev : target.ifindex);
+    if (place === undefined && "address" in target && reservedElsewhere.length < elsewhereMax) {
+      reservedElsewhere.push({ address: target.address, reservation });
+    }
     if (place !== undefined && (place.isPf || reservation.role !== "vfs")) place.wishes.push(wish);
   }
   const reserved = (address: Address): Partial<Reserved> => {
@@ -142,6 +165,7 @@ export function withWishes(
   };
   return {
     ...inventory,
+    reservedElsewhere,
     physicalFunctions: inventory.physicalFunctions.map((pf) => ({
       ...pf,
       ...reserved(pf.address),

@@ -89,7 +89,7 @@ function statesFor(read: Read, named: string | null): SwitchState[] {
 async function traceDma(context: Context, target: string): Promise<number> {
   const read = await withHost(context, readHost);
   const { pf, vf } = findFunction(read.inventory, target.replace(/^vf:(.+)\/(\d+)$/, "$1/vf$2"));
-  const reach = dmaReach(viewOf({ ...read, wanted: null }), pf, vf);
+  const reach = dmaReach(viewOf({ ...read, wanted: null, conflicts: null }), pf, vf);
   context.printJson(dmaJson(reach));
   context.print(...dmaText(reach, context.style, context.io.stdout.columns));
   return 0;

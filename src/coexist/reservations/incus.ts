@@ -1,11 +1,11 @@
 // Incus and LXD: instances by the backup.yaml beside each. The database itself is not read; the file
 // has the instance's devices with those of its profiles.
 
-import type { Wish } from "../../model/reservation.ts";
+import type { Wish, WishReading } from "../../model/reservation.ts";
 import { formatBdf, parseBdf } from "../../model/bdf.ts";
 import { Complaints, type ConfigFile } from "../config-file.ts";
 import { type ConfigTree, field, fieldsOf, readYaml, textOf } from "../yaml-tree.ts";
-import { atAddress, atNetdev, boundedWishes, wishFor, type WishReading } from "./reader.ts";
+import { atAddress, atNetdev, boundedWishes, wishFor } from "./reader.ts";
 
 const textIn = (tree: ConfigTree, key: string): string | null => textOf(field(tree, key));
 

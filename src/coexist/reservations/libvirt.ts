@@ -4,9 +4,9 @@
 import { parsePoolNetwork, parseDomainFile, type PoolNetwork } from "../domain-xml.ts";
 import type { DomainWishes } from "../domain-xml.ts";
 import type { Problem } from "../../model/problem.ts";
-import type { Wish } from "../../model/reservation.ts";
+import type { Wish, WishReading } from "../../model/reservation.ts";
 import { type ConfigFile, folderOf } from "../config-file.ts";
-import { atAddress, atNetdev, boundedWishes, wishFor, type WishReading } from "./reader.ts";
+import { atAddress, atNetdev, boundedWishes, wishFor } from "./reader.ts";
 
 const networkFolders = new Set(["/etc/libvirt/qemu/networks", "/run/libvirt/network"]);
 

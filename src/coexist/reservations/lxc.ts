@@ -1,9 +1,9 @@
 // LXC, by itself and below Proxmox VE: interfaces that a container takes away from the host
 // (`phys`) or stands on (`macvlan`, `ipvlan`, `vlan`), in lxc.container.conf(5).
 
-import type { Wish } from "../../model/reservation.ts";
+import type { Wish, WishReading } from "../../model/reservation.ts";
 import { baseName, type ConfigFile, folderOf } from "../config-file.ts";
-import { atNetdev, boundedWishes, wishFor, type WishReading } from "./reader.ts";
+import { atNetdev, boundedWishes, wishFor } from "./reader.ts";
 
 const networkKey = /^lxc\.net(?:work)?(?:\.([0-9]{1,4}))?\.(type|link)\s*[=:]\s*(\S+)\s*$/;
 

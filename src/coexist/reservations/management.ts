@@ -2,9 +2,9 @@
 // /run/NetworkManager/devices/IFINDEX, networkd in /run/systemd/netif/links/IFINDEX. Neither file
 // says the interface's name: its number is the file's name.
 
-import { atIfindex, wishFor, type WishReading } from "./reader.ts";
+import { atIfindex, wishFor } from "./reader.ts";
 import { baseName, type ConfigFile } from "../config-file.ts";
-import type { Wish } from "../../model/reservation.ts";
+import type { Wish, WishReading } from "../../model/reservation.ts";
 
 const managed: readonly (readonly [folder: string, name: string, sign: RegExp])[] = [
   ["/run/NetworkManager/devices/", "networkmanager", /^managed=(?:true|1)$/m],

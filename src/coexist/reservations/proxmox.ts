@@ -1,8 +1,9 @@
 // Proxmox VE: VMs by their `hostpciN` lines and mappings. A VM goes by the name that its process has.
 
+import type { WishReading } from "../../model/reservation.ts";
 import { baseName, type ConfigFile } from "../config-file.ts";
 import { vmDevicesOf, vmNameOf } from "../proxmox.ts";
-import { atAddress, boundedWishes, wishFor, type WishReading } from "./reader.ts";
+import { atAddress, boundedWishes, wishFor } from "./reader.ts";
 
 export function readProxmoxGuests(files: readonly ConfigFile[]): WishReading {
   const names = new Map(

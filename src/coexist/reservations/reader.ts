@@ -1,14 +1,8 @@
 // What every reader of reservations takes and gives: the files of its manager, as wishes.
 
 import type { Address } from "../../model/bdf.ts";
-import type { Problem } from "../../model/problem.ts";
-import type { Reservation, Wish } from "../../model/reservation.ts";
+import type { Reservation, Wish, WishReading } from "../../model/reservation.ts";
 import type { ConfigFile } from "../config-file.ts";
-
-export type WishReading = {
-  readonly wishes: readonly Wish[];
-  readonly problems: readonly Problem[];
-};
 
 export type ReadWishes = (files: readonly ConfigFile[]) => WishReading;
 

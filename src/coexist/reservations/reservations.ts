@@ -2,7 +2,7 @@
 // host's business.
 
 import type { Problem } from "../../model/problem.ts";
-import type { Wish } from "../../model/reservation.ts";
+import type { Wish, WishReading } from "../../model/reservation.ts";
 import type { ConfigFile } from "../config-file.ts";
 import { readIncus } from "./incus.ts";
 import { readLibvirt } from "./libvirt.ts";
@@ -10,7 +10,7 @@ import { readLxc } from "./lxc.ts";
 import { readManagement } from "./management.ts";
 import type { WishManager } from "./places.ts";
 import { readProxmoxGuests } from "./proxmox.ts";
-import type { ReadWishes, WishReading } from "./reader.ts";
+import type { ReadWishes } from "./reader.ts";
 
 const readers: Readonly<Record<WishManager, ReadWishes>> = {
   libvirt: readLibvirt,

@@ -126,9 +126,8 @@ class MachineHost implements EmulatedHost {
     if (root === null || (options.claims !== true && options.reservations === undefined)) {
       return inventory;
     }
-    const { withOtherManagers } = await import("../other-managers.ts");
-    const readFiles = async () => (await import("../config-files.ts")).readConfigFiles(root);
-    return await withOtherManagers(inventory, options, { root, hasProcesses: true, readFiles });
+    const { othersUnder, withOtherManagers } = await import("../other-managers.ts");
+    return await withOtherManagers(inventory, options, othersUnder(root));
   }
 
   async facts(inventory: Inventory): Promise<HostFacts> {

@@ -1,7 +1,13 @@
 // The machine as a capture of it would be: its tree of files, and what netlink, the census, ethtool
 // and the kernel log would answer. It may hold more than a reader asks for.
 
-import { encodeLog, encodeProgram, encodeRows, netdevRow } from "../../capture/answers.ts";
+import {
+  encodeLog,
+  encodeProgram,
+  encodeRows,
+  netdevRow,
+  wishRows,
+} from "../../capture/answers.ts";
 import type { CaptureHeader, Evidence, FileAnswer } from "../../capture/evidence.ts";
 import { firmwareQuestion, question } from "../../capture/questions.ts";
 import type { Pf } from "../../model/inventory.ts";
@@ -9,6 +15,7 @@ import { fullInventory } from "../host.ts";
 import { factsOf } from "./host-facts.ts";
 import { inventoryOf } from "./inventory.ts";
 import type { Machine } from "./machine.ts";
+import { wishesOf } from "./owners.ts";
 import type { SysfsEntry } from "./sysfs-attributes.ts";
 import { sysfsTree } from "./sysfs-tree.ts";
 
@@ -72,6 +79,10 @@ export function evidenceOf(machine: Machine, header: CaptureHeader): Evidence {
   const answers = new Map<string, readonly string[]>([
     [question.netlink, encodeRows(netlink)],
     [question.census, encodeRows(owners)],
+    [
+      question.reservations,
+      encodeRows(wishRows({ wishes: wishesOf(machine), problems: [], hasProcesses: true })),
+    ],
     [question.changing, pfs.filter(({ isChanging }) => isChanging).map(({ address }) => address)],
     [question.kernelLog, encodeLog(kernelLog ?? "an emulated machine always has one")],
   ]);

@@ -23,10 +23,13 @@ import { commandLineOf, kernelLogOf } from "./kernel-log.ts";
 import { pfResources, portResources } from "./resource-windows.ts";
 import type { PfState, PortState } from "./state.ts";
 
+const GiB = 2 ** 30;
+const memoryBytes = 256 * GiB;
+/** Of each guest; all of it is locked while it has a VF. */
+const guestBytes = 4 * GiB;
+
 const gaps: readonly FactGap[] = [
-  ["distribution", "an emulated machine has none"],
   ["programs", "an emulated machine has none"],
-  ["memory", "an emulated machine does not say how much it has"],
   ["ethtool and devlink", "emulated cards tell nothing but their driver's version"],
 ].map(([source = "", why = ""]) => ({ source, why }));
 
@@ -115,7 +118,8 @@ export function factsOf(machine: Machine, inventory: Inventory): HostFacts {
     return pf !== null ? [pfFacts(machine, pf)] : port !== null ? [portFacts(machine, port)] : [];
   });
   return {
-    distribution: null,
+    // As the kernel of the lab that its behaviour was compared with.
+    distribution: ["debian"],
     kernel: {
       commandLine: commandLineOf(hasIommu),
       architecture: "x86_64",
@@ -134,7 +138,15 @@ export function factsOf(machine: Machine, inventory: Inventory): HostFacts {
     kernelLog: kernelLogOf(machine),
     moduleParameters: isVfioLoaded ? vfioParameters : {},
     software: { libvirt: null, qemu: null, iproute2: null, systemd: null, mstflint: null },
-    memory: null,
+    memory: { hugepages: [], totalBytes: memoryBytes },
+    guests: core.guests
+      .filter(({ holds }) => holds.length > 0)
+      .map(({ name, pid }) => ({
+        pid,
+        name,
+        lockedBytes: guestBytes,
+        lockLimitBytes: "unlimited",
+      })),
     gaps: isVfioLoaded ? gaps : [...gaps, { source: "vfio", why: "the module is not loaded" }],
   };
 }

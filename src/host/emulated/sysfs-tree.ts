@@ -113,11 +113,11 @@ function addGroups(machine: Machine, tree: Map<string, SysfsEntry>, folderOf: Fo
   }
 }
 
+const inKibibytes = (bytes: number | null | undefined): number => (bytes ?? 0) / 1024;
+
 function addKernel(machine: Machine, tree: Map<string, SysfsEntry>): void {
-  const { kernel, iommu, moduleParameters, kernelLog } = factsOf(
-    machine,
-    inventoryOf(machine, fullInventory),
-  );
+  const facts = factsOf(machine, inventoryOf(machine, fullInventory));
+  const { kernel, iommu, moduleParameters, kernelLog, distribution, memory, guests } = facts;
   const { core } = machine.state;
   const texts: Readonly<Record<string, string>> = {
     "proc/cmdline": kernel.commandLine?.join(" ") ?? "",
@@ -129,7 +129,13 @@ function addKernel(machine: Machine, tree: Map<string, SysfsEntry>): void {
     "sys/firmware/acpi/tables/FACP": "",
     "sys/class/mem/null/uevent": "",
     "var/log/dmesg": kernelLog?.lines.join("\n") ?? "",
+    "etc/os-release": `ID=${distribution?.[0]}`,
+    "proc/meminfo": `MemTotal: ${inKibibytes(memory?.totalBytes)} kB`,
   };
+  for (const { pid, lockedBytes } of guests ?? []) {
+    tree.set(`proc/${pid}/status`, file(`VmLck:\t${inKibibytes(lockedBytes)} kB`));
+    tree.set(`proc/${pid}/limits`, file("Max locked memory         unlimited unlimited bytes"));
+  }
   for (const [path, text] of Object.entries(texts)) tree.set(path, file(text));
   for (const name of iommu.instances ?? []) tree.set(`sys/class/iommu/${name}/uevent`, file(""));
   for (const name of iommu.acpiTables ?? []) tree.set(`sys/firmware/acpi/tables/${name}`, file(""));

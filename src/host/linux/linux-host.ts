@@ -122,11 +122,8 @@ export class LinuxHost implements Host {
       damage.length === 0 ? known : { ...known, problems: [...damage, ...known.problems] };
     if (options.claims !== true && options.reservations === undefined) return inventory;
     const { withOtherManagers } = await import("../other-managers.ts");
-    const { isLive, prefix } = this.#paths;
-    // A capture has the files that claim PFs, and not those of guests.
-    const root = this.#capture !== null ? null : isLive ? "/" : prefix;
-    const readFiles = sources.configFiles;
-    return await withOtherManagers(inventory, options, { root, hasProcesses: isLive, readFiles });
+    const { configFiles: readFiles, readWishes } = sources;
+    return await withOtherManagers(inventory, options, { readWishes, readFiles });
   }
 
   async #withFirmware(inventory: Inventory, addresses: readonly Address[]): Promise<Inventory> {

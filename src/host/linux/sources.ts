@@ -4,7 +4,8 @@
 
 import type { Address } from "../../model/bdf.ts";
 import type { KernelLog } from "../../model/host-facts.ts";
-import type { HostRequest } from "../host.ts";
+import type { HostWishes } from "../../model/reservation.ts";
+import type { HostRequest, ReservationDepth } from "../host.ts";
 import type { ConfigFiles } from "../config-files.ts";
 import type { CommandOutput } from "./command.ts";
 import { runCommand } from "./command.ts";
@@ -45,6 +46,8 @@ export type HostSources = {
   readonly readKernelLog: () => Promise<KernelLog | string>;
   /** Files of other managers; null where they were not looked for. */
   readonly configFiles: () => Promise<ConfigFiles | null>;
+  /** What others' configuration reserves; null where it was not looked for. */
+  readonly readWishes: (depth: ReservationDepth) => Promise<HostWishes | null>;
 };
 
 type NetworkSources = Pick<HostSources, "census"> & { readonly readLinks: ReadLinks };
@@ -60,6 +63,11 @@ const programLimits = { deadlineMs: 3000, bytesMax: 1 << 24 };
 const configFilesUnder = async (root: string): Promise<ConfigFiles> =>
   (await import("../config-files.ts")).readConfigFiles(root);
 
+const wishesUnder =
+  (root: string, hasProcesses: boolean): HostSources["readWishes"] =>
+  async (depth) =>
+    (await import("../reservation-files.ts")).readReservations({ root, depth, hasProcesses });
+
 export const liveSources = (paths: LinuxPaths, network: NetworkSources): HostSources => ({
   ...network,
   files: fileSystem,
@@ -73,6 +81,7 @@ export const liveSources = (paths: LinuxPaths, network: NetworkSources): HostSou
   run: (words) => runCommand(words, programLimits),
   readKernelLog: async () => (await import("./kernel-log.ts")).readRunningKernelLog(),
   configFiles: () => configFilesUnder("/"),
+  readWishes: wishesUnder("/", true),
 });
 
 /** A sysfs tree somebody copied: files that answer at once, and nothing else. */
@@ -91,6 +100,7 @@ export const treeSources = (
   readKernelLog: async () =>
     (await import("./kernel-log.ts")).readKernelLogFile(paths, new TreeReader()),
   configFiles: () => configFilesUnder(paths.prefix),
+  readWishes: wishesUnder(paths.prefix, false),
 });
 
 function readTexts(files: readonly string[]): ReadonlyMap<string, string> {

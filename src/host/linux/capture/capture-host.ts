@@ -44,6 +44,7 @@ export async function captureHost({
   const detailOf = physicalFunctions.map(({ address }) => address);
   const inventory = await readInventory(question, { ...fullInventory, detailOf });
   await sources.configFiles();
+  for (const depth of ["defined", "everything"] as const) await sources.readWishes(depth);
   const reader = new TreeReader(sources.files);
   const { gaps } = await readFacts({ ...sources, paths, reader }, inventory);
   const { files, answers, isCut } = recording;

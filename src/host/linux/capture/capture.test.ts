@@ -28,7 +28,8 @@ async function readingOf(host: Host, prefix: string) {
   const detailOf = (await host.inventory(fullInventory)).physicalFunctions.map(
     ({ address }) => address,
   );
-  const inventory = await host.inventory({ ...fullInventory, detailOf, claims: true });
+  const options = { ...fullInventory, detailOf, claims: true } as const;
+  const inventory = await host.inventory({ ...options, reservations: "everything" });
   const facts = await host.facts(inventory);
   const text = JSON.stringify({ inventory, facts }, (_, value: unknown) =>
     typeof value === "bigint" ? `${value}` : value,
@@ -49,6 +50,42 @@ async function assertSame(root: string): Promise<void> {
   await tree.close();
   await replay.close();
 }
+
+const domain = (vmName: string, bus: string, slot: string, vmFunction: string): string =>
+  `<domain><name>${vmName}</name><devices><hostdev mode='subsystem' type='pci'><source>
+  <address domain='0x0000' bus='0x${bus}' slot='0x${slot}' function='0x${vmFunction}'/>
+  </source></hostdev></devices></domain>`;
+
+test("guests that are defined and guests that run are in a capture", async () => {
+  const root = join(scratch, "guests");
+  writeFakeSysfs(root, nicHost(1, 4));
+  const tree = new LinuxHost({ root, runDirectory: join(root, "run") });
+  const { physicalFunctions } = await tree.inventory(fullInventory);
+  await tree.close();
+  const at = physicalFunctions[0]?.virtualFunctions.map(({ address }) => address) ?? [];
+  const pieces = (address = ""): [string, string, string] => {
+    const [, bus = "", slot = "", fn = ""] = /:(..):(..)\.(.)$/.exec(address) ?? [];
+    return [bus, slot, fn];
+  };
+  mkdirSync(join(root, "etc/libvirt/qemu"), { recursive: true });
+  mkdirSync(join(root, "run/libvirt/qemu"), { recursive: true });
+  const off = domain("off1", ...pieces(at[0]));
+  const runs = domain("runs1", ...pieces(at[1]));
+  writeFileSync(join(root, "etc/libvirt/qemu/off1.xml"), off);
+  writeFileSync(join(root, "etc/libvirt/qemu/gone.xml"), domain("gone", "7f", "1f", "7"));
+  writeFileSync(
+    join(root, "run/libvirt/qemu/runs1.xml"),
+    `<domstatus state='running' pid='812'>${runs}</domstatus>`,
+  );
+  await assertSame(root);
+  const host = new LinuxHost({ root, runDirectory: join(root, "run") });
+  const { read } = await readingOf(host, root);
+  const [first, second] = read.physicalFunctions[0].virtualFunctions;
+  assert.equal(first.reservations[0].name, "off1");
+  assert.equal(second.owners[0].name, "runs1");
+  assert.equal(read.reservedElsewhere[0].reservation.name, "gone");
+  await host.close();
+});
 
 test("a tree of two cards reads the same through its capture", async () => {
   const root = join(scratch, "nics");

@@ -6,6 +6,7 @@ import {
   encodeProgram,
   encodeRows,
   netdevRow,
+  wishRows,
   type LinkRow,
   type OwnerRow,
 } from "../../../capture/answers.ts";
@@ -14,6 +15,7 @@ import { linesThatMatter } from "../../../capture/kernel-lines.ts";
 import { withoutSecrets } from "../../../capture/redact.ts";
 import { filesThatMatter } from "../../../coexist/claims.ts";
 import type { ConfigFiles } from "../../config-files.ts";
+import type { ReservationDepth } from "../../host.ts";
 import type { CommandOutput } from "../command.ts";
 import type { ConfigRead } from "../config-reader.ts";
 import type { OwnersByAddress } from "../inventory.ts";
@@ -71,6 +73,11 @@ export class Recording {
         const kept = typeof log === "string" ? log : { ...log, lines: linesThatMatter(log.lines) };
         this.#answer(question.kernelLog, encodeLog(kept));
         return log;
+      },
+      readWishes: async (depth) => {
+        const found = await inner.readWishes(depth);
+        if (found !== null) this.#noteWishes(depth, encodeRows(wishRows(found)));
+        return found;
       },
       configFiles: async () => {
         const found = await inner.configFiles();
@@ -159,6 +166,16 @@ export class Recording {
       this.#answer(question.run(words), encodeProgram(programAnswer(output)));
       return output;
     };
+  }
+
+  /** What runs is noted without what is defined, which was asked for before. */
+  #noteWishes(depth: ReservationDepth, rows: readonly string[]): void {
+    const defined = new Set(this.answers.get(question.reservations));
+    if (depth === "defined") this.#answer(question.reservations, rows);
+    else {
+      const running = rows.filter((row) => !defined.has(row));
+      this.#answer(question.runningReservations, running);
+    }
   }
 
   #noteConfigFiles({ files, problems }: ConfigFiles): void {

@@ -7,12 +7,15 @@ import {
   decodeOwnerRows,
   decodeProblems,
   decodeProgram,
+  decodeWishes,
 } from "../../../capture/answers.ts";
 import type { Evidence, FileAnswer } from "../../../capture/evidence.ts";
 import { RecordedFiles } from "../../../capture/recorded-files.ts";
 import type { Address } from "../../../model/bdf.ts";
 import type { EswitchMode, Netdev, Owner } from "../../../model/inventory.ts";
+import type { HostWishes } from "../../../model/reservation.ts";
 import type { ConfigFiles } from "../../config-files.ts";
+import type { ReservationDepth } from "../../host.ts";
 import type { CommandOutput } from "../command.ts";
 import { hasSriovCapability, registersOf } from "../config-facts.ts";
 import type { ConfigRead } from "../config-reader.ts";
@@ -127,6 +130,13 @@ function configFilesOf(answers: Evidence["answers"]): ConfigFiles | null {
   return { files, problems: decodeProblems(problems) };
 }
 
+function wishesOf(answers: Evidence["answers"], depth: ReservationDepth): HostWishes | null {
+  const defined = answers.get(question.reservations);
+  if (defined === undefined) return null;
+  const running = depth === "defined" ? [] : (answers.get(question.runningReservations) ?? []);
+  return decodeWishes([...defined, ...running]);
+}
+
 export function replaySources({ files, answers }: Evidence): HostSources {
   const recorded = new RecordedFiles(files);
   const linesOf = (text: string): readonly string[] => answers.get(text) ?? [];
@@ -142,5 +152,6 @@ export function replaySources({ files, answers }: Evidence): HostSources {
     run: hasPrograms ? async (words) => outputOf(answers.get(question.run(words))) : null,
     readKernelLog: async () => decodeLog(linesOf(question.kernelLog)),
     configFiles: async () => configFilesOf(answers),
+    readWishes: async (depth) => wishesOf(answers, depth),
   };
 }

@@ -21,6 +21,7 @@ import {
   parseSelfFdb,
   readNics,
 } from "./nics.ts";
+import { parseLockedBytes, parseLockLimit } from "./guests.ts";
 import { parseDevlinkParams, parseMstconfig } from "./firmware-vfs.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-facts-"));
@@ -154,6 +155,17 @@ test("permanent devlink parameters tell what the next start of the card brings",
   assert.equal(nextBootOf(isOn), null);
   assert.equal(nextBootOf(param("total_vfs", "driverinit", 32)), null);
   assert.equal(nextBootOf(null, "x", { name: "total_vfs", values: [null, 7] }), null);
+});
+
+test("locked memory is read as the kernel prints it", () => {
+  const status = "Name:\tqemu\nVmPeak:\t 9 kB\nVmLck:\t 4194304 kB\nVmPin:\t 0 kB\n";
+  assert.equal(parseLockedBytes(status), 4 * 2 ** 30);
+  assert.equal(parseLockedBytes("VmLck:\tmany kB\n"), null);
+  const limits = (soft: string): string =>
+    `Limit                     Soft Limit           Hard Limit           Units\nMax locked memory         ${soft}           8388608              bytes\n`;
+  assert.equal(parseLockLimit(limits("8388608")), 8388608);
+  assert.equal(parseLockLimit(limits("unlimited")), "unlimited");
+  assert.equal(parseLockLimit(limits("-1")), null);
 });
 
 test("a resource file is its windows or nothing", () => {

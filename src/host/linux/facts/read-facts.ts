@@ -5,6 +5,7 @@ import type { FactGap, HostFacts } from "../../../model/host-facts.ts";
 import type { Inventory } from "../../../model/inventory.ts";
 import type { FactSources } from "./fact-reader.ts";
 import { gapsOf } from "./fact-reader.ts";
+import { readGuests } from "./guests.ts";
 import { readFunctions, readGroups } from "./functions.ts";
 import {
   readDistribution,
@@ -53,6 +54,7 @@ export async function readFacts(
     moduleParameters,
     software,
     memory: readMemory(sources),
+    guests: readGuests(sources, inventory),
   };
   if (typeof log === "string") report("kernel log", log);
   for (const { source, why } of gapsOf(sources.reader)) report(source, why);
