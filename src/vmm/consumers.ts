@@ -13,6 +13,7 @@ type AdapterOf = (deps: ConsumerDeps) => Promise<ConsumerAdapter>;
 
 const adapters: Partial<Record<AssignKind, AdapterOf>> = {
   libvirt: async (deps) => (await import("./libvirt/libvirt-consumer.ts")).libvirtConsumer(deps),
+  qemu: async () => (await import("./qemu/qemu-consumer.ts")).qemuConsumer({ root: "" }),
 };
 
 export function linuxConsumers(deps: ConsumerDeps): Consumers {
