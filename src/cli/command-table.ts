@@ -361,6 +361,23 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/lease.ts")).lease,
   },
   {
+    name: "qemu-args",
+    summary: "Print the arguments with which QEMU starts with these VFs, root ports included",
+    operands: [["<vf...>", "BDF/vfN, a VF's address or interface"]],
+    options: [
+      { flags: "--id <id>", summary: "device ID; several VFs get numbers after it (default vf)" },
+      { flags: "--failover <nic>", summary: "ID of the virtio NIC that stands in for the VF" },
+      { flags: "--vf-token <uuid>", summary: "what the PF's driver in user space wants to see" },
+      { flags: "--iommufd", summary: "through iommufd, where the kernel has it" },
+    ],
+    examples: [
+      ["sriovctl qemu-args 0000:3b:00.0/vf3", "one word a line"],
+      ["qemu-system-x86_64 -machine q35 $(sriovctl qemu-args ens1f0v3 --id net1)", "as it is used"],
+      ["sriovctl qemu-args 0000:3b:00.0/vf3 --failover net0 --json", "as an array, for programs"],
+    ],
+    load: async () => (await import("./commands/qemu-args.ts")).qemuArgs,
+  },
+  {
     name: "hook",
     summary: "Set a guest's VFs before its start and after its end; hypervisors call it",
     operands: [
