@@ -201,9 +201,7 @@ export function htmlReport(run: MeasuredRun): string {
   const cpu = sizePlot(run, cpuWords, (name) => byId(`cpu-${name}`));
   const title = `Data paths of ${run.host.name}`;
   const warnings = [
-    ...run.host.emulation.map(
-      (reason) => `${reason}: ratios of this machine say nothing about hardware`,
-    ),
+    ...run.host.emulation.map((reason) => `${reason}: these figures need not hold on hardware`),
     ...(run.isInterrupted ? ["The run was stopped before its last round"] : []),
   ];
   return [

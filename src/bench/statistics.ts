@@ -97,3 +97,19 @@ export function unpairedRatio(over: readonly number[], under: readonly number[])
     both === 0 ? rounds - 1 : both ** 2 / (ofA ** 2 / (a.length - 1) + ofB ** 2 / (b.length - 1));
   return estimateOf(center, studentQuantile(degrees) * Math.sqrt(both), rounds);
 }
+
+/** Values at percentiles of 0 to 100, straight between the neighbours; empty without values. */
+export function percentilesOf(
+  values: readonly number[],
+  percentiles: readonly number[],
+): (readonly [percentile: number, value: number])[] {
+  const sorted = values.toSorted((a, b) => a - b);
+  const last = sorted.length - 1;
+  if (last < 0) return [];
+  return percentiles.map((percentile) => {
+    const place = (percentile / 100) * last;
+    const low = sorted[Math.floor(place)] ?? 0;
+    const high = sorted[Math.ceil(place)] ?? low;
+    return [percentile, low + (high - low) * (place - Math.floor(place))];
+  });
+}

@@ -3,6 +3,11 @@
 import { claimGroups, type ClaimResult } from "../bench/claims.ts";
 import type { Change, Comparison } from "../bench/compare-runs.ts";
 import type { MeasuredRun } from "../bench/measured-run.ts";
+import type { PathRow } from "../bench/path-table.ts";
+import type { BenchSite } from "./bench-site.ts";
+import { secondsOf, type BenchWish } from "./bench-wish.ts";
+import { durationWords } from "./duration.ts";
+import { plural } from "./list-text.ts";
 import { figure, frameSizesOf, metricsFor, valuesOf, type Metric } from "../bench/metrics.ts";
 import { changeText, ratioText, verdictText } from "../bench/run-words.ts";
 import { centerOf } from "../bench/statistics.ts";
@@ -61,7 +66,9 @@ export function runText(run: MeasuredRun, style: Style): string[] {
   return [
     `${style("strong", host.name)}  Linux ${host.kernelRelease}, ${host.processors} x ${host.processorModel}`,
     `${run.madeAt}, ${settings.rounds} interleaved ${round} of ${settings.seconds} s`,
-    ...host.emulation.map((reason) => style("warn", `${reason}: says nothing about hardware`)),
+    ...host.emulation.map((reason) =>
+      style("warn", `${reason}: its figures need not hold on hardware`),
+    ),
     ...(run.isInterrupted ? [style("warn", "Stopped before the last round")] : []),
     "",
     ...figuresTable(run, style),
@@ -72,6 +79,36 @@ export function runText(run: MeasuredRun, style: Style): string[] {
     ...alignRows(absent.map(({ title, notMeasured }) => [`  ${title}`, notMeasured ?? ""])),
     ...(run.problems.length === 0 ? [] : ["", style("strong", "Problems")]),
     ...run.problems.map((problem) => `  ${problem}`),
+  ];
+}
+
+type Intended = {
+  readonly rows: readonly PathRow[];
+  readonly missing: readonly { readonly row: PathRow; readonly because: string }[];
+};
+
+/** Each step, so that whoever reads it knows what is touched. */
+export function dryRunText(
+  { site, functions }: BenchSite,
+  wish: BenchWish,
+  { rows, missing }: Intended,
+): string[] {
+  const { rounds, seconds, frameSizes } = wish;
+  const time = durationWords(Math.ceil(secondsOf(wish, rows.length) / 60) * 60_000);
+  const lent = [...site.vfs.map(({ netdev }) => netdev), site.wire].filter((each) => each !== null);
+  return [
+    `Would measure ${plural(rows.length, "path")}, ${plural(rounds, "round")}, ${seconds} s each: about ${time}`,
+    `Frame sizes ${frameSizes.join(", ")} and TCP`,
+    ...functions.map((text) => `Uses ${text}`),
+    ...lent.map(({ name }) => `Moves ${name} to a network namespace and back, each round`),
+    ...rows.flatMap((row) => [
+      "",
+      row.title,
+      ...row.build(site).steps.map(({ argv }) => `  ${argv.join(" ")}`),
+    ]),
+    "",
+    "Then all of it is taken back",
+    ...alignRows(missing.map(({ row, because }) => [`Not measurable here: ${row.title}`, because])),
   ];
 }
 

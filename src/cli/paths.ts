@@ -85,6 +85,8 @@ export type HostPaths = {
   readonly watchdogLog: string;
   /** Which VFs guests that run were given, for the hook after their end. */
   readonly guestsDir: string;
+  /** What a measurement of data paths is to take back. */
+  readonly benchNote: string;
 };
 
 /** `linux` -> `linux/`; `emulated:demo` -> `emulated/demo/`; names cannot leave the folder. */
@@ -100,6 +102,7 @@ export function hostPaths(paths: Paths, hostName: string): HostPaths {
     watchdogFile: join(paths.runDir, inside, "watchdog.json"),
     watchdogLog: join(paths.stateDir, inside, "watchdog.log"),
     guestsDir: join(paths.runDir, inside, "guests"),
+    benchNote: join(paths.runDir, inside, "bench-note.json"),
   };
 }
 

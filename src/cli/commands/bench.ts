@@ -4,18 +4,13 @@
 import { titleOf } from "../../bench/claims.ts";
 import { compareRuns } from "../../bench/compare-runs.ts";
 import { decodeRun, maxRunBytes } from "../../bench/decode-run.ts";
-import { htmlReport } from "../../bench/html-report.ts";
 import type { MeasuredRun } from "../../bench/measured-run.ts";
 import { exitCodeOf, SriovError } from "../../model/errors.ts";
-import { writeErrorOf } from "../../model/file-error.ts";
 import { comparisonJson, reportJson } from "../bench-json.ts";
 import { comparisonText, runText } from "../bench-text.ts";
+import { benchUsage, writePage } from "../bench-wish.ts";
 import type { Arguments, Context, RunCommand } from "../context.ts";
 import { readText } from "../read-file.ts";
-import { writeFileWhole } from "../write-file.ts";
-
-const usage = (message: string): SriovError =>
-  new SriovError("usage", message, { operation: "bench", target: "bench" });
 
 /** Throws SriovError `file-unreadable` or `file-format`. */
 function readRun(path: string): MeasuredRun {
@@ -25,35 +20,18 @@ function readRun(path: string): MeasuredRun {
   throw new SriovError("file-format", `Cannot read ${path}: ${problem}`, detail);
 }
 
-/** Throws SriovError `file-unwritable`. */
-function writeText(path: string, text: string): void {
-  try {
-    writeFileWhole(path, text);
-  } catch (cause) {
-    const detail = { operation: "write file", target: path, cause };
-    throw new SriovError("file-unwritable", `Cannot write ${path}: ${writeErrorOf(cause)}`, detail);
-  }
-}
-
-function writePage(context: Context, args: Arguments, run: MeasuredRun): void {
-  const path = args.text("html");
-  if (path === null) return;
-  writeText(path, htmlReport(run));
-  context.print("", `Written: ${path}`);
-}
-
 /** 0.05 unless told otherwise. */
 function toleranceOf(args: Arguments): number {
   const text = args.text("tolerance") ?? "5";
   const percent = /^\d{1,3}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
   if (percent <= 100) return percent / 100;
-  throw usage(`Cannot read --tolerance ${text}: wanted per cent, 0 to 100`);
+  throw benchUsage(`Cannot read --tolerance ${text}: wanted per cent, 0 to 100`);
 }
 
 function compare(context: Context, args: Arguments, files: readonly string[]): number {
   const [oldPath, newPath, more] = files;
   if (oldPath === undefined || newPath === undefined || more !== undefined) {
-    throw usage("Cannot compare: wanted two files of sriovctl bench paths, OLD NEW");
+    throw benchUsage("Cannot compare: wanted two files of sriovctl bench paths, OLD NEW");
   }
   const tolerance = toleranceOf(args);
   const [old, now] = [readRun(oldPath), readRun(newPath)];
@@ -68,7 +46,7 @@ function compare(context: Context, args: Arguments, files: readonly string[]): n
 function report(context: Context, args: Arguments, files: readonly string[]): number {
   const [path, more] = files;
   if (path === undefined || more !== undefined) {
-    throw usage("Cannot report: wanted one file of sriovctl bench paths");
+    throw benchUsage("Cannot report: wanted one file of sriovctl bench paths");
   }
   const run = readRun(path);
   context.printJson(reportJson(run));
@@ -77,14 +55,22 @@ function report(context: Context, args: Arguments, files: readonly string[]): nu
   return 0;
 }
 
-const actions: Readonly<
-  Record<string, (context: Context, args: Arguments, files: readonly string[]) => number>
-> = { compare, report };
+type Action = (
+  context: Context,
+  args: Arguments,
+  files: readonly string[],
+) => Promise<number> | number;
+
+const actions: Readonly<Record<string, Action>> = {
+  paths: async (...all) => (await import("./bench-paths.ts")).paths(...all),
+  restore: async (...all) => (await import("./bench-paths.ts")).restore(...all),
+  report,
+  compare,
+};
 
 export const bench: RunCommand = async (context, args) => {
   const [name = "", ...files] = args.operands;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (action !== undefined) return action(context, args, files);
-  const known = Object.keys(actions).join(", ");
-  throw usage(`Cannot bench ${name}: wanted one of ${known}`);
+  throw benchUsage(`Cannot bench ${name}: wanted one of ${Object.keys(actions).join(", ")}`);
 };

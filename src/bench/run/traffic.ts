@@ -1,0 +1,193 @@
+// One measurement: the tool is started at one end against its server at the other, and the kernel's
+// accounting is read before and after. The far end's program is started once a round and path.
+
+import { readFileSync } from "node:fs";
+import { readMachineCpu } from "../cpu-time.ts";
+import type { Sample } from "../measured-run.ts";
+import type { End } from "../path-table.ts";
+import { readIperf3, type ReadResult } from "../read-iperf3.ts";
+import { readPing, readSockperf, type LatencyResult } from "../read-latency.ts";
+import { cpuOf, runTool, startServer, type Ran, type Server } from "./tool.ts";
+
+export type Traffic =
+  | { readonly kind: "latency" }
+  | { readonly kind: "tcp" }
+  | { readonly kind: "udp"; readonly frameBytes: number };
+
+type TrafficWish = {
+  readonly ends: readonly [End, End];
+  readonly programs: ReadonlySet<string>;
+  readonly seconds: number;
+  /** Processors of sender and receiver; null: where the scheduler puts them. */
+  readonly pinning: readonly [sender: number, receiver: number] | null;
+  readonly signal: AbortSignal;
+};
+
+/** Ethernet header, IPv4, UDP, checksum. */
+const overheadBytes = 14 + 20 + 8 + 4;
+/** Its payload is 18 bytes: what sockperf needs for its own header, and ping for a time. */
+const latencyFrameBytes = 64;
+
+const ports = { iperf3: "5201", sockperf: "11111" };
+/** What a tool takes for itself, warming up and handing over results. */
+const toolSeconds = 20;
+
+const inside = ({ netns }: End, processor: number | null, argv: readonly string[]): string[] => [
+  "ip",
+  "netns",
+  "exec",
+  netns,
+  ...(processor === null ? [] : ["taskset", "-c", String(processor)]),
+  ...argv,
+];
+
+export function machineCpu(): number | null {
+  try {
+    return readMachineCpu(readFileSync("/proc/stat", "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+type Servers = {
+  readonly iperf3: Server | null;
+  readonly sockperf: Server | null;
+  stop(): Promise<void>;
+};
+
+export async function startServers({ ends, programs, pinning }: TrafficWish): Promise<Servers> {
+  const [, receiver] = ends;
+  const place = pinning?.[1] ?? null;
+  const started = async (argv: readonly string[], isReady: RegExp): Promise<Server | null> =>
+    programs.has(argv[0] ?? "")
+      ? startServer(inside(receiver, place, argv), isReady, toolSeconds * 1000)
+      : null;
+  const { address } = receiver;
+  const iperf3 = await started(
+    ["iperf3", "--server", "--bind", address, "--port", ports.iperf3, "--forceflush"],
+    /Server listening/,
+  );
+  const sockperf = await started(
+    ["sockperf", "server", "-i", address, "-p", ports.sockperf],
+    /to block on socket/,
+  );
+  const stop = async (): Promise<void> => {
+    await iperf3?.stop();
+    await sockperf?.stop();
+  };
+  return { iperf3, sockperf, stop };
+}
+
+type Measured =
+  | { readonly sample: Omit<Sample, "path" | "round">; readonly problem: null }
+  | { readonly sample: null; readonly problem: string };
+
+const nothing = {
+  bitsPerSecond: null,
+  packetsPerSecond: null,
+  lostShare: null,
+  latency: null,
+  guestCpuSeconds: null,
+};
+
+type Cpu = Pick<Sample, "hostCpuSeconds" | "ownCpuSeconds">;
+
+async function timed(
+  argv: readonly string[],
+  server: Server | null,
+  { seconds, signal }: TrafficWish,
+): Promise<{ readonly ran: Ran; readonly cpu: Cpu; readonly elapsed: number }> {
+  const [hostBefore, serverBefore] = [machineCpu(), cpuOf(server?.pid)];
+  const startedAt = performance.now();
+  const ran = await runTool(argv, { timeoutMs: (seconds + toolSeconds) * 1000, signal });
+  const elapsed = (performance.now() - startedAt) / 1000;
+  const hostAfter = machineCpu();
+  const isKnown = hostBefore !== null && hostAfter !== null;
+  const hostCpuSeconds = isKnown ? Math.max(0, hostAfter - hostBefore) : null;
+  const ofServer = Math.max(0, cpuOf(server?.pid) - serverBefore);
+  return { ran, elapsed, cpu: { hostCpuSeconds, ownCpuSeconds: ran.cpuSeconds + ofServer } };
+}
+
+function wordsOf({ stderr, exitCode }: Ran, problem: string): string {
+  const line = stderr.trim().split("\n")[0] ?? "";
+  const end = exitCode === null ? "; it did not end in time" : "";
+  return `${problem}${line === "" ? "" : ` (${line.slice(0, 200)})`}${end}`;
+}
+
+async function latency(servers: Servers, wish: TrafficWish): Promise<Measured> {
+  const { ends, programs, seconds, pinning } = wish;
+  const [sender, { address }] = ends;
+  const payload = String(latencyFrameBytes - overheadBytes);
+  const read = async (
+    argv: readonly string[],
+    parse: (printed: string) => ReadResult<LatencyResult>,
+  ): Promise<Measured> => {
+    const { ran, cpu, elapsed } = await timed(
+      inside(sender, pinning?.[0] ?? null, argv),
+      servers.sockperf,
+      wish,
+    );
+    const { result, problem } = parse(`${ran.stdout}\n${ran.stderr}`);
+    if (result === null) return { sample: null, problem: wordsOf(ran, problem) };
+    const about = { traffic: "latency", frameBytes: latencyFrameBytes } as const;
+    const { percentiles, lostShare } = result;
+    const figures = { latency: percentiles, lostShare, durationSeconds: elapsed };
+    return { sample: { ...nothing, ...about, ...figures, ...cpu }, problem: null };
+  };
+  if (servers.sockperf !== null) {
+    const words = ["-p", ports.sockperf, "-t", String(seconds), "-m", payload];
+    return read(["sockperf", "ping-pong", "-i", address, ...words], readSockperf);
+  }
+  if (!programs.has("ping")) {
+    return { sample: null, problem: "neither sockperf nor ping is installed" };
+  }
+  // 5 ms apart: as near as an idle machine answers in any case.
+  const words = ["-i", "0.005", "-w", String(seconds), "-s", payload];
+  return read(["ping", "-n", ...words, address], readPing);
+}
+
+async function throughput(
+  servers: Servers,
+  wish: TrafficWish,
+  frameBytes: number | null,
+): Promise<Measured> {
+  if (servers.iperf3 === null) {
+    return { sample: null, problem: "iperf3 is not installed, or did not start" };
+  }
+  const [sender, { address }] = wish.ends;
+  const udp =
+    frameBytes === null
+      ? []
+      : ["--udp", "--bitrate", "0", "--length", String(frameBytes - overheadBytes)];
+  const words = ["--port", ports.iperf3, "--time", String(wish.seconds), "--json", ...udp];
+  const argv = ["iperf3", "--client", address, "--connect-timeout", "5000", ...words];
+  const { ran, cpu } = await timed(
+    inside(sender, wish.pinning?.[0] ?? null, argv),
+    servers.iperf3,
+    wish,
+  );
+  const { result, problem } = readIperf3(ran.stdout);
+  if (result === null) return { sample: null, problem: wordsOf(ran, problem) };
+  const { bytes, packets, lostShare, seconds } = result;
+  const common = { ...nothing, ...cpu, durationSeconds: seconds };
+  if (packets === null || frameBytes === null) {
+    const bitsPerSecond = (bytes * 8) / seconds;
+    return {
+      sample: { ...common, traffic: "tcp", frameBytes: null, bitsPerSecond },
+      problem: null,
+    };
+  }
+  const packetsPerSecond = packets / seconds;
+  const bitsPerSecond = packetsPerSecond * frameBytes * 8;
+  const arrived = { packetsPerSecond, bitsPerSecond, lostShare };
+  return { sample: { ...common, ...arrived, traffic: "udp", frameBytes }, problem: null };
+}
+
+export const measureTraffic = (
+  traffic: Traffic,
+  servers: Servers,
+  wish: TrafficWish,
+): Promise<Measured> =>
+  traffic.kind === "latency"
+    ? latency(servers, wish)
+    : throughput(servers, wish, traffic.kind === "udp" ? traffic.frameBytes : null);

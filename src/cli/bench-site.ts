@@ -1,0 +1,128 @@
+// What `bench paths` may use: the VFs that were named, each of them nobody's, and the wire's end. A VF
+// in use is refused with its user's name, and so is one that is leased.
+
+import type { Site, SiteVf } from "../bench/path-table.ts";
+import { foundPrograms } from "../bench/run/surroundings.ts";
+import { findWire } from "../bench/run/wire.ts";
+import { openLeasesIfThere } from "../lease/store.ts";
+import { vfTarget, type Address } from "../model/bdf.ts";
+import { SriovError } from "../model/errors.ts";
+import type { Inventory, Pf, Vf } from "../model/inventory.ts";
+import { consentWord } from "../plan/disruption.ts";
+import type { Arguments, Context } from "./context.ts";
+import { findFunction } from "./find-function.ts";
+
+const inUse = (target: string, user: string): SriovError =>
+  new SriovError("would-disrupt", `Cannot measure with ${target}: ${user} has it`, {
+    operation: "measure",
+    target,
+    hint: "Name VFs that nobody uses; sriovctl list shows who uses which",
+  });
+
+function leaseHolders(context: Context): ReadonlyMap<Address, string> {
+  const store = openLeasesIfThere(context.hostPaths.leaseFile);
+  const leases = store?.leases() ?? [];
+  store?.close();
+  return new Map(
+    leases.flatMap(({ vf, state, holder }) =>
+      state === "free" ? [] : [[vf.address, `${state} lease of ${holder?.name ?? "nobody"}`]],
+    ),
+  );
+}
+
+type Found = { readonly pf: Pf; readonly vf: Vf };
+
+/** Throws SriovError `not-found`, `usage` for a PF, `would-disrupt` with the user. */
+function findVfs(context: Context, inventory: Inventory, names: readonly string[]): Found[] {
+  const holders = leaseHolders(context);
+  const found = names.map((name): Found => {
+    const { pf, vf } = findFunction(inventory, name);
+    if (vf !== null) return { pf, vf };
+    const detail = { operation: "measure", target: name };
+    throw new SriovError("usage", `Cannot measure with ${name}: it is a PF, wanted a VF`, detail);
+  });
+  for (const { pf, vf } of found) {
+    const target = vfTarget(pf.address, vf.vfIndex);
+    const [owner] = vf.owners;
+    if (owner !== undefined) throw inUse(target, `${consentWord(owner)} (${owner.evidence})`);
+    const holder = holders.get(vf.address);
+    if (holder !== undefined) throw inUse(target, holder);
+  }
+  return found;
+}
+
+function siteVf({ pf, vf }: Found): SiteVf {
+  const [netdev] = vf.netdevs;
+  const isDown = pf.netdevs.length > 0 && pf.netdevs.every(({ isUp }) => isUp === false);
+  return {
+    label: vfTarget(pf.address, vf.vfIndex),
+    pf: pf.address,
+    netdev:
+      netdev === undefined
+        ? null
+        : { name: netdev.name, mtu: netdev.mtu ?? 1500, isUp: netdev.isUp ?? false },
+    driver: vf.driver,
+    // VLAN 0 is how the kernel says none.
+    vlan: vf.policy?.vlan?.id || null,
+    obstacle: isDown ? `PF ${pf.address} is down` : null,
+  };
+}
+
+function describe({ pf, vf }: Found): string {
+  const { linkSpeedMbps = null } = pf.netdevs[0] ?? {};
+  const parts = [
+    `VF ${vf.vfIndex} of ${pf.address} (${vf.address}, ${vf.netdevs[0]?.name ?? "no interface"})`,
+    `driver ${vf.driver ?? "none"}, of the PF ${pf.driver ?? "none"}`,
+    `NUMA node ${pf.numaNode ?? "not known"}`,
+    `link ${linkSpeedMbps === null ? "not known" : `${linkSpeedMbps} Mbit/s`}`,
+    `PCIe ${pf.link.speed ?? "?"} x${pf.link.width ?? "?"}`,
+  ];
+  return parts.join(", ");
+}
+
+/** PCI ID of Red Hat, under which QEMU's own devices go. */
+const qemuSubsystemVendor = 0x1af4;
+
+const pfEmulation = (found: readonly Found[]): string[] => [
+  ...new Set(
+    found.flatMap(({ pf: { address, subsystemVendorId } }) =>
+      subsystemVendorId === qemuSubsystemVendor ? [`QEMU emulates ${address}`] : [],
+    ),
+  ),
+];
+
+export type BenchSite = {
+  readonly site: Site;
+  readonly functions: readonly string[];
+  readonly emulation: readonly string[];
+};
+
+/** Throws what findVfs() does, and `not-found` for a wire that is not there. */
+export async function benchSite(
+  context: Context,
+  args: Arguments,
+  inventory: Inventory,
+  mtu: number,
+): Promise<BenchSite> {
+  const names = (args.text("use") ?? "").split(",").filter((name) => name !== "");
+  const found = findVfs(context, inventory, names);
+  const wireName = args.text("wire");
+  const wire = wireName === null ? null : await findWire(wireName);
+  if (wireName !== null && wire?.user === "") {
+    throw new SriovError(
+      "not-found",
+      `Cannot find ${wireName}: no network interface of that name`,
+      {
+        operation: "measure",
+        target: wireName,
+        hint: "Name the interface that is at the other end of the PF's cable",
+      },
+    );
+  }
+  if (wireName !== null && wire !== null && wire.user !== null) throw inUse(wireName, wire.user);
+  return {
+    site: { programs: foundPrograms(), vfs: found.map(siteVf), wire: wire?.netdev ?? null, mtu },
+    functions: found.map(describe),
+    emulation: pfEmulation(found),
+  };
+}

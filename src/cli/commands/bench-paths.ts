@@ -1,0 +1,252 @@
+// `sriovctl bench paths` and `bench restore`: measures the data paths of this host, with VFs that were
+// named for it, and gives everything back. The apply lock is held meanwhile, so that no apply resizes
+// a PF under a measurement.
+
+import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
+import { benchFormat, type MeasuredRun } from "../../bench/measured-run.ts";
+import { metricsFor, figure } from "../../bench/metrics.ts";
+import { pathTable, type PathRow, type Site } from "../../bench/path-table.ts";
+import { measurePaths, type PathsMeasured } from "../../bench/run/measure-paths.ts";
+import { loadNow, surroundings, toolVersions } from "../../bench/run/surroundings.ts";
+import { isRunning, readNote, Undoing } from "../../bench/run/undo.ts";
+import { fullInventory, type Host } from "../../host/host.ts";
+import { SriovError } from "../../model/errors.ts";
+import { benchSite, type BenchSite } from "../bench-site.ts";
+import { dryRunText, runText } from "../bench-text.ts";
+import {
+  benchUsage,
+  benchWishOf,
+  secondsOf,
+  writePage,
+  writeText,
+  type BenchWish,
+} from "../bench-wish.ts";
+import { assertWritable, confirm, withSession } from "../changing.ts";
+import { withHost, type Arguments, type Context } from "../context.ts";
+import { durationWords } from "../duration.ts";
+import { version } from "../version.ts";
+
+/** An apply may take long: whoever measures comes back later. */
+const lockWaitMs = 2000;
+
+type Missing = { readonly row: PathRow; readonly because: string };
+type Chosen = { readonly rows: readonly PathRow[]; readonly missing: readonly Missing[] };
+
+function choose(site: Site, asked: readonly string[] | null): Chosen {
+  const all = pathTable.filter(({ id }) => asked === null || asked.includes(id));
+  const judged = all.map((row) => ({ row, because: row.missing(site) }));
+  return {
+    rows: judged.filter(({ because }) => because === null).map(({ row }) => row),
+    missing: judged.flatMap(({ row, because }) => (because === null ? [] : [{ row, because }])),
+  };
+}
+
+/** Gives back what a run that was killed has left. Throws `locked` while it runs. */
+async function takeUp(context: Context): Promise<boolean> {
+  const { benchNote } = context.hostPaths;
+  const note = readNote(benchNote);
+  if (note === null) return false;
+  const detail = { operation: "measure", target: benchNote };
+  if (isRunning(note)) {
+    const message = `Cannot measure: process ${note.pid} has been measuring since ${note.startedAt}`;
+    throw new SriovError("locked", message, detail);
+  }
+  const undoing = new Undoing(benchNote, note.startedAt);
+  undoing.adopt(note);
+  leftOver(await undoing.takeBack(), benchNote);
+  context.log.warn(`Restored what the measurement of ${note.startedAt} had left`);
+  return true;
+}
+
+/** Throws `undo-impossible` where something could not be given back. */
+function leftOver(failed: readonly string[], note: string): void {
+  if (failed.length === 0) return;
+  throw new SriovError("undo-impossible", `Cannot restore: ${failed.join("; ")}`, {
+    operation: "restore",
+    target: note,
+    hint: "Free what is in the way and run sriovctl bench restore",
+  });
+}
+
+function runOf(
+  { functions, emulation }: BenchSite,
+  wish: BenchWish,
+  chosen: Chosen,
+  {
+    madeAt,
+    ...measured
+  }: PathsMeasured & {
+    readonly madeAt: string;
+    readonly before: ReturnType<typeof surroundings>;
+    readonly tools: MeasuredRun["tools"];
+    readonly isInterrupted: boolean;
+  },
+): MeasuredRun {
+  const { samples, notes, failed, problems, idleProcessorsBusy, isInterrupted } = measured;
+  const { rounds, seconds, frameSizes, pinning } = wish;
+  const reasonOf = (row: PathRow): string | null =>
+    chosen.missing.find((each) => each.row === row)?.because ??
+    (samples.some(({ path }) => path === row.id)
+      ? null
+      : (failed.get(row.id) ??
+        (isInterrupted ? "stopped before it came to it" : "no tool measured anything")));
+  const rows = pathTable.filter(
+    (row) => chosen.rows.includes(row) || chosen.missing.some((each) => each.row === row),
+  );
+  return {
+    format: benchFormat,
+    madeAt,
+    version,
+    host: {
+      ...measured.before,
+      emulation: [...measured.before.emulation, ...emulation],
+      idleProcessorsBusy,
+      loadAfter: loadNow(),
+    },
+    functions,
+    tools: measured.tools,
+    settings: {
+      rounds,
+      seconds,
+      frameSizes,
+      pinning: pinning === null ? null : `sender on ${pinning[0]}, receiver on ${pinning[1]}`,
+    },
+    isInterrupted,
+    paths: rows.map((row) => ({
+      id: row.id,
+      title: row.title,
+      notMeasured: reasonOf(row),
+      notes: notes.get(row.id) ?? [],
+    })),
+    samples,
+    problems,
+  };
+}
+
+async function measure(
+  context: Context,
+  wish: BenchWish,
+  { site, chosen }: { site: BenchSite; chosen: Chosen },
+): Promise<MeasuredRun> {
+  const { io, hostPaths } = context;
+  const abort = new AbortController();
+  const say = (line: string): void => void io.stderr.write(`${line}\n`);
+  const stopListening = io.onInterrupt(() => {
+    say("Stopping and restoring; again leaves it to sriovctl bench restore");
+    abort.abort();
+  });
+  const startedAt = performance.now();
+  const madeAt = new Date().toISOString();
+  const total = wish.rounds * chosen.rows.length;
+  let done = 0;
+  const metrics = metricsFor(wish.frameSizes);
+  const onPath: Parameters<typeof measurePaths>[0]["onPath"] = (round, row, samples) => {
+    done++;
+    const leftMs = ((performance.now() - startedAt) / done) * (total - done);
+    const figures = metrics
+      .filter(({ id }) => ["latency-p50", "throughput-tcp"].includes(id))
+      .flatMap((metric) => {
+        const value = samples.map(metric.of).find((each) => each !== null) ?? null;
+        return value === null ? [] : [`${figure(value)} ${metric.unit}`];
+      });
+    const left = done < total ? `  (${durationWords(leftMs)} left)` : "";
+    say(`round ${round + 1}/${wish.rounds}  ${row.title}  ${figures.join(", ")}${left}`);
+  };
+  try {
+    const before = surroundings(site.emulation);
+    const tools = await toolVersions();
+    const undoing = new Undoing(hostPaths.benchNote, madeAt);
+    const { signal } = abort;
+    const measured = await measurePaths(
+      { ...wish, rows: chosen.rows, site: site.site, signal, onPath },
+      undoing,
+    );
+    leftOver(measured.left, hostPaths.benchNote);
+    const about = { madeAt, before, tools, isInterrupted: signal.aborted };
+    return runOf({ ...site, emulation: [] }, wish, chosen, { ...measured, ...about });
+  } finally {
+    stopListening();
+  }
+}
+
+async function siteFor(context: Context, args: Arguments, host: Host, wish: BenchWish) {
+  const inventory = await host.inventory(fullInventory);
+  const largest = Math.max(1518, ...wish.frameSizes);
+  const site = await benchSite(context, args, inventory, largest - 18);
+  return { site, chosen: choose(site.site, wish.paths) };
+}
+
+function show(context: Context, args: Arguments, run: MeasuredRun): void {
+  const out = args.text("out");
+  if (out !== null) writeText(out, `${JSON.stringify(run)}\n`);
+  context.printJson(run);
+  context.print(...runText(run, context.style));
+  if (out !== null) context.print("", `Written: ${out}`);
+  writePage(context, args, run);
+}
+
+export async function paths(
+  context: Context,
+  args: Arguments,
+  files: readonly string[],
+): Promise<number> {
+  if (files.length > 0) throw benchUsage("Cannot measure: wanted options only, no file");
+  if (context.hostName !== "linux") {
+    const message = `Cannot measure ${context.hostName}: only this machine has data paths that take time`;
+    throw benchUsage(message);
+  }
+  const wish = benchWishOf(
+    args,
+    pathTable.map(({ id }) => id),
+  );
+  return withHost(context, async (host) => {
+    if (args.isSet("dry-run")) {
+      const { site, chosen } = await siteFor(context, args, host, wish);
+      context.print(...dryRunText(site, wish, chosen));
+      context.printJson({
+        format: "sriovctl-bench-dry-run/1",
+        seconds: secondsOf(wish, chosen.rows.length),
+        functions: site.functions,
+        paths: chosen.rows.map((row) => ({
+          id: row.id,
+          steps: row.build(site.site).steps.map(({ argv }) => argv),
+        })),
+        notMeasured: chosen.missing.map(({ row, because }) => ({ path: row.id, because })),
+      });
+      return 0;
+    }
+    assertWritable(context, host, "measure");
+    return withSession(context, host, lockWaitMs, async (session) => {
+      assertNothingUnfinished(await readOwnJournals(session));
+      await takeUp(context);
+      const { site, chosen } = await siteFor(context, args, host, wish);
+      if (!args.isSet("yes")) {
+        context.print(...dryRunText(site, wish, chosen));
+        if (!(await confirm(context, "Measure?"))) {
+          const detail = { operation: "measure", target: context.hostName };
+          throw new SriovError("not-confirmed", "Cannot measure: not confirmed", detail);
+        }
+      }
+      const run = await measure(context, wish, { site, chosen });
+      show(context, args, run);
+      return run.isInterrupted ? 1 : 0;
+    });
+  });
+}
+
+export async function restore(
+  context: Context,
+  _args: Arguments,
+  files: readonly string[],
+): Promise<number> {
+  if (files.length > 0) throw benchUsage("Cannot restore: wanted no file");
+  return withHost(context, async (host) => {
+    assertWritable(context, host, "restore");
+    return withSession(context, host, lockWaitMs, async () => {
+      const isRestored = await takeUp(context);
+      if (!isRestored) context.print("Nothing to restore: no measurement was cut off");
+      context.printJson({ format: "sriovctl-bench-restore/1", isRestored });
+      return 0;
+    });
+  });
+}
