@@ -34,7 +34,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   install: ["model"],
   coexist: ["model"],
   doctor: ["model", "pci"],
-  capture: ["model", "pci"],
+  capture: ["model", "pci", "netlink"],
   eswitch: ["model"],
   bench: ["model"],
   host: ["model", "pci", "netlink", "coexist", "capture", "eswitch", "consumer.ts"],

@@ -95,11 +95,30 @@ test("what is no capture is refused, what is cut is shown as far as it goes", as
   const cut = await run("list");
   assert.equal(cut.exitCode, 0);
   assert.match(cut.stderr, /does not end as it should/);
-  for (const text of ["", "\0\0\0\0", "sriovctl-capture/2\n", "{}\n", "\xff\xfe"]) {
+  for (const text of ["", "\0\0\0\0", "sriovctl-capture/3\n", "{}\n", "\xff\xfe"]) {
     writeFileSync(file, text, "latin1");
     const { exitCode, stderr } = await run("list");
     assert.equal(exitCode, 2, stderr);
   }
   const { exitCode } = await runProgram(["--host", `snapshot:${file}.gone`, "list"]);
   assert.equal(exitCode, 2);
+});
+
+test("a capture of format 1 is used, and captured again it is one of format 2", async (context) => {
+  const old = join(import.meta.dirname, "captures", "igb-lab-1.capture");
+  const env = stateIn(temporaryDirectory(context));
+  const run = (...argv: string[]) => runProgram(["--host", `snapshot:${old}`, ...argv], { env });
+  const { exitCode, stdout, stderr } = await run("list", "--json");
+  assert.deepEqual([exitCode, stderr], [0, ""]);
+  const { physicalFunctions } = JSON.parse(stdout);
+  assert.deepEqual(
+    physicalFunctions.map(({ driver }: { driver: string }) => driver),
+    ["igb", "igb", "igb", "nvme", "igb", "igb", "igb", "igb", "igb"],
+  );
+  const plan = JSON.parse((await run("doctor", "--json")).stdout);
+  assert.ok(plan.notChecked.some(({ need }: { need: string }) => need === "reservations"));
+  const again = await run("capture");
+  const [head, ...lines] = again.stdout.split("\n");
+  assert.equal(head, "sriovctl-capture/2");
+  assert.deepEqual(lines, readFileSync(old, "utf8").split("\n").slice(1));
 });

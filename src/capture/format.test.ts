@@ -96,7 +96,7 @@ test("what is no capture, or one of another version, is refused", () => {
     "",
     "garbage",
     "\0\0\0",
-    "sriovctl-capture/2\nend 0\n",
+    "sriovctl-capture/3\nend 0\n",
     "sriovctl-capture/11",
   ]) {
     assert.equal(parseEvidence(text, "a"), null, text);

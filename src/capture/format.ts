@@ -4,8 +4,11 @@
 
 import type { Problem } from "../model/problem.ts";
 import type { CaptureHeader, Evidence, FileAnswer } from "./evidence.ts";
+import { bytesOfRows, hexRows } from "./hex-rows.ts";
 
-const captureFormat = "sriovctl-capture/1";
+/** 2: netlink's replies as bytes, where 1 had rows of what they come to. */
+const captureFormat = "sriovctl-capture/2";
+const readableFormats: ReadonlySet<string> = new Set(["sriovctl-capture/1", captureFormat]);
 
 const about = [
   "# What sriovctl read on a host. Look through it before you pass it on.",
@@ -46,19 +49,6 @@ function wrapNames(names: readonly string[]): string[] {
     line += line === "" ? name : ` ${name}`;
   }
   return line === "" ? lines : [...lines, line];
-}
-
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
-
-/** Rows of 16 bytes that are not all zero. */
-function hexRows(bytes: Uint8Array): string[] {
-  const rows: string[] = [];
-  for (let at = 0; at < bytes.length; at += 16) {
-    const row = bytes.subarray(at, at + 16);
-    if (row.every((byte) => byte === 0)) continue;
-    rows.push(`${hex(at, 3)}: ${[...row].map((byte) => hex(byte, 2)).join(" ")}`);
-  }
-  return rows;
 }
 
 function textLines(word: string, path: string, text: string): string[] {
@@ -176,17 +166,7 @@ function* blocksOf(text: string, problems: Problems): Generator<Block> {
 function dataOf(size: string, rows: readonly string[]): Uint8Array | null {
   const length = /^[0-9]{1,4}$/.test(size) ? Number(size) : -1;
   if (length < 0 || length > bytesMax) return null;
-  const bytes = new Uint8Array(length);
-  for (const row of rows) {
-    const [, offset = "", values = ""] =
-      /^([0-9a-f]{3}): ((?:[0-9a-f]{2} ?){1,16})$/.exec(row) ?? [];
-    if (offset === "") return null;
-    const read = values.trim().split(" ");
-    const at = Number.parseInt(offset, 16);
-    if (at + read.length > length) return null;
-    read.forEach((value, index) => (bytes[at + index] = Number.parseInt(value, 16)));
-  }
-  return bytes;
+  return bytesOfRows(length, rows);
 }
 
 function textOf(rest: string, body: readonly string[]): string | null {
@@ -239,9 +219,8 @@ export function parseEvidence(
   text: string,
   file: string,
 ): { readonly evidence: Evidence; readonly problems: readonly Problem[] } | null {
-  if (!text.startsWith(captureFormat) || !/^[\r\n]/.test(text.slice(captureFormat.length))) {
-    return null;
-  }
+  const [, format = ""] = /^([^\r\n]{1,64})[\r\n]/.exec(text) ?? [];
+  if (!readableFormats.has(format)) return null;
   const problems = new Problems(file);
   const files = new Map<string, FileAnswer>();
   const answers = new Map<string, readonly string[]>();

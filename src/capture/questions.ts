@@ -4,7 +4,9 @@ const configWord = "other-config ";
 
 export const question = {
   changing: "changing-pfs",
+  /** What netlink's replies come to: of a machine without a kernel, by ip(8), or in format 1. */
   netlink: "netlink",
+  netlinkReplies: "netlink-replies",
   census: "census",
   /** What is defined, and what managers say of what runs beside that. */
   reservations: "reservations",

@@ -6,6 +6,9 @@
 import { registersAt } from "../pci/registers.ts";
 import { walkExtendedList } from "../pci/capability-walk.ts";
 import type { Evidence, FileAnswer } from "./evidence.ts";
+import { decodeReplies, encodeReplies } from "./netlink-replies.ts";
+import { question as questions } from "./questions.ts";
+import { replaceInLink } from "./redact-link.ts";
 import { parseIpv4, parseIpv6 } from "./ip-address.ts";
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
@@ -195,6 +198,8 @@ export function replaceInEvidence(evidence: Evidence): Evidence {
   const text: ReplaceText = (value) => replaceName(replaceIdentifiers(value, standIns), hostName);
   const answers = [...evidence.answers].toSorted(byKey).map(([question, lines]) => {
     // Versions of programs look like addresses, and no address is near them.
+    if (question === questions.netlinkReplies)
+      return [question, replaceInReplies(lines, text, standIns)] as const;
     const isVersion = /^run (?:ethtool|devlink|\S+ (?:--version|-V)$)/.test(question);
     const change = isVersion ? (line: string): string => replaceBoard(line, standIns) : text;
     return [text(question), lines.map(change)] as const;
@@ -207,6 +212,30 @@ export function replaceInEvidence(evidence: Evidence): Evidence {
     files: new Map(files),
     answers: new Map(answers),
   };
+}
+
+function replaceInReplies(
+  lines: readonly string[],
+  text: ReplaceText,
+  standIns: StandIns,
+): readonly string[] {
+  const { links, speeds, eswitch, problems } = decodeReplies(lines);
+  const replacing = {
+    text,
+    mac: (digits: string) => standIns.mac(digits),
+    serial: (digits: string) => standIns.serial(digits),
+  };
+  return encodeReplies({
+    links: links.map((bytes) => replaceInLink(bytes, replacing)),
+    speeds: speeds.map(([netdev, speedMbps]) => [text(netdev), speedMbps]),
+    // Of a PF by its address, with numbers.
+    eswitch,
+    problems: problems.map((problem) => ({
+      ...problem,
+      where: text(problem.where),
+      message: text(problem.message),
+    })),
+  });
 }
 
 const replaceBoard = (line: string, standIns: StandIns): string =>

@@ -91,6 +91,27 @@ export const linkAttribute = {
   IFLA_PARENT_DEV_BUS_NAME: 57,
 } as const;
 
+/** linux/if_link.h: numbers of a link that say nothing of whose it is. */
+export const harmlessLinkAttribute = {
+  IFLA_MTU: 4,
+  IFLA_LINK: 5,
+  IFLA_MASTER: 10,
+  IFLA_TXQLEN: 13,
+  IFLA_OPERSTATE: 16,
+  IFLA_LINKMODE: 17,
+  IFLA_NUM_VF: 21,
+  IFLA_GROUP: 27,
+  IFLA_PROMISCUITY: 30,
+  IFLA_NUM_TX_QUEUES: 31,
+  IFLA_NUM_RX_QUEUES: 32,
+  IFLA_CARRIER: 33,
+  IFLA_CARRIER_CHANGES: 35,
+  IFLA_LINK_NETNSID: 37,
+  IFLA_PROTO_DOWN: 39,
+  IFLA_MIN_MTU: 50,
+  IFLA_MAX_MTU: 51,
+} as const;
+
 export const linkInfoAttribute = { IFLA_INFO_KIND: 1 } as const;
 
 /** linux/if_link.h: what a VF_INFO holds. */

@@ -18,10 +18,12 @@ import { NetlinkSocket } from "./netlink-socket.ts";
 type EswitchReading = {
   /** By devlink name, for a PF its address; only of those that have an eswitch. */
   readonly modes: ReadonlyMap<string, EswitchMode>;
+  /** What was answered for them, after the message's header. */
+  readonly replies: ReadonlyMap<string, Uint8Array>;
   readonly problems: readonly Problem[];
 };
 
-const nothing: EswitchReading = { modes: new Map(), problems: [] };
+const nothing: EswitchReading = { modes: new Map(), replies: new Map(), problems: [] };
 
 function withDevlink<Result>(
   otherwise: Result,
@@ -48,16 +50,21 @@ export function readEswitchModes(bus: string, names: readonly string[]): Eswitch
   if (names.length === 0) return nothing;
   return withDevlink(nothing, (socket, family) => {
     const modes = new Map<string, EswitchMode>();
+    const replies = new Map<string, Uint8Array>();
     const problems: Problem[] = [];
     for (const name of names) {
       const { messages, errno } = socket.exchange(eswitchQuery(family, { bus, name }));
-      const [mode] = messages.flatMap((each) => decodeDevlink(each, family)?.eswitchMode ?? []);
-      if (mode !== undefined) modes.set(name, mode);
+      for (const message of messages) {
+        const mode = decodeDevlink(message, family)?.eswitchMode ?? null;
+        if (mode === null || modes.has(name)) continue;
+        modes.set(name, mode);
+        replies.set(name, message.payload.slice());
+      }
       if (errno === null || errno === "EOPNOTSUPP" || errno === "ENODEV") continue;
       const sentence = `Cannot read the eswitch mode of ${name}: the kernel answered ${errno}`;
       problems.push({ code: "eswitch-mode-unknown", where: name, message: sentence });
     }
-    return { modes, problems };
+    return { modes, replies, problems };
   });
 }
 

@@ -11,6 +11,7 @@ import {
   type OwnerRow,
 } from "../../../capture/answers.ts";
 import type { FileAnswer } from "../../../capture/evidence.ts";
+import { encodeReplies } from "../../../capture/netlink-replies.ts";
 import { linesThatMatter } from "../../../capture/kernel-lines.ts";
 import { withoutSecrets } from "../../../capture/redact.ts";
 import { filesThatMatter } from "../../../coexist/claims.ts";
@@ -152,8 +153,10 @@ export class Recording {
       const own = new TreeReader(fileSystem);
       const facts = await inner(own, steadyPfs);
       reader.problems.push(...own.problems);
-      const problems = own.problems.map((problem) => ({ problem }));
-      this.#answer(question.netlink, encodeRows([...linkRows(facts), ...problems]));
+      if (facts.replies === undefined) {
+        const problems = own.problems.map((problem) => ({ problem }));
+        this.#answer(question.netlink, encodeRows([...linkRows(facts), ...problems]));
+      } else this.#answer(question.netlinkReplies, encodeReplies(facts.replies));
       return facts;
     };
   }

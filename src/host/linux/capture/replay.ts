@@ -9,6 +9,7 @@ import {
   decodeProgram,
   decodeWishes,
 } from "../../../capture/answers.ts";
+import { decodeReplies } from "../../../capture/netlink-replies.ts";
 import type { Evidence, FileAnswer } from "../../../capture/evidence.ts";
 import { RecordedFiles } from "../../../capture/recorded-files.ts";
 import type { Address } from "../../../model/bdf.ts";
@@ -19,7 +20,7 @@ import type { ReservationDepth } from "../../host.ts";
 import type { CommandOutput } from "../command.ts";
 import { hasSriovCapability, registersOf } from "../config-facts.ts";
 import type { ConfigRead } from "../config-reader.ts";
-import type { LinkFacts, VfPolicies } from "../link-facts.ts";
+import { type LinkFacts, linkFactsOf, type VfPolicies } from "../link-facts.ts";
 import type { HostSources } from "../sources.ts";
 import type { FileSource } from "../tree-reader.ts";
 import { configFileOf, notInCapture, question } from "../../../capture/questions.ts";
@@ -95,6 +96,13 @@ function readLinksOf(lines: readonly string[]): HostSources["readLinks"] {
   };
 }
 
+function linkReader(answers: Evidence["answers"]): HostSources["readLinks"] {
+  const replies = answers.get(question.netlinkReplies);
+  if (replies !== undefined) return async (reader) => linkFactsOf(decodeReplies(replies), reader);
+  const rows = answers.get(question.netlink);
+  return rows === undefined ? null : readLinksOf(rows);
+}
+
 function ownersOf(lines: readonly string[]): Map<Address, Owner[]> {
   const owners = new Map<Address, Owner[]>();
   for (const { address, owner } of decodeOwnerRows(lines)) {
@@ -147,7 +155,7 @@ export function replaySources({ files, answers }: Evidence): HostSources {
     hidesSriov: (file) => hidesSriov(recorded, file),
     readLocked: async (wanted) => readLocked(recorded, wanted),
     changingPfs: () => linesOf(question.changing),
-    readLinks: answers.has(question.netlink) ? readLinksOf(linesOf(question.netlink)) : null,
+    readLinks: linkReader(answers),
     census: async () => ownersOf(linesOf(question.census)),
     run: hasPrograms ? async (words) => outputOf(answers.get(question.run(words))) : null,
     readKernelLog: async () => decodeLog(linesOf(question.kernelLog)),

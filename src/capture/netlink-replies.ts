@@ -1,0 +1,58 @@
+// What the kernel answered by netlink, as it answered: each RTM_NEWLINK and each reply of devlink as
+// hexadecimal, so that whoever has the capture decodes it anew, attributes of tomorrow included.
+
+import type { Problem } from "../model/problem.ts";
+import { decodeProblems, encodeRows } from "./answers.ts";
+import { bytesOfRows, hexRows } from "./hex-rows.ts";
+
+export type NetlinkReplies = {
+  /** Each the payload of one message: struct ifinfomsg, then attributes. */
+  readonly links: readonly Uint8Array[];
+  /** Mbit/s by netdev: a file says it, which belongs to the message before it. */
+  readonly speeds: readonly (readonly [netdev: string, speedMbps: number])[];
+  /** By PF: a generic netlink header, then attributes. */
+  readonly eswitch: readonly (readonly [pf: string, payload: Uint8Array])[];
+  /** What was not answered, or could not be read. */
+  readonly problems: readonly Problem[];
+};
+
+export const encodeReplies = ({ links, speeds, eswitch, problems }: NetlinkReplies): string[] => [
+  ...links.flatMap((bytes) => [`link ${bytes.length}`, ...hexRows(bytes)]),
+  ...speeds.map(([netdev, speedMbps]) => `speed ${netdev} ${speedMbps}`),
+  ...eswitch.flatMap(([pf, bytes]) => [`eswitch ${pf} ${bytes.length}`, ...hexRows(bytes)]),
+  ...encodeRows(problems).map((row) => `problem ${row}`),
+];
+
+/** A list of 4096 VFs with statistics; more is rubbish. */
+const bytesMax = 1 << 21;
+const isRow = /^[0-9a-f]{3,6}: /;
+
+function bytesFrom(size: string | undefined, rows: readonly string[]): Uint8Array | null {
+  const length = /^[0-9]{1,7}$/.test(size ?? "") ? Number(size) : -1;
+  return length < 0 || length > bytesMax ? null : bytesOfRows(length, rows);
+}
+
+/** Whatever has another shape counts as not recorded. */
+export function decodeReplies(lines: readonly string[]): NetlinkReplies {
+  const links: Uint8Array[] = [];
+  const speeds: [string, number][] = [];
+  const eswitch: [string, Uint8Array][] = [];
+  const problems: Problem[] = [];
+  for (let at = 0; at < lines.length;) {
+    const head = lines[at] ?? "";
+    let end = at + 1;
+    while (end < lines.length && isRow.test(lines[end] ?? "")) end++;
+    const rows = lines.slice(at + 1, end);
+    at = end;
+    const [word, name = "", last] = head.split(" ");
+    if (word === "problem") problems.push(...decodeProblems([head.slice("problem ".length)]));
+    else if (word === "speed" && /^[0-9]{1,9}$/.test(last ?? "")) speeds.push([name, Number(last)]);
+    else {
+      const bytes = bytesFrom(word === "link" ? name : last, rows);
+      if (bytes === null) continue;
+      if (word === "link") links.push(bytes);
+      else if (word === "eswitch") eswitch.push([name, bytes]);
+    }
+  }
+  return { links, speeds, eswitch, problems };
+}
