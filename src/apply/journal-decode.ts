@@ -4,14 +4,9 @@
 // begun); damage anywhere else is a problem and never a guess.
 
 import type { Change, ChangeKind } from "../model/action.ts";
-import {
-  formatAssignTarget,
-  parseAssignTarget,
-  type AssignTarget,
-} from "../model/assign-target.ts";
 import { parseBdf } from "../model/bdf.ts";
 import type { Problem } from "../model/problem.ts";
-import { plugScopes, type Plug } from "../model/plug.ts";
+import { isPlug } from "../model/plug.ts";
 import type { VfAttributeName } from "../model/vf-attribute.ts";
 import {
   journalFormats,
@@ -38,7 +33,7 @@ const orNull =
   (value) =>
     value === null || check(value);
 const oneOf =
-  (...words: readonly (string | null)[]): Check =>
+  (...words: readonly string[]): Check =>
   (value) =>
     words.some((word) => word === value);
 const listOf =
@@ -78,26 +73,6 @@ const byName =
   };
 
 const onVf = { pf: isAddress, vfIndex: isCount };
-
-const isConsumer: Check = (value) =>
-  isObject(value) &&
-  parseAssignTarget(formatAssignTarget(value as AssignTarget)) !== null &&
-  orNull(isText)(value["device"]);
-
-const isPlug = shape({
-  consumer: isConsumer,
-  ...onVf,
-  vf: isAddress,
-  mac: orNull(isText),
-  vlan: orNull(isVlan),
-  scope: oneOf(...plugScopes),
-  form: oneOf("interface", "hostdev", null),
-  endpoint: orNull(isText),
-  failover: orNull(isText),
-  vfToken: orNull(isText),
-  ipAddresses: listOf(isText),
-  user: orNull(isText),
-}) as (value: unknown) => value is Plug;
 
 const changePayloads: Readonly<Record<ChangeKind, Check>> = {
   "load-module": shape({ module: isText }),

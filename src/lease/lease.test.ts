@@ -27,7 +27,7 @@ const claim: LeaseEvent = { kind: "claim", holder, pool: null, expiresAtMs: null
 const eventsOf = (generation: number): LeaseEvent[] => [
   claim,
   { kind: "prepared", generation },
-  { kind: "attached", generation },
+  { kind: "attached", generation, plug: null },
   { kind: "renew", generation, expiresAtMs: 5000 },
   { kind: "release", generation, worker: 7 },
   { kind: "revoke", worker: 7 },
@@ -56,7 +56,7 @@ test("every event in every state: what it leads to, or -", () => {
     "free: claim>claimed/5 - - - - - - quarantine>quarantined/5 - moved>free/4",
     "claimed: - prepared>prepared/4 - renew>claimed/4 release>releasing/4 revoke>releasing/5 - quarantine>quarantined/5 vanished>free/5 moved>claimed/4",
     "prepared: - - attached>attached/4 renew>prepared/4 release>releasing/4 revoke>releasing/5 - quarantine>quarantined/5 vanished>free/5 moved>prepared/4",
-    "attached: - - - renew>attached/4 release>releasing/4 revoke>releasing/5 - - vanished>free/5 moved>attached/4",
+    "attached: - - attached>attached/4 renew>attached/4 release>releasing/4 revoke>releasing/5 - - vanished>free/5 moved>attached/4",
     "releasing: - - - - - revoke>releasing/5 freed>free/4 quarantine>quarantined/5 vanished>free/5 moved>releasing/4",
     "quarantined: - - - - - revoke>releasing/5 - - vanished>free/5 moved>quarantined/4",
   ]);

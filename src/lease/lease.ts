@@ -6,6 +6,7 @@
 // was given, so one that was away while the VF went to somebody else is refused, not believed.
 
 import { vfTarget, type Address } from "../model/bdf.ts";
+import type { Plug } from "../model/plug.ts";
 
 export const leaseStates = [
   "free",
@@ -48,6 +49,8 @@ export type Lease = {
   readonly sinceMs: number;
   /** null: it does not expire. */
   readonly expiresAtMs: number | null;
+  /** How its holder has it, if it was attached; null: nobody said. */
+  readonly plug: Plug | null;
   /** Process that makes the VF ready or cleans it. */
   readonly worker: number | null;
   readonly reason: string;
@@ -64,7 +67,8 @@ export type LeaseEvent =
       readonly worker: number;
     }
   | { readonly kind: "prepared"; readonly generation: number }
-  | { readonly kind: "attached"; readonly generation: number }
+  /** The holder has it now, whatever becomes of the process that got it for it. Again: otherwise. */
+  | { readonly kind: "attached"; readonly generation: number; readonly plug: Plug | null }
   | { readonly kind: "renew"; readonly generation: number; readonly expiresAtMs: number | null }
   /** By its holder. */
   | { readonly kind: "release"; readonly generation: number; readonly worker: number }
@@ -118,6 +122,7 @@ export const freeLease = (vf: VfPlace): Lease => ({
   sinceMs: 0,
   expiresAtMs: null,
   worker: null,
+  plug: null,
   reason: "",
   evidence: [],
 });
@@ -135,7 +140,7 @@ const rules: {
 } = {
   claim: { from: ["free"], to: "claimed", verb: "claim" },
   prepared: { from: ["claimed"], to: "prepared", verb: "call prepared" },
-  attached: { from: ["prepared"], to: "attached", verb: "attach" },
+  attached: { from: ["prepared", "attached"], to: "attached", verb: "attach" },
   renew: { from: held, to: null, verb: "renew" },
   release: { from: held, to: "releasing", verb: "release" },
   revoke: { from: [...held, "releasing", "quarantined"], to: "releasing", verb: "take back" },
@@ -172,33 +177,44 @@ function refusalOf(lease: Lease, event: LeaseEvent): Refusal | null {
 }
 
 /** Who has the lease after the event, on what terms, and who works on it. */
-type Terms = Pick<Lease, "holder" | "pool" | "expiresAtMs" | "worker" | "evidence">;
+type Terms = Pick<Lease, "holder" | "pool" | "expiresAtMs" | "worker" | "plug" | "evidence">;
 
-const nobody: Terms = { holder: null, pool: null, expiresAtMs: null, worker: null, evidence: [] };
+const nobody: Terms = {
+  holder: null,
+  pool: null,
+  expiresAtMs: null,
+  worker: null,
+  plug: null,
+  evidence: [],
+};
 
 function termsAfter(lease: Lease, event: LeaseEvent): Terms {
-  const { holder, pool, expiresAtMs, worker, evidence } = lease;
+  const { holder, pool, expiresAtMs, worker, plug, evidence } = lease;
   switch (event.kind) {
     case "claim": {
       const { holder, pool, expiresAtMs, worker } = event;
-      return { holder, pool, expiresAtMs, worker, evidence: [] };
+      return { holder, pool, expiresAtMs, worker, plug: null, evidence: [] };
     }
     case "prepared":
-    case "attached":
-      return { holder, pool, expiresAtMs, worker: null, evidence };
+      return { holder, pool, expiresAtMs, worker: null, plug, evidence };
+    case "attached": {
+      const { plug } = event;
+      const its = holder === null ? null : { ...holder, pid: plug === null ? holder.pid : null };
+      return { holder: its, pool, expiresAtMs, worker: null, plug, evidence };
+    }
     case "renew":
-      return { holder, pool, expiresAtMs: event.expiresAtMs, worker, evidence };
+      return { holder, pool, expiresAtMs: event.expiresAtMs, worker, plug, evidence };
     case "release":
     case "revoke":
       // It does not expire while it is cleaned, and whose it was helps whoever finds it so.
-      return { holder, pool, expiresAtMs: null, worker: event.worker, evidence };
+      return { holder, pool, expiresAtMs: null, worker: event.worker, plug, evidence };
     case "quarantine":
       return { ...nobody, pool, evidence: event.evidence };
     case "freed":
     case "vanished":
       return nobody;
     case "moved":
-      return { holder, pool, expiresAtMs, worker, evidence };
+      return { holder, pool, expiresAtMs, worker, plug, evidence };
   }
 }
 

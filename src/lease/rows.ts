@@ -2,6 +2,7 @@
 // file: what is no lease is an error with its place, never half a lease.
 
 import { SriovError } from "../model/errors.ts";
+import { isPlug, type Plug } from "../model/plug.ts";
 import {
   leaseStates,
   type HistoryEntry,
@@ -30,6 +31,7 @@ export const leaseColumns = [
   "worker",
   "reason",
   "evidence",
+  "plug",
 ] as const;
 
 export const historyColumns = [
@@ -75,6 +77,7 @@ export const leaseValues = (lease: Lease): (string | number | null)[] => {
     lease.worker,
     lease.reason,
     JSON.stringify(evidence),
+    lease.plug === null ? null : JSON.stringify(lease.plug),
   ];
 };
 
@@ -124,14 +127,23 @@ function state(row: Row, column: string): LeaseState {
   throw wrong(row, column);
 }
 
-function texts(row: Row, column: string): string[] {
-  let value: unknown;
+function json(row: Row, column: string): unknown {
   try {
-    value = JSON.parse(text(row, column));
+    return JSON.parse(text(row, column));
   } catch {
     throw wrong(row, column);
   }
+}
+
+function texts(row: Row, column: string): string[] {
+  const value = json(row, column);
   if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
+  throw wrong(row, column);
+}
+
+function plug(row: Row, column: string): Plug {
+  const value = json(row, column);
+  if (isPlug(value)) return value;
   throw wrong(row, column);
 }
 
@@ -157,6 +169,7 @@ export function leaseOf(row: Row): Lease {
     worker: orNull(row, "worker", number),
     reason: text(row, "reason"),
     evidence: texts(row, "evidence"),
+    plug: orNull(row, "plug", plug),
   };
 }
 

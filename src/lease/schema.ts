@@ -41,6 +41,7 @@ export const migrations: readonly string[] = [
      evidence TEXT NOT NULL
    ) STRICT;
    CREATE INDEX history_of_vf ON history (pf_key, vf_index);`,
+  `ALTER TABLE leases ADD COLUMN plug TEXT`,
 ];
 
 export const schemaVersion = migrations.length;

@@ -136,7 +136,7 @@ test("files that are not to be trusted or not to be understood", () => {
   assert.equal(linked, "unsafe-file: Cannot trust leases PATH: it is no plain file");
   assert.equal(
     made(sql("PRAGMA user_version = 99")),
-    "file-format: Cannot read leases PATH: its format is 99, wanted at most 1",
+    "file-format: Cannot read leases PATH: its format is 99, wanted at most 2",
   );
   assert.equal(
     made(sql("PRAGMA application_id = 7")),
@@ -163,24 +163,32 @@ test("a store that is not there is not made by looking", () => {
   assert.equal(existsSync(path), false);
 });
 
-test("a store of version 1", () => {
-  const path = freshPath();
-  openLeases(path).close();
-  rmSync(path);
-  writeFileSync(path, "", { mode: 0o600 });
-  const database = new DatabaseSync(path);
-  database.exec(readFileSync(join(import.meta.dirname, "fixtures/leases-1.sql"), "utf8"));
-  database.close();
-  const store = openLeases(path);
-  assert.deepEqual(wordsOf(store.leases()), [
-    "0000:3b:00.0/vf0 attached 1 vm:web1",
-    "0000:3b:00.0/vf1 free 1 -",
-    "0000:3b:00.0/vf2 quarantined 1 -",
-  ]);
-  assert.deepEqual(store.leases()[2]?.evidence, ["reset: the kernel says EIO"]);
-  assert.equal(store.history({ vf: null, limit: 100 }).length, 7);
-  store.close();
-});
+for (const [version, holder, device] of [
+  [1, "vm:web1", undefined],
+  [2, "libvirt:web1/net1", "net1"],
+] as const) {
+  test(`a store of version ${version}`, () => {
+    const path = freshPath();
+    openLeases(path).close();
+    rmSync(path);
+    writeFileSync(path, "", { mode: 0o600 });
+    const database = new DatabaseSync(path);
+    const fixture = join(import.meta.dirname, `fixtures/leases-${version}.sql`);
+    database.exec(readFileSync(fixture, "utf8"));
+    database.close();
+    const store = openLeases(path);
+    assert.deepEqual(wordsOf(store.leases()), [
+      `0000:3b:00.0/vf0 attached 1 ${holder}`,
+      "0000:3b:00.0/vf1 free 1 -",
+      "0000:3b:00.0/vf2 quarantined 1 -",
+    ]);
+    const [attached, , quarantined] = store.leases();
+    assert.equal(attached?.plug?.consumer.device, device);
+    assert.deepEqual(quarantined?.evidence, ["reset: the kernel says EIO"]);
+    assert.equal(store.history({ vf: null, limit: 100 }).length, 7);
+    store.close();
+  });
+}
 
 test("SIGKILL in the middle of a transaction leaves what was before it", () => {
   const path = freshPath();
@@ -214,7 +222,7 @@ const eventOf = (index: number, generation: number): LeaseEvent =>
     [
       claimFor("vm:web1"),
       { kind: "prepared", generation },
-      { kind: "attached", generation },
+      { kind: "attached", generation, plug: null },
       { kind: "release", generation, worker: 2 },
       { kind: "freed", generation },
       { kind: "revoke", worker: 3 },
