@@ -20,7 +20,7 @@ import { runForward } from "./forward.ts";
 import { formatFor, type JournalHeader, type Outcome } from "./journal.ts";
 import { nextId } from "./journal-store.ts";
 import { JournalWriter } from "./journal-writer.ts";
-import { noConsumers } from "./request.ts";
+import { cleanGivenBack, leasedConsumers, settleLeases } from "./plug-leases.ts";
 import { actionReports, backwardOutcome, forwardOutcome, type Report } from "./report.ts";
 import { Run, type Progress } from "./run.ts";
 import {
@@ -89,11 +89,8 @@ function assertFresh({ plan: planned, spec, consent }: ApplyRequest, inventory: 
   throw new SriovError("plan-stale", message, { operation: "apply", target: spec.source });
 }
 
-function headerOf(
-  session: Session,
-  request: ApplyRequest,
-  { actions, before }: { readonly actions: readonly Action[]; readonly before: readonly PfFacts[] },
-): JournalHeader {
+function headerOf(session: Session, request: Omit<Journalled, "ending">): JournalHeader {
+  const { actions, before } = request;
   const { name, machineId, bootId, kernelRelease } = session.host.identity;
   return {
     entry: "header",
@@ -130,7 +127,7 @@ export async function undoAll(
   return { outcome, notRestored: await notRestored(session, before) };
 }
 
-type Ending = Pick<Report, "outcome" | "verify" | "notRestored">;
+export type Ending = Pick<Report, "outcome" | "verify" | "notRestored">;
 
 async function endingOf(
   session: Session,
@@ -198,6 +195,58 @@ async function armWindow(
   }
 }
 
+type Journalled = RunOptions & {
+  readonly actions: readonly Action[];
+  readonly before: readonly PfFacts[];
+  readonly consent: Consent;
+  readonly command: string;
+  readonly confirm?: ConfirmWish;
+  /** What the run that is over leads to. */
+  readonly ending: (run: Run) => Promise<Ending>;
+};
+
+/** Runs actions forwards in a journal of their own. Throws where nothing was begun. */
+export async function runJournalled(session: Session, wish: Journalled): Promise<Report> {
+  const { actions, consent, keepGoing, signal, onProgress, confirm } = wish;
+  const id = nextId(session.journals.ids(), session.now());
+  const writer = await beginJournal(session, id, headerOf(session, wish));
+  let report: Report;
+  try {
+    if (confirm !== undefined) await armWindow(session, writer, id, confirm);
+    const { host, lockFd } = session;
+    const consumers = leasedConsumers(session);
+    const ledger = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
+    const options = { keepGoing, signal, onProgress, actions, consent };
+    const run = new Run({ host, lockFd, consumers, writer, ledger, ...options });
+    await runForward(
+      run,
+      actions.map((action) => action.id),
+    );
+    const ending = await wish.ending(run);
+    const isLeft = ending.outcome === "stuck" || ending.outcome === "interrupted";
+    const givenBack = isLeft ? [] : await settleLeases(session, actions);
+    const end = endEntry(ending.outcome, confirm?.withinMs ?? null, session);
+    await writer.write(end);
+    run.warnings.push(...(await cleanGivenBack(session, givenBack)));
+    report = {
+      journal: id,
+      ...ending,
+      actions: actionReports(run),
+      warnings: run.warnings,
+      confirmByMs: end.deadlineMs ?? null,
+    };
+  } finally {
+    await writer.close();
+  }
+  return report;
+}
+
+/** PFs that the actions touch, as they are now. */
+export function factsBefore(actions: readonly Action[], inventory: Inventory): PfFacts[] {
+  const touched = new Set(touchedPfs(actions));
+  return inventory.physicalFunctions.filter(({ address }) => touched.has(address)).map(factsOf);
+}
+
 /**
  * Runs a plan on the session's host. Throws SriovError when nothing was changed: the plan has
  * problems or is stale, another apply has not ended, the journal cannot be written. Once the
@@ -211,30 +260,10 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
   const actions = runnableActions(request);
   const { spec, consent } = request;
   if (actions.length === 0) return emptyReport(await verify(session.host, spec, consent));
-  const touched = new Set(touchedPfs(actions));
-  const before = inventory.physicalFunctions
-    .filter(({ address }) => touched.has(address))
-    .map(factsOf);
-  const id = nextId(session.journals.ids(), session.now());
-  const writer = await beginJournal(session, id, headerOf(session, request, { actions, before }));
-  try {
-    const { keepGoing, signal, onProgress, confirm } = request;
-    if (confirm !== undefined) await armWindow(session, writer, id, confirm);
-    const { host, lockFd, consumers = noConsumers } = session;
-    const ledger = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
-    const options = { keepGoing, signal, onProgress, actions, consent };
-    const run = new Run({ host, lockFd, consumers, writer, ledger, ...options });
-    await runForward(
-      run,
-      actions.map((action) => action.id),
-    );
-    const ending = await endingOf(session, run, { ...request, before });
-    const end = endEntry(ending.outcome, confirm?.withinMs ?? null, session);
-    await writer.write(end);
-    pruneJournals(session, journals);
-    const report = { journal: id, ...ending, actions: actionReports(run), warnings: run.warnings };
-    return { ...report, confirmByMs: end.deadlineMs ?? null };
-  } finally {
-    await writer.close();
-  }
+  const before = factsBefore(actions, inventory);
+  const ending = async (run: Run): Promise<Ending> =>
+    await endingOf(session, run, { ...request, before });
+  const report = await runJournalled(session, { ...request, actions, before, ending });
+  pruneJournals(session, journals);
+  return report;
 }

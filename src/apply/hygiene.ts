@@ -10,8 +10,8 @@ import { vfAt, type Inventory, type Owner, type Pf, type Vf } from "../model/inv
 import { isPfChange, type Change, type PfChange } from "../model/action.ts";
 import type { Plan } from "../model/plan.ts";
 import type { DriverChoice, PolicySpec, Spec } from "../model/spec.ts";
-import { choiceOf } from "../plan/binding.ts";
 import { traitsOf } from "../plan/driver-traits.ts";
+import { oneVfSpec } from "../plan/one-vf.ts";
 import { changeWords } from "../plan/plan-text.ts";
 import { plan } from "../plan/plan.ts";
 import { attributeNames, freshPolicy, settingOf } from "../plan/vf-policy.ts";
@@ -66,20 +66,8 @@ function wholePolicy(pf: Pf, vf: Vf, asked: PolicySpec): PolicySpec {
   return { ...Object.fromEntries(defaults.map((name) => [name, "default"])), ...msix, ...wanted };
 }
 
-function specFor(pf: Pf, vf: Vf, { driver, policy }: Baseline): Spec {
-  const name = "pf";
-  const physicalFunctions = [{ name, match: { address: pf.address }, protect: [], where }];
-  const vfs = [{ pf: name, vfIndexes: [vf.vfIndex], where }];
-  return {
-    source: where,
-    adapters: [{ name: pf.address, match: {}, physicalFunctions, where }],
-    pools: [],
-    virtualFunctions: [
-      { vfs, driver: driver ?? choiceOf(vf), policy: wholePolicy(pf, vf, policy), where },
-    ],
-    assign: [],
-  };
-}
+const specFor = (pf: Pf, vf: Vf, { driver, policy }: Baseline): Spec =>
+  oneVfSpec({ where, pf, vf, driver, policy: wholePolicy(pf, vf, policy) });
 
 type Look = { readonly inventory: Inventory; readonly pf: Pf; readonly vf: Vf };
 

@@ -15,6 +15,8 @@ export type LeaseClaims = {
   readonly claims: ReadonlyMap<Address, SpecClaim>;
   readonly baselineOf: (address: Address) => Baseline;
   readonly pools: readonly string[];
+  /** Addresses of the PFs that the spec names, by their labels. */
+  readonly labels: ReadonlyMap<string, Address>;
   /** PFs that the spec names and the host has not, and the like. */
   readonly problems: readonly PlanProblem[];
 };
@@ -48,6 +50,7 @@ export function leaseClaims(spec: Spec, inventory: Inventory): LeaseClaims {
   return {
     claims,
     baselineOf: (address) => baselines.get(address) ?? noBaseline,
+    labels: new Map([...byLabel].map(([label, { address }]) => [label, address])),
     pools: spec.pools.map(({ name }) => name),
     problems,
   };

@@ -20,7 +20,7 @@ export function findingsOf(
   return reconcile(leases, { candidates, bootId, nowMs, isAlive });
 }
 
-type Mended = { readonly finding: Finding; readonly released: Released | null };
+export type Mended = { readonly finding: Finding; readonly released: Released | null };
 
 /** Does what a finding offers, if the lease still is what it was found as. */
 export async function mend(

@@ -15,7 +15,7 @@ const plugDeadlineMs = 60_000;
 const unplugDeadlineMs = 30_000;
 
 /** Throws `not-found` where there is no adapter for such consumers. */
-async function adapterFor(plug: Plug, consumers: Consumers): Promise<ConsumerAdapter> {
+export async function adapterFor(plug: Plug, consumers: Consumers): Promise<ConsumerAdapter> {
   const { kind } = plug.consumer;
   const adapter = await consumers(kind);
   if (adapter !== null) return adapter;
@@ -25,11 +25,11 @@ async function adapterFor(plug: Plug, consumers: Consumers): Promise<ConsumerAda
   throw new SriovError("not-found", message, { operation: "attach VF", target, hint });
 }
 
-const isPlugged = ({ isLive, isPersistent }: Plugged): boolean =>
+export const isPlugged = ({ isLive, isPersistent }: Plugged): boolean =>
   isLive === true || isPersistent === true;
 
 /** What of the plug is not as asked, in words; null: nothing. What cannot be told is taken as so. */
-function faultOf({ scope, mac, vlan }: Plug, plugged: Plugged): string | null {
+export function faultOf({ scope, mac, vlan }: Plug, plugged: Plugged): string | null {
   const { isLive, isPersistent } = plugged;
   if (!isPlugged(plugged)) return "it is not there";
   if (scope !== "persistent" && isLive === false) return "what runs does not have it";

@@ -16,7 +16,8 @@ import { endEntry } from "./confirm-window.ts";
 import { isArmed, isOpen, type Direction, type Journal } from "./journal.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { recoveryOf, undoWay, type Recovery, type Way } from "./recovery.ts";
-import { deadlineMs, noConsumers } from "./request.ts";
+import { deadlineMs } from "./request.ts";
+import { cleanGivenBack, leasedConsumers, settleLeases } from "./plug-leases.ts";
 import { actionReports, forwardOutcome, type Report } from "./report.ts";
 import { Run } from "./run.ts";
 import { readOwnJournals, touchedPfs, type Session } from "./session.ts";
@@ -133,7 +134,8 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
 
 export async function resume(session: Session, resumption: Resumption): Promise<Report> {
   const { journal, direction, consent, command, keepGoing, signal, onProgress } = resumption;
-  const { host, lockFd, consumers = noConsumers } = session;
+  const { host, lockFd } = session;
+  const consumers = leasedConsumers(session);
   const { actions, before } = journal.header;
   const writer = new JournalWriter(await session.journals.reopen(journal.id, journal.soundBytes));
   try {
@@ -150,8 +152,11 @@ export async function resume(session: Session, resumption: Resumption): Promise<
     const rest = isUndone ? await notRestored(session, before) : ending.notRestored;
     const { outcome } = ending;
     const withinMs = isArmed(journal) ? (journal.window?.withinMs ?? null) : null;
+    const isLeft = outcome === "stuck" || outcome === "interrupted";
+    const givenBack = isLeft ? [] : await settleLeases(session, actions);
     const end = endEntry(outcome, withinMs, session);
     await writer.write(end);
+    run.warnings.push(...(await cleanGivenBack(session, givenBack)));
     const reports = { actions: actionReports(run), warnings: run.warnings, notRestored: rest };
     const confirmByMs = end.deadlineMs ?? null;
     return { journal: journal.id, outcome, ...reports, verify: null, confirmByMs };

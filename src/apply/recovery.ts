@@ -2,7 +2,14 @@
 // The journal says what was begun; the inventory says what of it is so; neither is believed about
 // the other. A boot that is over took every VF with it, so then there is nothing to undo.
 
-import { isPfChange, type Action, type Disruption, type PfChange } from "../model/action.ts";
+import {
+  isPfChange,
+  type Action,
+  type Disruption,
+  type PfChange,
+  type PlugChange,
+} from "../model/action.ts";
+import { isOfTarget } from "../model/assign-target.ts";
 import type { HostIdentity, Inventory, Pf } from "../model/inventory.ts";
 import { disruptionsOf } from "../plan/disruption.ts";
 import { undoOrder } from "./backward.ts";
@@ -66,10 +73,22 @@ function undoActions(journal: Journal): Action[] {
   );
 }
 
+/** The PF once a consumer has let go of its VF. */
+function withoutConsumer({ vfIndex, plug }: PlugChange, pf: Pf): Pf {
+  const vfs = pf.virtualFunctions.map((vf) =>
+    vf.vfIndex === vfIndex
+      ? { ...vf, owners: vf.owners.filter((owner) => !isOfTarget(plug.consumer, owner)) }
+      : vf,
+  );
+  return { ...pf, virtualFunctions: vfs };
+}
+
 const after = (change: PfChange, pf: Pf): Pf =>
-  change.kind === "remove-vfs" || change.kind === "create-vfs"
-    ? { ...pf, numVfs: change.kind === "create-vfs" ? change.numVfs : 0, virtualFunctions: [] }
-    : pf;
+  change.kind === "detach-vf"
+    ? withoutConsumer(change, pf)
+    : change.kind === "remove-vfs" || change.kind === "create-vfs"
+      ? { ...pf, numVfs: change.kind === "create-vfs" ? change.numVfs : 0, virtualFunctions: [] }
+      : pf;
 
 /** Whom these changes would hit, in order, on the host as it is: VFs made on the way have no user. */
 function hitsOf(changes: readonly PfChange[], inventory: Inventory): Disruption[] {
@@ -127,7 +146,11 @@ export function recoveryOf(
   const input = { inventory, consent: new Set([...journal.consent, ...consent]) };
   const finish = finishWay(journal, input);
   const undo = undoWay(journal, input);
-  const preferred = undo.unnamed.length === 0 ? "undo" : "finish";
+  // What was detached is being cleaned for others: only its lease is left to give back.
+  const isDetached =
+    finish.actions.length === 0 &&
+    journal.header.actions.some(({ change }) => change.kind === "detach-vf");
+  const preferred = undo.unnamed.length === 0 && !isDetached ? "undo" : "finish";
   const numDone = [...journal.states.values()].filter((state) => state === "done").length;
   const begun = `${numDone} of ${journal.header.actions.length} actions are done`;
   const sentence = `Journal ${id} (${journal.header.command}) has not ended: ${begun}`;

@@ -11,6 +11,7 @@ import { windowAfter } from "./confirm-window.ts";
 import { directoryStore, readJournals, type JournalStore } from "./journal-store.ts";
 import { acquireLock } from "./lock.ts";
 import { placeOf } from "./recovery.ts";
+import type { Leasing } from "./leasing.ts";
 import { lanesOf } from "./request.ts";
 
 export type Session = Clock & {
@@ -20,6 +21,8 @@ export type Session = Clock & {
   readonly lockFd: number | null;
   /** Who puts VFs into their consumers; absent: nobody. */
   readonly consumers?: Consumers;
+  /** Leases of what is attached, opened when they are first needed; absent: none are kept. */
+  readonly leasing?: () => Promise<Leasing>;
 };
 
 type SessionWish = {

@@ -3,12 +3,13 @@
 
 import type { RunOptions } from "../apply/apply.ts";
 import { systemClock } from "../apply/clock.ts";
-import { openSession, type Session } from "../apply/session.ts";
+import type { Attaching } from "../apply/plug-run.ts";
+import { openSession } from "../apply/session.ts";
 import type { Host } from "../host/host.ts";
 import type { Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
-import type { Consumers } from "../vmm/consumer.ts";
 import type { Context } from "./context.ts";
+import { attachingOf } from "./attaching.ts";
 import { progressView } from "./progress.ts";
 import { styleFor } from "./style.ts";
 
@@ -44,32 +45,29 @@ export async function confirm(context: Context, question: string): Promise<boole
   return /^y(es)?$/i.test(answer.trim());
 }
 
-/** Adapters are loaded when the first VF goes somewhere. */
-function consumersOf({ wiring, hostName, paths }: Context, host: Host): Consumers {
-  let opened: Promise<Consumers> | null = null;
-  return async (kind) => {
-    opened ??= wiring.openConsumers(hostName, host, paths);
-    return await (
-      await opened
-    )(kind);
-  };
-}
+type SessionWish = {
+  readonly lockWaitMs: number;
+  /** With the pools of leases; absent: the configuration folder's. */
+  readonly specFile?: string | null;
+};
 
 export async function withSession<T>(
   context: Context,
   host: Host,
-  lockWaitMs: number,
-  work: (session: Session) => Promise<T>,
+  { lockWaitMs, specFile = null }: SessionWish,
+  work: (session: Attaching) => Promise<T>,
 ): Promise<T> {
   const { journalDir: journalDirectory, lockFile } = context.hostPaths;
   const { commandLine: command } = context;
   const clock = systemClock;
   const wish = { host, journalDirectory, lockFile, command, clock, lockWaitMs };
-  const session = { ...(await openSession(wish)), consumers: consumersOf(context, host) };
+  const opened = await openSession(wish);
+  const { closeLeases, ...attaching } = attachingOf(context, opened, specFile);
   try {
-    return await work(session);
+    return await work({ ...opened, ...attaching });
   } finally {
-    session.close();
+    await closeLeases();
+    opened.close();
   }
 }
 

@@ -390,6 +390,63 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/qemu-args.ts")).qemuArgs,
   },
   {
+    name: "attach",
+    summary: "Give a VF to a VM, namespace, container or application: leased, clean, with its MAC",
+    operands: [["[vf]", "BDF/vfN, a VF's address, or LABEL/N of the specs; instead of --pool"]],
+    options: [
+      {
+        flags: "--to <consumer>",
+        summary: "libvirt:DOMAIN/ALIAS, qemu:VM/ID, netns:NAME/INTERFACE, docker:..., dpdk:APP ...",
+      },
+      { flags: "--pool <pool>", summary: "a VF of this pool of the specs" },
+      { flags: "--mac <mac>", summary: "its MAC, or auto: made from the consumer's name" },
+      { flags: "--vlan <id>", summary: "port VLAN, 1 to 4094, or none" },
+      { flags: "--qos <priority>", summary: "with --vlan: 0 to 7" },
+      { flags: "--live", summary: "only into what runs now" },
+      { flags: "--persistent", summary: "only from its next start on" },
+      {
+        flags: "--form <form>",
+        summary: "libvirt: interface (it sets MAC and VLAN) or hostdev (the device alone)",
+        values: ["interface", "hostdev"],
+      },
+      { flags: "--failover <nic>", summary: "libvirt, qemu: the virtio NIC that stands in for it" },
+      { flags: "--vf-token <uuid>", summary: "what a PF in user space wants from its VFs' users" },
+      { flags: "--user <user>", summary: "dpdk, qemu: who may open the VF's group" },
+      {
+        flags: "--ip <cidr>",
+        summary: "namespaces, containers: an address of it (repeatable)",
+        isRepeatable: true,
+      },
+      { flags: "--connect <uri>", summary: "libvirt: the connection" },
+      { flags: "--socket <path>", summary: "qemu: its QMP socket" },
+      { ...specOption, summary: "pools of this spec instead of the configuration folder's" },
+      dryRunOption,
+      yesOption,
+    ],
+    examples: [
+      ["sriovctl attach --pool tenants --to libvirt:web1/net1 --mac auto", "one VF of a pool"],
+      ["sriovctl attach 0000:3b:00.0/vf3 --to netns:ci/eth1 --ip 192.0.2.7/24", "this VF"],
+      ["sriovctl attach p0/3 --to qemu:web2/nic0 --socket /run/web2.qmp --dry-run", "only say"],
+    ],
+    load: async () => (await import("./commands/attach.ts")).attachCommand,
+  },
+  {
+    name: "detach",
+    summary: "Take a VF from its consumer, clean it and give its lease back",
+    operands: [["<what>", "the VF, or the consumer: libvirt:web1/net1, or libvirt:web1 for all"]],
+    options: [
+      { ...specOption, summary: "pools of this spec instead of the configuration folder's" },
+      consentOption,
+      dryRunOption,
+      yesOption,
+    ],
+    examples: [
+      ["sriovctl detach libvirt:web1/net1", "show, ask, take it out, clean it"],
+      ["sriovctl detach 0000:3b:00.0/vf3 --yes", "by its VF"],
+    ],
+    load: async () => (await import("./commands/detach.ts")).detachCommand,
+  },
+  {
     name: "hook",
     summary: "Set a guest's VFs before its start and after its end; hypervisors call it",
     operands: [

@@ -99,7 +99,7 @@ const stateOf = ({ context, journal }: Waiting): ConfirmWindow["state"] => {
 const lockWaitMs = 10_000;
 
 async function keep({ context, host }: Waiting): Promise<void> {
-  await withSession(context, host, lockWaitMs, (session) =>
+  await withSession(context, host, { lockWaitMs }, (session) =>
     confirmApply(session, context.commandLine),
   );
 }
@@ -108,7 +108,7 @@ async function goBack({ context, host, journal }: Waiting): Promise<void> {
   const { commandLine: command } = context;
   const options = { keepGoing: false, onInterrupt: "leave", signal: null } as const;
   const request = { ...options, journal, command, settleTimeoutMs: 0, onProgress: () => {} };
-  await withSession(context, host, lockWaitMs, (session) =>
+  await withSession(context, host, { lockWaitMs }, (session) =>
     revertUnconfirmed(session, { ...request, when: "now" }),
   );
 }

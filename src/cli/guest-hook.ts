@@ -166,7 +166,7 @@ async function converge(
   const abort = new AbortController();
   const stopListening = context.io.onInterrupt(() => abort.abort());
   try {
-    return await withSession(context, host, lockWaitMs, (session) =>
+    return await withSession(context, host, { lockWaitMs }, (session) =>
       apply(session, {
         spec: narrowed,
         plan: planned,

@@ -87,6 +87,10 @@ function leasedWords({ state, holder, reason }: Lease): string {
 const ownerWords = ({ owners: [owner] }: Candidate): string =>
   owner === undefined ? "" : `in use by ${owner.kind}:${owner.name} (${owner.evidence})`;
 
+/** Devices of one VM or container: `libvirt:web1/net1` and `libvirt:web1/net2`. */
+const isOneConsumer = (one: string, other: string): boolean =>
+  one.split("/")[0] === other.split("/")[0];
+
 /** An IOMMU group has one user: what a mate's holder may touch, the holder of this VF may too. */
 function groupObjection(candidate: Candidate, wish: Wish, taken: Taken): string | null {
   const { iommuGroup, groupMates } = candidate;
@@ -97,7 +101,7 @@ function groupObjection(candidate: Candidate, wish: Wish, taken: Taken): string 
   }
   for (const address of groupMates) {
     const lease = taken.byAddress.get(address);
-    const others = lease !== undefined && lease.holder?.name !== wish.holder;
+    const others = lease !== undefined && !isOneConsumer(lease.holder?.name ?? "", wish.holder);
     const words = others ? leasedWords(lease) : null;
     const used = taken.ownersByAddress.get(address);
     const why = words ?? (used === undefined || lease !== undefined ? null : ownerWords(used));

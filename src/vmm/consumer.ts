@@ -32,7 +32,8 @@ export type Unplugged =
 export interface ConsumerAdapter {
   /** Changes nothing. */
   look(plug: Plug): Promise<Plugged>;
-  /** Changes nothing; everything that would make `plug` fail and can be known before. */
+  /** Changes nothing; everything that would make `plug` fail and can be known before. The VF has not
+   * got its driver yet, nor the PF its settings. */
   check(plug: Plug): Promise<readonly PlugProblem[]>;
   /** Idempotent: what is plugged already as asked is left. */
   plug(plug: Plug, deadlineMs: number): Promise<Plugged>;

@@ -153,7 +153,7 @@ async function applyUnderLock(context: Context, host: Host, spec: Spec): Promise
   const { commandLine: command } = context;
   const { signal } = abort;
   try {
-    const report = await withSession(context, host, lockWaitMs, (session) =>
+    const report = await withSession(context, host, { lockWaitMs }, (session) =>
       applyUnattended(session, { spec, command, signal }),
     );
     return { ...report, error: null };

@@ -40,7 +40,7 @@ export const applyCommand: RunCommand = async (context, args) => {
     assertWritable(context, host, "apply");
     // Under the lock from the start: beside another apply the host is about to change anyway, and
     // whoever waits is to hear who holds it, not what that one's PFs look like meanwhile.
-    const applied = await withSession(context, host, 0, (session) =>
+    const applied = await withSession(context, host, { lockWaitMs: 0 }, (session) =>
       planAndApply({ context, args, host, session, wanted }),
     );
     // The lock is free again: the confirmation may come from elsewhere.

@@ -216,7 +216,7 @@ export async function paths(
       return 0;
     }
     assertWritable(context, host, "measure");
-    return withSession(context, host, lockWaitMs, async (session) => {
+    return withSession(context, host, { lockWaitMs }, async (session) => {
       assertNothingUnfinished(await readOwnJournals(session));
       await takeUp(context);
       const { site, chosen } = await siteFor(context, args, host, wish);
@@ -242,7 +242,7 @@ export async function restore(
   if (files.length > 0) throw benchUsage("Cannot restore: wanted no file");
   return withHost(context, async (host) => {
     assertWritable(context, host, "restore");
-    return withSession(context, host, lockWaitMs, async () => {
+    return withSession(context, host, { lockWaitMs }, async () => {
       const isRestored = await takeUp(context);
       if (!isRestored) context.print("Nothing to restore: no measurement was cut off");
       context.printJson({ format: "sriovctl-bench-restore/1", isRestored });

@@ -24,7 +24,7 @@ function sentenceOf({ kind, journal }: Confirmation): string {
 export const confirmCommand: RunCommand = async (context) =>
   withHost(context, async (host) => {
     assertWritable(context, host, "confirm");
-    const confirmation = await withSession(context, host, lockWaitMs, (session) =>
+    const confirmation = await withSession(context, host, { lockWaitMs }, (session) =>
       confirmApply(session, context.commandLine),
     );
     const { kind, journal } = confirmation;

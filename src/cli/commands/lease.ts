@@ -15,12 +15,12 @@ import {
 import type { Host } from "../../host/host.ts";
 import { targetOf, type Lease, type VfPlace } from "../../lease/lease.ts";
 import type { Finding } from "../../lease/reconcile.ts";
-import { openLeases, openLeasesIfThere } from "../../lease/store.ts";
+import { openLeasesIfThere } from "../../lease/store.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Spec } from "../../model/spec.ts";
 import { assertWritable, confirm, withSession } from "../changing.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
-import { findFunction } from "../find-function.ts";
+import { leaseSpec, openLeasing } from "../leasing.ts";
 import { acquiredJson, entriesJson, leasesJson, releasedJson } from "../lease-json.ts";
 import {
   acquiredText,
@@ -32,9 +32,7 @@ import {
 } from "../lease-text.ts";
 import { nodeOf, proofOf, reasonOf, renewalOf, termsOf, usage, wishOf } from "../lease-wish.ts";
 import { plural } from "../list-text.ts";
-import { problemSentence } from "../logger.ts";
-import { readSpecDirectory } from "../spec-directory.ts";
-import { parseSource, readSource } from "../spec-source.ts";
+import { placeOf } from "../vf-place.ts";
 
 /** As long as making a few VFs ready takes. */
 const lockWaitMs = 60_000;
@@ -42,26 +40,10 @@ const lockWaitMs = 60_000;
 type Run = { readonly context: Context; readonly args: Arguments; readonly host: Host };
 type Action = (run: Run, targets: readonly string[]) => Promise<number>;
 
-/** Throws SpecProblems of a file that was named; what is wrong in the folder takes its pools away. */
-function specFor({ context, args }: Run): Spec {
-  const path = args.text("file");
-  if (path !== null) return parseSource(readSource(path));
-  const { spec, problems } = readSpecDirectory(context.paths.configDir).merged;
-  for (const problem of problems) context.log.warn(problemSentence(problem), problem.hint);
-  return spec;
-}
+const specFor = ({ context, args }: Run): Spec => leaseSpec(context, args.text("file"));
 
-function leasingFor(run: Run, session: Session | null): Leasing {
-  const { context, host } = run;
-  return {
-    host,
-    lockFd: session?.lockFd ?? null,
-    store: openLeases(context.hostPaths.leaseFile),
-    spec: specFor(run),
-    nowMs: () => Date.now(),
-    worker: process.pid,
-  };
-}
+const leasingFor = ({ context, args, host }: Run, session: Session | null): Leasing =>
+  openLeasing(context, { host, lockFd: session?.lockFd ?? null, file: args.text("file") });
 
 async function withLeasing<T>(run: Run, work: (leasing: Leasing) => Promise<T>): Promise<T> {
   const leasing = leasingFor(run, null);
@@ -75,7 +57,7 @@ async function withLeasing<T>(run: Run, work: (leasing: Leasing) => Promise<T>):
 /** With the apply lock, and after every apply has ended. */
 function changing<T>(run: Run, work: (leasing: Leasing) => Promise<T>): Promise<T> {
   const { context, host } = run;
-  return withSession(context, host, lockWaitMs, async (session) => {
+  return withSession(context, host, { lockWaitMs }, async (session) => {
     assertNothingUnfinished(await readOwnJournals(session));
     const leasing = leasingFor(run, session);
     try {
@@ -93,22 +75,6 @@ function warnOf(context: Context, findings: readonly Finding[]): void {
 
 const findIn = (leasing: Leasing, { candidates }: HostLook): Finding[] =>
   findingsOf(leasing.host, leasing.nowMs(), { leases: leasing.store.leases(), candidates });
-
-/** A VF of the host by any of its names; one that is leased and gone by its address. */
-function placeOf(target: string, leases: readonly Lease[], look: HostLook): VfPlace {
-  const { candidates, inventory } = look;
-  const places = [...candidates, ...leases].map(({ vf }) => vf);
-  const exact = places.find((vf) => vf.address === target || targetOf(vf) === target);
-  if (exact !== undefined) return exact;
-  const address = findFunction(inventory, target).vf?.address;
-  const place = places.find((vf) => vf.address === address);
-  if (place !== undefined) return place;
-  throw new SriovError("not-found", `Cannot lease ${target}: it is a PF, wanted a VF`, {
-    operation: "lease",
-    target,
-    hint: "Name its VFs, 0000:3b:00.0/vf3, or the PF with --pf",
-  });
-}
 
 const ls: Action = async ({ context, args, host }) => {
   const store = openLeasesIfThere(context.hostPaths.leaseFile);

@@ -1,16 +1,22 @@
 // `sriovctl recover`: takes up an apply that was interrupted. Shows both ways and which is
 // preferred (undo where that harms nobody, else finish); --finish and --undo choose.
 
+import { existsSync } from "node:fs";
+import type { Attaching } from "../../apply/plug-run.ts";
 import { history } from "../../apply/history.ts";
 import { previewRecovery, recover as recoverHost } from "../../apply/recover.ts";
 import type { Recovery, Way } from "../../apply/recovery.ts";
-import type { Session } from "../../apply/session.ts";
+import { isOpen } from "../../apply/journal.ts";
+import { mendAbandoned } from "../../apply/plug-leases.ts";
+import { readOwnJournals, type Session } from "../../apply/session.ts";
+import type { Consent } from "../../model/plan.ts";
 import { SriovError } from "../../model/errors.ts";
 import { exitCodeOfReport, printReport, reportJson } from "../apply-report.ts";
 import { assertWritable, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { problemJson } from "../inventory-json.ts";
+import { releasedText } from "../lease-text.ts";
 import { plural } from "../list-text.ts";
 
 const recoverFormat = "sriovctl-recover/1";
@@ -26,29 +32,53 @@ export const recover: RunCommand = async (context, args) => {
   const consent = consentOf(args);
   const isLooking = chosen === null && !args.isSet("yes");
   const settleTimeoutMs = isLooking ? lookMs : waitMs;
+  const wish = { chosen, consent, settleTimeoutMs, isYes: args.isSet("yes") };
   return withHost(context, async (host) => {
     assertWritable(context, host, "recover");
-    return withSession(context, host, settleTimeoutMs, async (session) => {
-      const recovery = await previewRecovery(session, { consent, settleTimeoutMs });
-      if (recovery === null || recovery.kind === "nothing") {
-        return nothingToDo(context, session, recovery);
-      }
-      context.print(...recoveryLines(recovery, context));
-      const choice = chosen ?? (await askWhich(context, recovery, args.isSet("yes")));
-      if (choice === null) return leftAlone(context, recovery);
-      const { actions } = recovery[choice];
-      const { commandLine: command } = context;
-      const report = await withProgress(context, actions, false, (options) =>
-        recoverHost(session, { ...options, choice, consent, command, settleTimeoutMs }),
-      );
-      if (report === null) return nothingToDo(context, session, null);
-      const wanted = choice === "finish" ? (["done"] as const) : (["undone"] as const);
-      context.printJson(reportJson(report));
-      printReport(context, report, wanted);
-      return exitCodeOfReport(report, wanted);
+    return withSession(context, host, { lockWaitMs: settleTimeoutMs }, async (session) => {
+      const exitCode = await takeUp(context, session, wish);
+      await mendLeases(context, session);
+      return exitCode;
     });
   });
 };
+
+type Wish = {
+  readonly chosen: Choice | null;
+  readonly consent: Consent;
+  readonly settleTimeoutMs: number;
+  readonly isYes: boolean;
+};
+
+async function takeUp(context: Context, session: Session, wish: Wish): Promise<number> {
+  const { chosen, consent, settleTimeoutMs, isYes } = wish;
+  const recovery = await previewRecovery(session, { consent, settleTimeoutMs });
+  if (recovery === null || recovery.kind === "nothing") {
+    return nothingToDo(context, session, recovery);
+  }
+  context.print(...recoveryLines(recovery, context));
+  const choice = chosen ?? (await askWhich(context, recovery, isYes));
+  if (choice === null) return leftAlone(context, recovery);
+  const { actions } = recovery[choice];
+  const { commandLine: command } = context;
+  const report = await withProgress(context, actions, false, (options) =>
+    recoverHost(session, { ...options, choice, consent, command, settleTimeoutMs }),
+  );
+  if (report === null) return nothingToDo(context, session, null);
+  const wanted = choice === "finish" ? (["done"] as const) : (["undone"] as const);
+  context.printJson(reportJson(report));
+  printReport(context, report, wanted);
+  return exitCodeOfReport(report, wanted);
+}
+
+/** An attach or a detach that was killed beside its journal has left a lease only. */
+async function mendLeases(context: Context, session: Attaching): Promise<void> {
+  const isOpenStill = (await readOwnJournals(session)).some(isOpen);
+  if (isOpenStill || !existsSync(context.hostPaths.leaseFile)) return;
+  for (const { released } of await mendAbandoned(await session.leasing())) {
+    if (released !== null) context.print(releasedText(released, context.style));
+  }
+}
 
 function choiceOf(args: Arguments): Choice | null {
   const isFinish = args.isSet("finish");

@@ -13,7 +13,7 @@ export const rollback: RunCommand = async (context, args) => {
   const consent = consentOf(args);
   return withHost(context, async (host) => {
     assertWritable(context, host, "roll back");
-    return withSession(context, host, 0, async (session) => {
+    return withSession(context, host, { lockWaitMs: 0 }, async (session) => {
       const { journal, way } = await previewRollback(session, consent);
       const { command: applied, startedAt } = journal.header;
       const count = plural(way.actions.length, "action");

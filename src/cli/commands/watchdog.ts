@@ -2,6 +2,7 @@
 // Nobody types it. It knows nothing but the journal: what happens meanwhile (a confirmation, a
 // rollback, a later end of the apply) it reads there, about once a second, without the lock.
 
+import { attachingOf } from "../attaching.ts";
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -119,9 +120,12 @@ async function withSession<T>(watch: Watch, work: (session: Session) => Promise<
   try {
     const wish = { host, journalDirectory, lockFile, command: "sriovctl watchdog" };
     const session = await openSession({ ...wish, clock: systemClock, lockWaitMs });
+    const log = { warn: watch.say };
+    const { closeLeases, ...attaching } = attachingOf({ ...watch, log }, session, null);
     try {
-      return await work(session);
+      return await work({ ...session, ...attaching });
     } finally {
+      await closeLeases();
       session.close();
     }
   } finally {

@@ -7,7 +7,7 @@ import type { ConsumerAdapter, Consumers } from "../../vmm/consumer.ts";
 import { applyEvent } from "./events.ts";
 import { effectOf, takeFaults, type Fault } from "./faults.ts";
 import type { Machine } from "./machine.ts";
-import { isThere, nameOf, pluggedOf, plugIn, plugOut, problemsOf } from "./plugs.ts";
+import { isThere, nameOf, pluggedOf, plugIn, plugOut, problemsOf, unreadyWords } from "./plugs.ts";
 
 /** As `MachineStore.transact`. */
 type Transact = <Result>(change: (machine: Machine) => Result) => Result;
@@ -41,6 +41,22 @@ function refuseByFault(plug: Plug, faults: readonly Fault[]): void {
   if (refusal !== null) throw refused(plug, `${refusal.errno} by the fault plan`);
 }
 
+/** A refusal is kept too: the fault plan has counted it. */
+function refusing(transact: Transact): Transact {
+  return (change) => {
+    const done = transact((machine) => {
+      try {
+        return { result: change(machine) };
+      } catch (error) {
+        if (!(error instanceof SriovError)) throw error;
+        return { error };
+      }
+    });
+    if ("error" in done) throw done.error;
+    return done.result;
+  };
+}
+
 function adapterOf(transact: Transact): ConsumerAdapter {
   return {
     look: async (plug) =>
@@ -59,6 +75,8 @@ function adapterOf(transact: Transact): ConsumerAdapter {
         refuseByFault(plug, faultsOf(machine, "plug", plug));
         const [problem] = problemsOf(machine, plug);
         if (problem !== undefined) throw refused(plug, problem.message, problem.hint ?? undefined);
+        const unready = unreadyWords(machine, plug);
+        if (unready !== null) throw refused(plug, unready);
         plugIn(machine, plug);
         return pluggedOf(machine, plug);
       }),
@@ -79,6 +97,6 @@ function adapterOf(transact: Transact): ConsumerAdapter {
 
 /** One for every kind: the machine knows its own. */
 export function emulatedConsumers(transact: Transact): Consumers {
-  const adapter = adapterOf(transact);
+  const adapter = adapterOf(refusing(transact));
   return async () => adapter;
 }

@@ -24,9 +24,7 @@ export function isThere(machine: Machine, target: AssignTarget): boolean {
 const problem = (message: string, hint: string | null = null): PlugProblem => ({ message, hint });
 
 function netdevProblems({ vf }: VfPlace, { consumer }: Plug): PlugProblem[] {
-  const { netdev } = vf;
-  if (netdev === undefined) return [problem("the VF has no network interface")];
-  const { inside } = netdev;
+  const inside = vf.netdev?.inside;
   if (inside === undefined || inside === namespaceOf(consumer)) return [];
   return [problem(`its interface is in ${inside}`)];
 }
@@ -34,10 +32,7 @@ function netdevProblems({ vf }: VfPlace, { consumer }: Plug): PlugProblem[] {
 /** Of QEMU and libvirt: a device's name is its guest's, and vfio opens a VF once. */
 function guestProblems(machine: Machine, plug: Plug, guest: GuestState | null): PlugProblem[] {
   const { consumer, vf, scope } = plug;
-  const place = findVf(machine, vf);
   const problems: PlugProblem[] = [];
-  const driver = place?.vf.driver ?? "no driver";
-  if (driver !== "vfio-pci") problems.push(problem(`the VF is on ${driver}, wanted vfio-pci`));
   const holder = holderOf(machine.state, vf);
   if (holder !== null && holder.name !== consumer.name) {
     problems.push(problem(`guest ${holder.name} has it open`));
@@ -51,6 +46,17 @@ function guestProblems(machine: Machine, plug: Plug, guest: GuestState | null): 
     problems.push(problem("it does not run", "Attach with --persistent, or start it"));
   }
   return problems;
+}
+
+/** What is wrong with the VF itself when it is to be plugged in; null: nothing. */
+export function unreadyWords(machine: Machine, { consumer, vf }: Plug): string | null {
+  const place = findVf(machine, vf);
+  if (consumer.kind === "dpdk") return null;
+  if (isIn(consumer)) {
+    return place?.vf.netdev === undefined ? "the VF has no network interface" : null;
+  }
+  const driver = place?.vf.driver ?? "no driver";
+  return driver === "vfio-pci" ? null : `the VF is on ${driver}, wanted vfio-pci`;
 }
 
 export function problemsOf(machine: Machine, plug: Plug): readonly PlugProblem[] {

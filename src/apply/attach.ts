@@ -1,0 +1,215 @@
+// One VF into one consumer, and out of it: the lease first, then a journalled plan that ends with the plug,
+// then the lease once more, as the consumer says. Both do nothing where all is so already, and refuse where
+// somebody else has the VF. docs/attach.md tells it step by step.
+
+import { formatAssignTarget, type AssignTarget } from "../model/assign-target.ts";
+import { vfTarget, type Address } from "../model/bdf.ts";
+import { SriovError } from "../model/errors.ts";
+import { autoMacOfConsumer } from "../model/mac.ts";
+import type { Plan } from "../model/plan.ts";
+import type { Plug } from "../model/plug.ts";
+import type { PolicySpec } from "../model/spec.ts";
+import type { Vlan } from "../model/vf-attribute.ts";
+import { leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
+import { selectVfs, type Rejection, type Wish } from "../lease/select.ts";
+import { planAttach } from "../plan/attach.ts";
+import type { Plugged } from "../vmm/consumer.ts";
+import { acquireVfs, lookAtVfs, type Failed, type HostLook, type Leasing } from "./leasing.ts";
+import { cleanGivenBack, settleLeases } from "./plug-leases.ts";
+import {
+  assertSound,
+  consumersOf,
+  findVf,
+  lookAgain,
+  runPlug,
+  type Attaching,
+  type PlugRequest,
+} from "./plug-run.ts";
+import { adapterFor, faultOf, isPlugged } from "./plugging.ts";
+import type { Report } from "./report.ts";
+import type { Session } from "./session.ts";
+
+/** How the consumer is to have its VF, whichever it is. */
+export type PlugTerms = Omit<Plug, "consumer" | "pf" | "vfIndex" | "vf" | "mac" | "vlan"> & {
+  /** null: as the spec says of the VF, else as it is. */
+  readonly mac: string | null;
+  readonly vlan: Vlan | "none" | null;
+};
+
+export type AttachWish = {
+  readonly consumer: AssignTarget;
+  /** Of the pool or the VFs that were named. */
+  readonly wish: Wish;
+  readonly terms: PlugTerms;
+};
+
+export type AttachPreview =
+  | { readonly kind: "nothing-fits"; readonly rejections: readonly Rejection[] }
+  | {
+      readonly kind: "attached" | "to-do";
+      readonly place: VfPlace;
+      /** null: it is leased first. */
+      readonly lease: Lease | null;
+      readonly because: readonly string[];
+      readonly plug: Plug;
+      readonly plugged: Plugged;
+      readonly plan: Plan;
+    };
+
+function refused(target: string, why: string, hint: string): SriovError {
+  const message = `Cannot attach to ${target}: ${why}`;
+  return new SriovError("lease-refused", message, { operation: "attach VF", target, hint });
+}
+
+/** What the consumer has, or is being given. Throws `lease-refused` where that is another VF. */
+function ownLease(leasing: Leasing, { consumer, wish }: AttachWish): Lease | null {
+  const name = formatAssignTarget(consumer);
+  const lease = leasing.store
+    .leases()
+    .find(({ holder, state }) => holder?.name === name && state !== "free");
+  if (lease === undefined) return null;
+  const { vf, state, pool } = lease;
+  const hint = `To move it: sriovctl detach ${name}, then attach again`;
+  const isNamed = wish.vfs.length === 0 || wish.vfs.includes(vf.address);
+  if (!isNamed) throw refused(name, `it has ${targetOf(vf)} (${vf.address}) already`, hint);
+  if (wish.pool !== null && pool !== wish.pool) {
+    throw refused(name, `it has ${targetOf(vf)}, which is not of pool ${wish.pool}`, hint);
+  }
+  if (state === "prepared" || state === "attached") return lease;
+  throw refused(name, `${targetOf(vf)} ${leaseWords(lease)}`, "See sriovctl lease ls");
+}
+
+function policyOf(look: HostLook, address: Address, { mac, vlan }: PlugTerms): PolicySpec {
+  const { policy } = look.baselineOf(address);
+  return { ...policy, ...(mac === null ? {} : { mac }), ...(vlan === null ? {} : { vlan }) };
+}
+
+function macOf(mac: PolicySpec["mac"], consumer: AssignTarget): string | null {
+  if (mac === "auto") return autoMacOfConsumer(formatAssignTarget(consumer));
+  return mac === undefined || mac === "default" ? null : mac;
+}
+
+function plugFor(wish: AttachWish, { pf, vfIndex, address }: VfPlace, policy: PolicySpec): Plug {
+  const { consumer, terms } = wish;
+  const { mac, vlan } = policy;
+  return {
+    ...terms,
+    consumer,
+    pf,
+    vfIndex,
+    vf: address,
+    mac: macOf(mac, consumer),
+    vlan: typeof vlan === "object" ? vlan : null,
+  };
+}
+
+/** What `attach` would do; changes nothing. */
+export async function previewAttach(session: Attaching, wish: AttachWish): Promise<AttachPreview> {
+  const leasing = await session.leasing();
+  const lease = ownLease(leasing, wish);
+  const look = await lookAtVfs(leasing);
+  const selection =
+    lease === null ? selectVfs(wish.wish, look.candidates, leasing.store.leases()) : null;
+  const [choice] = selection?.choices ?? [];
+  const place = lease?.vf ?? choice?.candidate.vf;
+  if (place === undefined) {
+    return { kind: "nothing-fits", rejections: selection?.rejections ?? [] };
+  }
+  const policy = policyOf(look, place.address, wish.terms);
+  const plug = plugFor(wish, place, policy);
+  const adapter = await adapterFor(plug, consumersOf(session));
+  const plugged = await adapter.look(plug);
+  const known = lease?.plug ?? null;
+  const target = formatAssignTarget(wish.consumer);
+  const isAsAsked = known === null || isSameTerms(known, plug);
+  if (lease?.state === "attached" && isPlugged(plugged) && !isAsAsked) {
+    const hint = `To change that: sriovctl detach ${target}, then attach again`;
+    throw refused(target, `it has ${targetOf(place)} on other terms (${termsWords(known)})`, hint);
+  }
+  const isDone = lease?.state === "attached" && faultOf(plug, plugged) === null;
+  const found = await findVf(session, place);
+  const { driver } = look.baselineOf(place.address);
+  const because = lease === null ? `leased to ${target}` : `${target} has it leased`;
+  const input = { ...found, plug, driver, policy, because };
+  const reasons = choice?.because ?? ["it has it already"];
+  const rest = { place, lease, because: reasons, plug, plugged, plan: planAttach(input) };
+  return { kind: isDone ? "attached" : "to-do", ...rest };
+}
+
+const isSameTerms = (one: Plug, other: Plug): boolean =>
+  one.mac === other.mac && JSON.stringify(one.vlan) === JSON.stringify(other.vlan);
+
+const termsWords = ({ mac, vlan }: Plug): string =>
+  `${mac === null ? "its own MAC" : `MAC ${mac}`}, ${vlan === null ? "no VLAN" : `VLAN ${vlan.id}`}`;
+
+export type Attached =
+  | {
+      readonly kind: "nothing-fits";
+      readonly rejections: readonly Rejection[];
+      readonly failed: readonly Failed[];
+    }
+  | {
+      readonly kind: "done";
+      readonly plug: Plug;
+      readonly plugged: Plugged | null;
+      readonly lease: Lease | null;
+      readonly because: readonly string[];
+      readonly failed: readonly Failed[];
+      /** null: there was nothing to do. */
+      readonly report: Report | null;
+    };
+
+async function assertPluggable(session: Session, plug: Plug): Promise<void> {
+  const [problem] = await (await adapterFor(plug, consumersOf(session))).check(plug);
+  if (problem === undefined) return;
+  const target = formatAssignTarget(plug.consumer);
+  const message = `Cannot attach ${vfTarget(plug.pf, plug.vfIndex)} to ${target}: ${problem.message}`;
+  const { hint } = problem;
+  const detail = { operation: "attach VF", target, ...(hint === null ? {} : { hint }) };
+  throw new SriovError("consumer-refused", message, detail);
+}
+
+/** What was leased for an attach that did not begin is given back. */
+async function giveUp(session: Attaching, plan: Plan): Promise<void> {
+  await cleanGivenBack(session, await settleLeases(session, plan.actions));
+}
+
+/** Throws where nothing was begun; from the first action on, what happens is in the report. */
+export async function attach(
+  session: Attaching,
+  wish: AttachWish,
+  request: PlugRequest,
+): Promise<Attached> {
+  const first = await previewAttach(session, wish);
+  if (first.kind === "nothing-fits") return { ...first, failed: [] };
+  const { plug, plugged, lease, because } = first;
+  if (first.kind === "attached") {
+    return { kind: "done", plug, plugged, lease, because, failed: [], report: null };
+  }
+  assertSound(first.plan, "attach VF");
+  await assertPluggable(session, plug);
+  const leasing = await session.leasing();
+  const holder = { name: formatAssignTarget(wish.consumer), pid: leasing.worker };
+  const terms = { holder, expiresAtMs: null, reason: "attach" };
+  const acquired =
+    lease === null ? await acquireVfs(leasing, wish.wish, terms) : { kind: "held" as const };
+  if (acquired.kind === "nothing-fits") return acquired;
+  const failed = acquired.kind === "granted" ? acquired.failed : [];
+  const ready = await previewAttach(session, wish);
+  if (ready.kind === "nothing-fits") return { ...ready, failed };
+  const { plan } = ready;
+  let report: Report;
+  try {
+    assertSound(plan, "attach VF");
+    const { inventory } = await findVf(session, ready.place);
+    report = await runPlug(session, plan, request, inventory);
+  } catch (error) {
+    await giveUp(session, plan);
+    throw error;
+  }
+  const now = await lookAgain(session, ready.plug);
+  const its = leasing.store.leases().find(({ vf }) => vf.address === ready.plug.vf) ?? null;
+  const why = acquired.kind === "granted" ? (acquired.granted[0]?.because ?? []) : because;
+  const rest = { plugged: now, lease: its, because: why, failed, report };
+  return { kind: "done", plug: ready.plug, ...rest };
+}

@@ -1,0 +1,143 @@
+// Leases of VFs that are attached: nobody is given a VF that is not leased to them, and once changes of
+// plugs have run, each lease is brought to what its consumer says. Asked in the same way after an attach, a
+// detach, an undo and a recovery, so whatever was killed in between, the same thing comes out.
+
+import { formatAssignTarget, parseAssignTarget } from "../model/assign-target.ts";
+import { isPlugChange, type Action } from "../model/action.ts";
+import { SriovError } from "../model/errors.ts";
+import type { Plug } from "../model/plug.ts";
+import type { Problem } from "../model/problem.ts";
+import { leaseWords, targetOf, type Lease } from "../lease/lease.ts";
+import type { Consumers } from "../vmm/consumer.ts";
+import { findingsOf, mend, type Mended } from "./lease-mend.ts";
+import { cleanReleased } from "./lease-release.ts";
+import { lookAtVfs, momentOf, ownerWords, type Leasing } from "./leasing.ts";
+import { adapterFor, isPlugged } from "./plugging.ts";
+import { noConsumers } from "./request.ts";
+import type { Session } from "./session.ts";
+
+const held: ReadonlySet<Lease["state"]> = new Set(["prepared", "attached"]);
+
+/** The lease by which the plug's consumer has its VF; null: it has none. */
+function leaseOfPlug({ store }: Leasing, plug: Plug): Lease | null {
+  const name = formatAssignTarget(plug.consumer);
+  const isIts = ({ vf, state, holder }: Lease): boolean =>
+    vf.address === plug.vf && held.has(state) && holder?.name === name;
+  return store.leases().find(isIts) ?? null;
+}
+
+function notLeased(plug: Plug, leases: readonly Lease[]): SriovError {
+  const target = formatAssignTarget(plug.consumer);
+  const lease = leases.find(({ vf, state }) => vf.address === plug.vf && state !== "free");
+  const why = lease === undefined ? "it is not leased to it" : `it ${leaseWords(lease)}`;
+  const message = `Cannot attach ${plug.vf} to ${target}: ${why}`;
+  return new SriovError("lease-refused", message, { operation: "attach VF", target });
+}
+
+/** The session's consumers; none of them takes a VF that is not leased to it. */
+export function leasedConsumers({ consumers = noConsumers, leasing }: Session): Consumers {
+  if (leasing === undefined) return consumers;
+  return async (kind) => {
+    const adapter = await consumers(kind);
+    if (adapter === null) return null;
+    return {
+      look: async (plug) => await adapter.look(plug),
+      check: async (plug) => await adapter.check(plug),
+      unplug: async (plug, options) => await adapter.unplug(plug, options),
+      plug: async (plug, deadlineMs) => {
+        const its = await leasing();
+        if (leaseOfPlug(its, plug) === null) throw notLeased(plug, its.store.leases());
+        return await adapter.plug(plug, deadlineMs);
+      },
+    };
+  };
+}
+
+/** One a VF and consumer; the last that is to be. */
+function plugsOf(actions: readonly Action[]): Plug[] {
+  const plugs = new Map<string, Plug>();
+  for (const { change } of actions) {
+    if (!isPlugChange(change)) continue;
+    plugs.set(`${change.plug.vf} ${formatAssignTarget(change.plug.consumer)}`, change.plug);
+  }
+  return [...plugs.values()];
+}
+
+/** A consumer that cannot be asked may well have it. */
+async function mayHave(plug: Plug, consumers: Consumers): Promise<boolean> {
+  try {
+    const adapter = await adapterFor(plug, consumers);
+    return isPlugged(await adapter.look(plug));
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    return true;
+  }
+}
+
+/** What a consumer has is `attached`; what it has not is given back, unless it was leased by hand. The
+ * answer are those that are to be cleaned now. */
+export async function settleLeases(
+  { leasing, consumers = noConsumers }: Session,
+  actions: readonly Action[],
+): Promise<readonly Lease[]> {
+  const plugs = plugsOf(actions);
+  if (leasing === undefined || plugs.length === 0) return [];
+  const its = await leasing();
+  const toClean: Lease[] = [];
+  for (const plug of plugs) {
+    const lease = leaseOfPlug(its, plug);
+    if (lease === null) continue;
+    const { vf, generation } = lease;
+    if (await mayHave(plug, consumers)) {
+      const event = { kind: "attached", generation, plug } as const;
+      its.store.transact((table) => table.step(vf, event, momentOf(its, "attached")));
+    } else if (lease.state === "attached" || lease.holder?.pid !== null) {
+      const event = { kind: "release", generation, worker: its.worker } as const;
+      const moment = momentOf(its, "detached");
+      toClean.push(its.store.transact((table) => table.step(vf, event, moment)));
+    }
+  }
+  return toClean;
+}
+
+/** Cleans what came back. A VF that cannot be cleaned is quarantined, which is said. */
+export async function cleanGivenBack(
+  { leasing }: Session,
+  leases: readonly Lease[],
+): Promise<readonly Problem[]> {
+  if (leasing === undefined || leases.length === 0) return [];
+  const its = await leasing();
+  const problems: Problem[] = [];
+  for (const lease of leases) {
+    const { hygiene } = await cleanReleased(its, lease);
+    if (hygiene.kind === "clean") continue;
+    const where = targetOf(lease.vf);
+    const seen = hygiene.kind === "in-use" ? hygiene.owners.map(ownerWords) : hygiene.evidence;
+    const what = hygiene.kind === "in-use" ? "is not cleaned" : "is in quarantine";
+    const message = `${where} ${what}: ${seen.join("; ")}`;
+    const hint = `Once that is settled: sriovctl lease release ${where}`;
+    problems.push({ code: "vf-not-clean", where, message, hint });
+  }
+  return problems;
+}
+
+/** Whether the lease is one that attaching left behind: it had no other reason to end half-way. */
+const isOfConsumer = ({ holder }: Lease): boolean =>
+  holder !== null && parseAssignTarget(holder.name) !== null;
+
+/** Takes back what an attach or detach that was killed left of leases, where nobody uses the VF. */
+export async function mendAbandoned(leasing: Leasing): Promise<readonly Mended[]> {
+  const leases = leasing.store.leases();
+  if (!leases.some(isOfConsumer)) return [];
+  const { candidates } = await lookAtVfs(leasing);
+  const found = findingsOf(leasing.host, leasing.nowMs(), { leases, candidates });
+  const left = found.filter(
+    ({ kind, lease, remedy }) =>
+      remedy === "clean" &&
+      isOfConsumer(lease) &&
+      (kind === "interrupted" || (kind === "holder-gone" && lease.state === "prepared")),
+  );
+  const mended: Mended[] = [];
+  for (const finding of left) mended.push(await mend(leasing, finding, candidates));
+  return mended;
+}

@@ -1,0 +1,107 @@
+// `sriovctl attach` and `detach` as whole commands on the emulated machine: what people and programs read,
+// what is refused, and that both do nothing where all is so already.
+
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
+
+const example = join(import.meta.dirname, "../../examples/demo.yaml");
+const vf0 = "0000:3b:00.0/vf0";
+
+async function machine(context: TestContext) {
+  const root = temporaryDirectory(context);
+  const env = stateIn(root);
+  mkdirSync(join(root, "config"));
+  copyFileSync(example, join(root, "config", "demo.yaml"));
+  const run = async (line: string) =>
+    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env });
+  assert.equal((await run(`apply -f ${example} --yes`)).exitCode, 0);
+  const faults = async (text: string) => {
+    const path = join(root, "faults.yaml");
+    writeFileSync(path, `format: sriovctl-faults/1\nfaults:\n  - ${text}\n`);
+    assert.equal((await run(`demo --faults ${path}`)).exitCode, 0);
+  };
+  return { run, faults };
+}
+
+const toWeb2 = "--to libvirt:web2/net1 --mac 02:00:5e:10:00:01 --vlan 120";
+
+test("a VF of a pool goes to a VM, stays there, and comes back clean", async (context) => {
+  const { run } = await machine(context);
+  const dry = await run(`attach --pool tenants ${toWeb2} --dry-run`);
+  assert.match(dry.stdout, /attach to libvirt:web2\/net1/);
+  assert.match((await run("lease ls")).stdout, /No VF is leased/);
+  const attached = await run(`attach --pool tenants ${toWeb2} --yes`);
+  const words = "live and persistent, MAC 02:00:5e:10:00:01, VLAN 120";
+  const sentence = `${vf0} (0000:3b:01.0) is attached to libvirt:web2/net1: ${words}`;
+  assert.equal(attached.exitCode, 0, attached.stderr);
+  assert.equal(attached.stdout.trimEnd().split("\n").at(-1), sentence);
+  assert.match((await run(`who ${vf0}`)).stdout, /vm:web2/);
+  const again = await run(`attach p0/0 ${toWeb2} --json`);
+  assert.equal(again.exitCode, 0, again.stderr);
+  const document = JSON.parse(again.stdout);
+  assert.deepEqual(
+    [document.outcome, document.isLive, document.isPersistent, document.lease.state],
+    ["nothing-to-do", true, true, "attached"],
+  );
+  assert.equal((await run("detach libvirt:web2 --yes")).exitCode, 0);
+  assert.match((await run("lease ls")).stdout, /No VF is leased/);
+  assert.match((await run("detach libvirt:web2 --yes")).stdout, /^Nothing to do/);
+});
+
+test("a second holder is refused and told who is the first", async (context) => {
+  const { run } = await machine(context);
+  await run(`attach ${vf0} ${toWeb2} --yes`);
+  const second = await run(`attach ${vf0} --to libvirt:web1/net1 --yes`);
+  assert.equal(second.exitCode, 3);
+  assert.match(second.stdout, /leased to libvirt:web2\/net1/);
+  const other = await run(`attach 0000:3b:00.0/vf1 ${toWeb2} --yes`);
+  assert.deepEqual([other.exitCode, /has 0000:3b:00.0\/vf0/.test(other.stderr)], [3, true]);
+  const foreign = await run("detach 0000:5e:00.0/vf0 --yes");
+  assert.deepEqual([foreign.exitCode, /vm:web1/.test(foreign.stderr)], [3, true]);
+});
+
+test("a namespace gets the VF's interface, and the pool its VF back", async (context) => {
+  const { run } = await machine(context);
+  const attached = await run(`attach ${vf0} --to netns:ci/eth1 --yes --json`);
+  assert.equal(JSON.parse(attached.stdout).device, "eth1", attached.stderr);
+  assert.match((await run(`who ${vf0}`)).stdout, /netns:ci/);
+  assert.equal((await run(`detach ${vf0} --yes`)).exitCode, 0);
+  assert.match((await run(`plan -f ${example}`)).stdout, /Nothing to do/);
+});
+
+test("a consumer that refuses leaves nothing behind, one that does not let go keeps it", async (context) => {
+  const { run, faults } = await machine(context);
+  await faults("{ on: { operation: plug }, effect: { refuse: EBUSY } }");
+  const failed = await run(`attach ${vf0} ${toWeb2} --yes`);
+  assert.deepEqual([failed.exitCode, /EBUSY/.test(failed.stderr)], [1, true]);
+  assert.match((await run("lease ls")).stdout, /No VF is leased/);
+  assert.match((await run(`plan -f ${example}`)).stdout, /Nothing to do/);
+  assert.equal((await run(`attach ${vf0} ${toWeb2} --yes`)).exitCode, 0);
+  await faults("{ on: { operation: unplug }, effect: hang }");
+  const kept = await run(`detach ${vf0} --yes`);
+  assert.deepEqual([kept.exitCode, /has not let go/.test(kept.stderr)], [1, true]);
+  assert.match((await run("lease ls")).stdout, /attached  libvirt:web2\/net1/);
+  assert.equal((await run(`detach ${vf0} --yes`)).exitCode, 0);
+});
+
+const wrongs: readonly (readonly [line: string, exitCode: number, message: RegExp])[] = [
+  [`attach ${vf0} --to nowhere:x --yes`, 2, /wanted one of libvirt:DOMAIN/],
+  [`attach ${vf0} --to libvirt:web2 --yes`, 2, /wanted libvirt:DOMAIN\/ALIAS/],
+  ["attach --to libvirt:web2/net1 --yes", 2, /wanted a VF, or --pool/],
+  [`attach ${vf0} --to libvirt:web2/net1 --mac 01:00:00:00:00:00 --yes`, 2, /unicast MAC/],
+  [`attach ${vf0} --to libvirt:web2/net1 --ip 192.0.2.1/24 --yes`, 2, /namespaces/],
+  [`attach ${vf0} --to libvirt:nobody/net1 --yes`, 1, /guest web1, guest web2/],
+];
+
+test("what cannot be meant is said, and nothing is leased", async (context) => {
+  const { run } = await machine(context);
+  for (const [line, exitCode, message] of wrongs) {
+    const result = await run(line);
+    assert.equal(result.exitCode, exitCode, line);
+    assert.match(result.stderr, message, line);
+  }
+  assert.match((await run("lease ls")).stdout, /No VF is leased/);
+});

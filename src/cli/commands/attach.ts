@@ -1,0 +1,135 @@
+// `sriovctl attach`: one VF into one consumer, leased to it, with its MAC and VLAN. Shows what it would
+// do, asks, does it in a journal, and says what the consumer then has.
+
+import {
+  attach,
+  previewAttach,
+  type Attached,
+  type AttachPreview,
+  type AttachWish,
+} from "../../apply/attach.ts";
+import { lookAtVfs, type HostLook } from "../../apply/leasing.ts";
+import type { Attaching } from "../../apply/plug-run.ts";
+import { mendAbandoned } from "../../apply/plug-leases.ts";
+import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
+import { formatAssignTarget } from "../../model/assign-target.ts";
+import type { Lease } from "../../lease/lease.ts";
+import { printReport } from "../apply-report.ts";
+import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
+import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
+import { acquiredText, failedText } from "../lease-text.ts";
+import { wishOf } from "../lease-wish.ts";
+import { planJson } from "../plan-json.ts";
+import { planLines } from "../plan-report.ts";
+import { attachedJson, attachedText, isAttached, plugName } from "../plug-text.ts";
+import { consumerOf, plugTermsOf, usage } from "../plug-wish.ts";
+import { clean } from "../style.ts";
+import { placeOf } from "../vf-place.ts";
+
+const lockWaitMs = 60_000;
+
+function wishFor(args: Arguments, look: HostLook, leases: readonly Lease[]): AttachWish {
+  const consumer = consumerOf(args.text("to"));
+  const holder = formatAssignTarget(consumer);
+  const [named] = args.operands;
+  const isPool = args.text("pool") !== null;
+  if (named !== undefined && isPool) {
+    throw usage("attach", "Cannot attach a VF and one of a pool: wanted one of them");
+  }
+  const isHeld = leases.some((lease) => lease.holder?.name === holder);
+  if (named === undefined && !isPool && !isHeld) {
+    throw usage("attach", `Cannot attach to ${holder}: wanted a VF, or --pool POOL`);
+  }
+  const vfs = named === undefined ? [] : [placeOf(named, leases, look).address];
+  const terms = plugTermsOf(args, consumer);
+  return { consumer, terms, wish: wishOf(args, { look, holder, vfs, node: null }) };
+}
+
+function nothingFits(context: Context, attached: Attached | AttachPreview, to: string): number {
+  if (attached.kind !== "nothing-fits") return 0;
+  const { rejections } = attached;
+  const asked = rejections.filter(({ kind }) => kind === "taken");
+  const wished = rejections.filter(({ kind }) => kind !== "other");
+  context.log.error(`Cannot attach to ${to}: no VF fits`, "See why below; sriovctl lease ls");
+  context.print(...acquiredText({ kind: "nothing-fits", rejections, failed: [] }, context.style));
+  context.printJson({
+    format: "sriovctl-attach/1",
+    outcome: "nothing-fits",
+    rejections: rejections.map(({ candidate, because, kind }) => ({
+      address: candidate.vf.address,
+      kind,
+      because,
+    })),
+  });
+  // The one that was named is somebody's: that is refused, not missed.
+  return asked.length > 0 && asked.length === wished.length ? 3 : 1;
+}
+
+type ToDo = Extract<AttachPreview, { kind: "attached" | "to-do" }>;
+
+function printPreview(context: Context, { lease, because, plug, plan }: ToDo): void {
+  const to = formatAssignTarget(plug.consumer);
+  context.print(`${context.style("strong", plugName(plug))} for ${clean(to)}`);
+  context.print(`  why   ${clean(because.join("; "))}`);
+  if (lease === null) context.print("  first leased, reset and cleaned");
+  context.print(...planLines(plan, context.style), "");
+}
+
+async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
+  assertNothingUnfinished(await readOwnJournals(session));
+  const leasing = await session.leasing();
+  const isDry = args.isSet("dry-run");
+  if (!isDry) await mendAbandoned(leasing);
+  const look = await lookAtVfs(leasing);
+  const wish = wishFor(args, look, leasing.store.leases());
+  const to = formatAssignTarget(wish.consumer);
+  const preview = await previewAttach(session, wish);
+  if (preview.kind === "nothing-fits") return nothingFits(context, preview, to);
+  if (preview.kind === "to-do") printPreview(context, preview);
+  if (isDry) {
+    const { kind, plug, plan } = preview;
+    const document = {
+      ...planJson(plan),
+      consumer: to,
+      vf: plug.vf,
+      isAttached: kind === "attached",
+    };
+    context.printJson({ ...document, format: "sriovctl-attach-plan/1" });
+    if (kind === "attached") context.print(...attachedText(plug, preview.plugged, context.style));
+    return plan.problems.length === 0 ? 0 : 3;
+  }
+  const question = `Attach ${plugName(preview.plug)} to ${to}?`;
+  const isAgreed =
+    preview.kind === "attached" || args.isSet("yes") || (await confirm(context, question));
+  if (!isAgreed) {
+    context.log.note("Nothing was changed");
+    return 3;
+  }
+  const { commandLine: command } = context;
+  const attached = await withProgress(context, preview.plan.actions, false, (options) =>
+    attach(session, wish, { ...options, consent: [], command }),
+  );
+  return conclude(context, attached, to);
+}
+
+function conclude(context: Context, attached: Attached, to: string): number {
+  for (const failed of attached.failed) context.log.warn(failedText(failed));
+  if (attached.kind === "nothing-fits") return nothingFits(context, attached, to);
+  const { report, plug, plugged } = attached;
+  context.printJson(attachedJson(attached));
+  const isWell = isAttached(attached);
+  if (report !== null && !isWell) printReport(context, report, ["done"]);
+  if (isWell) {
+    if (report === null) context.print("Nothing to do");
+    for (const { message, hint } of report?.warnings ?? []) context.log.warn(message, hint);
+    context.print(...attachedText(plug, plugged, context.style));
+  }
+  return isWell ? 0 : 1;
+}
+
+export const attachCommand: RunCommand = async (context, args) =>
+  await withHost(context, async (host) => {
+    assertWritable(context, host, "attach VFs");
+    const wait = { lockWaitMs, specFile: args.text("file") };
+    return await withSession(context, host, wait, (session) => run(context, args, session));
+  });

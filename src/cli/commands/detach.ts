@@ -1,0 +1,110 @@
+// `sriovctl detach`: takes a VF out of its consumer, cleans it and gives its lease back. By the VF, or by
+// the consumer; a consumer without a device is everything that it was given.
+
+import { detach, previewDetach, type DetachPreview } from "../../apply/detach.ts";
+import type { Attaching } from "../../apply/plug-run.ts";
+import { lookAtVfs, ownerWords, type Leasing } from "../../apply/leasing.ts";
+import { mendAbandoned } from "../../apply/plug-leases.ts";
+import type { Report } from "../../apply/report.ts";
+import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
+import { formatAssignTarget, formOfTarget } from "../../model/assign-target.ts";
+import { SriovError } from "../../model/errors.ts";
+import type { Plug } from "../../model/plug.ts";
+import { leaseWords, targetOf, type Lease } from "../../lease/lease.ts";
+import { printReport } from "../apply-report.ts";
+import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
+import { consentOf } from "../consent.ts";
+import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
+import { planLines } from "../plan-report.ts";
+import { detachedJson, plugName } from "../plug-text.ts";
+import { clean } from "../style.ts";
+import { placeOf } from "../vf-place.ts";
+
+const lockWaitMs = 60_000;
+
+type AttachedLease = Lease & { readonly plug: Plug };
+
+const isPluggedIn = (lease: Lease): lease is AttachedLease =>
+  lease.state === "attached" && lease.plug !== null;
+
+function refused(target: string, why: string, hint: string): SriovError {
+  const detail = { operation: "detach VF", target, hint };
+  return new SriovError("lease-refused", `Cannot detach ${target}: ${why}`, detail);
+}
+
+/** Leases that are meant; none where the consumer has nothing. */
+async function leasesFor(leasing: Leasing, target: string): Promise<readonly AttachedLease[]> {
+  const leases = leasing.store.leases();
+  if (formOfTarget(target) !== null) {
+    const isIts = ({ holder }: Lease): boolean =>
+      holder?.name === target || holder?.name.startsWith(`${target}/`) === true;
+    return leases.filter(isIts).filter(isPluggedIn);
+  }
+  const look = await lookAtVfs(leasing);
+  const place = placeOf(target, leases, look);
+  const lease = leases.find(({ vf }) => vf.address === place.address);
+  if (lease !== undefined && isPluggedIn(lease)) return [lease];
+  const [owner] = look.candidates.find(({ vf }) => vf.address === place.address)?.owners ?? [];
+  const name = targetOf(place);
+  const hint = "It was not attached by sriovctl; take it out where it was put in";
+  if (owner !== undefined) throw refused(name, `it is ${ownerWords(owner)}`, hint);
+  if (lease === undefined || lease.state === "free") return [];
+  throw refused(name, `it ${leaseWords(lease)}`, `See sriovctl lease release ${name}`);
+}
+
+async function detachOne(
+  context: Context,
+  session: Attaching,
+  preview: DetachPreview,
+): Promise<{ readonly plug: Plug; readonly report: Report; readonly lease: Lease | null }> {
+  const { commandLine: command } = context;
+  const { plug, plan } = preview;
+  const report = await withProgress(context, plan.actions, false, (options) =>
+    detach(session, preview, { ...options, consent: [], command }),
+  );
+  const { store } = await session.leasing();
+  const lease = store.leases().find(({ vf }) => vf.address === plug.vf) ?? null;
+  const isDone = report.outcome === "done";
+  if (!isDone) printReport(context, report, ["done"]);
+  for (const { message, hint } of isDone ? report.warnings : []) context.log.warn(message, hint);
+  const from = clean(formatAssignTarget(plug.consumer));
+  const rest = lease?.state === "free" ? ", free and clean" : "";
+  const name = context.style("strong", plugName(plug));
+  if (isDone) context.print(`${name} is detached from ${from}${rest}`);
+  return { plug, report, lease };
+}
+
+async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
+  assertNothingUnfinished(await readOwnJournals(session));
+  const leasing = await session.leasing();
+  const [target = ""] = args.operands;
+  const isDry = args.isSet("dry-run");
+  if (!isDry) await mendAbandoned(leasing);
+  const leases = await leasesFor(leasing, target);
+  const consent = consentOf(args);
+  const previews: DetachPreview[] = [];
+  for (const lease of leases) previews.push(await previewDetach(session, lease, consent));
+  const problems = previews.flatMap(({ plan }) => plan.problems);
+  if (previews.length === 0) context.print(`Nothing to do: no VF is attached to ${clean(target)}`);
+  for (const { plan } of previews) context.print(...planLines(plan, context.style));
+  const [problem] = problems;
+  const detached = [];
+  const isAsked = previews.length > 0 && !isDry && problem === undefined;
+  const names = previews.map(({ plug }) => plugName(plug)).join(", ");
+  const isAgreed =
+    isAsked && (args.isSet("yes") || (await confirm(context, `Take out ${names} and clean it?`)));
+  if (problem !== undefined) context.log.error(problem.message, problem.hint);
+  for (const preview of isAgreed ? previews : []) {
+    detached.push(await detachOne(context, session, preview));
+  }
+  context.printJson(detachedJson(detached));
+  if (problem !== undefined || (isAsked && !isAgreed)) return 3;
+  return detached.every(({ report }) => report.outcome === "done") ? 0 : 1;
+}
+
+export const detachCommand: RunCommand = async (context, args) =>
+  await withHost(context, async (host) => {
+    assertWritable(context, host, "detach VFs");
+    const wait = { lockWaitMs, specFile: args.text("file") };
+    return await withSession(context, host, wait, (session) => run(context, args, session));
+  });

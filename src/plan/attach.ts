@@ -1,0 +1,88 @@
+// Attaching and detaching one VF as plans. Attaching brings the VF to what its consumer needs as any spec
+// would, and plugs it in last; detaching takes the plug out, and the rest is the hygiene's.
+
+import { formatAssignTarget, needsNetdev, type AssignKind } from "../model/assign-target.ts";
+import { vfTarget } from "../model/bdf.ts";
+import type { Action, PlugChange } from "../model/action.ts";
+import type { Inventory, Pf, Vf } from "../model/inventory.ts";
+import type { Consent, Plan } from "../model/plan.ts";
+import type { Plug } from "../model/plug.ts";
+import type { DriverChoice, PolicySpec } from "../model/spec.ts";
+import { consentWord, disruptionsOf } from "./disruption.ts";
+import { oneConsumerSpec } from "./one-vf.ts";
+import { plan } from "./plan.ts";
+
+/** Its own kernel driver carries a DPDK application beside it (bifurcated). */
+const isBifurcated = ({ driver }: Pf): boolean => driver === "mlx5_core" || driver === "mlx4_core";
+
+/** What the consumer finds the VF on: what such consumers need, or a variant of it that the spec names. */
+function driverFor(kind: AssignKind, pf: Pf, asked: DriverChoice | null): DriverChoice {
+  if (needsNetdev(kind) || (kind === "dpdk" && isBifurcated(pf))) return "kernel";
+  return typeof asked === "object" && asked !== null ? asked : "vfio-pci";
+}
+
+type At = { readonly inventory: Inventory; readonly pf: Pf; readonly vf: Vf };
+
+const words = { "attach-vf": "attach", "detach-vf": "detach" } as const;
+
+function plugAction(change: PlugChange, { pf }: At, because: string): Omit<Action, "id"> {
+  const inverse = { ...change, kind: change.kind === "attach-vf" ? "detach-vf" : "attach-vf" };
+  return {
+    change,
+    target: vfTarget(pf.address, change.vfIndex),
+    adapter: pf.address,
+    because,
+    disrupts: disruptionsOf(change, pf),
+    inverse: [inverse as PlugChange],
+  };
+}
+
+/** Somebody else has the VF: nobody agreed to that. */
+function problemsOf({ change, disrupts, target }: Omit<Action, "id">, consent: Consent) {
+  const others = disrupts.filter((user) => !consent.includes(consentWord(user)));
+  return others.map((user) => ({
+    code: "would-disrupt",
+    where: target,
+    message: `Cannot ${words[change.kind as PlugChange["kind"]]} ${target}: ${consentWord(user)} has it: ${user.evidence}`,
+    hint: `Have ${consentWord(user)} let go of it first`,
+    adapter: null,
+  }));
+}
+
+type AttachInput = At & {
+  readonly plug: Plug;
+  /** As a spec says of the VF; null: none does. */
+  readonly driver: DriverChoice | null;
+  readonly policy: PolicySpec;
+  readonly because: string;
+};
+
+export function planAttach(input: AttachInput): Plan {
+  const { inventory, pf, vf, plug, policy, because } = input;
+  const driver = driverFor(plug.consumer.kind, pf, input.driver);
+  const where = formatAssignTarget(plug.consumer);
+  const spec = oneConsumerSpec({ where, pf, vf, driver, policy });
+  const planned = plan({ spec, inventory, consent: [] });
+  const { pf: address, vfIndex } = plug;
+  const change = { kind: "attach-vf", pf: address, vfIndex, plug } as const;
+  const action = plugAction(change, input, because);
+  return {
+    ...planned,
+    warnings: [],
+    actions: [...planned.actions, { ...action, id: `a${planned.actions.length + 1}` }],
+    problems: [...planned.problems, ...problemsOf(action, [])],
+  };
+}
+
+export function planDetach(at: At & { readonly plug: Plug }, consent: Consent): Plan {
+  const { pf: address, vfIndex } = at.plug;
+  const change = { kind: "detach-vf", pf: address, vfIndex, plug: at.plug } as const;
+  const action = plugAction(change, at, "asked for");
+  return {
+    actions: [{ ...action, id: "a1" }],
+    problems: problemsOf(action, consent),
+    warnings: [],
+    unverifiable: [],
+    losses: [],
+  };
+}
