@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formOfTarget, parseAssignTarget } from "./assign-target.ts";
+import { formOfTarget, isOfTarget, parseAssignTarget } from "./assign-target.ts";
 
 test("parseAssignTarget() takes each kind apart", () => {
   const rows: readonly (readonly [
@@ -20,6 +20,7 @@ test("parseAssignTarget() takes each kind apart", () => {
     ["pid:812/eth0", "pid", "812", "eth0"],
     ["docker:web_1/eth1", "docker", "web_1", "eth1"],
     ["podman:web/net-tenant0", "podman", "web", "net-tenant0"],
+    ["lxc:101/net2", "lxc", "101", "net2"],
   ];
   for (const [text, kind, name, device] of rows) {
     assert.deepEqual(parseAssignTarget(text), { kind, name, device }, text);
@@ -41,6 +42,7 @@ test("parseAssignTarget() refuses other kinds and forms", () => {
     "dpdk:a/b",
     "netns:ci/an-interface--16",
     "netns:ci/a:b",
+    "netns:ci/eth%d",
     "netns:ci/..",
     "netns:ci/.",
     "netns:../eth0",
@@ -56,5 +58,13 @@ test("parseAssignTarget() refuses other kinds and forms", () => {
 
 test("formOfTarget() knows the form that was meant by its kind", () => {
   assert.equal(formOfTarget("pve:1"), "pve:VMID/hostpciN");
-  assert.equal(formOfTarget("lxc:1"), null);
+  assert.equal(formOfTarget("jail:1"), null);
+});
+
+test("isOfTarget() knows a process's namespace by the process", () => {
+  const target = { kind: "pid", name: "812", device: "eth0" } as const;
+  assert.deepEqual(
+    ["sleep-812", "sleep-8812", "812", "ci"].map((name) => isOfTarget(target, { name })),
+    [true, false, true, false],
+  );
 });

@@ -9,7 +9,8 @@ export type AssignKind =
   | "netns"
   | "pid"
   | "docker"
-  | "podman";
+  | "podman"
+  | "lxc";
 
 export type AssignTarget = {
   readonly kind: AssignKind;
@@ -23,8 +24,9 @@ type TargetForm = { readonly form: string; readonly pattern: RegExp };
 
 /** No slash, no white space or control character; starts with a letter, digit or underscore. */
 const name = String.raw`[A-Za-z0-9_][^/\s\x00-\x1f\x7f]{0,127}`;
-/** net/core/dev.c dev_valid_name(): up to 15 bytes, no slash, colon or space, not "." or "..". */
-const interfaceName = String.raw`(?!\.{1,2}$)[!-.0-9;-~]{1,15}`;
+/** net/core/dev.c dev_valid_name(): up to 15 bytes, no slash, colon or space, not "." or ".."; and no
+ * `%`, which makes it a pattern of which the kernel chooses the number. */
+const interfaceName = String.raw`(?!\.{1,2}$)[!-$&-.0-9;-~]{1,15}`;
 const container = "[A-Za-z0-9][A-Za-z0-9_.-]{0,127}";
 
 /** Every kind with its form in words and as a pattern. */
@@ -55,11 +57,19 @@ export const targetForms: Readonly<Record<AssignKind, TargetForm>> = {
     form: "podman:CONTAINER/INTERFACE",
     pattern: new RegExp(`^podman:${container}/${interfaceName}$`),
   },
+  lxc: { form: "lxc:CTID/netN", pattern: /^lxc:[1-9][0-9]{2,8}\/net(?:[0-9]|[12][0-9]|3[01])$/ },
 };
 
+const netdevKinds: ReadonlySet<AssignKind> = new Set(["netns", "pid", "docker", "podman", "lxc"]);
+
 /** Kinds that hand over a kernel interface: the VF must have a kernel driver. */
-export const needsNetdev = (kind: AssignKind): boolean =>
-  kind === "netns" || kind === "pid" || kind === "docker" || kind === "podman";
+export const needsNetdev = (kind: AssignKind): boolean => netdevKinds.has(kind);
+
+/** DPDK works beside these drivers of the kernel, on queues of its own, and not through vfio. */
+const bifurcatedDrivers: ReadonlySet<string> = new Set(["mlx4_core", "mlx5_core"]);
+
+export const isBifurcatedDriver = (driver: string | null): boolean =>
+  driver !== null && bifurcatedDrivers.has(driver);
 
 const isKind = (kind: string): kind is AssignKind => Object.hasOwn(targetForms, kind);
 
@@ -78,9 +88,12 @@ export function parseAssignTarget(text: string): AssignTarget | null {
 export const formatAssignTarget = ({ kind, name, device }: AssignTarget): string =>
   `${kind}:${name}${device === null ? "" : `/${device}`}`;
 
-/** Whether a user of a function that the host shows by this name is the consumer itself. */
-export const isOfTarget = (target: AssignTarget, user: { readonly name: string }): boolean =>
-  user.name === target.name;
+/** Whether a user of a function that the host shows by this name is the consumer itself. The census
+ * calls a namespace without a name after a process in it, `sleep-812`. */
+export const isOfTarget = (
+  { kind, name }: AssignTarget,
+  user: { readonly name: string },
+): boolean => user.name === name || (kind === "pid" && user.name.endsWith(`-${name}`));
 
 /** The form that a text of a known kind should have had. */
 export function formOfTarget(text: string): string | null {

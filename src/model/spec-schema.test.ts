@@ -61,7 +61,7 @@ test("the schema refuses the mistakes that structure can express, as the parser 
     `${head}profiles: { 9: {} }`,
     `${head}${pf}virtualFunctions: [{ vfs: p0/a }]`,
     `${head}${pf}virtualFunctions: [{ vfs: [] }]`,
-    `${head}${pf}assign: [{ to: "lxc:a/b", vf: p0/1 }]`,
+    `${head}${pf}assign: [{ to: "jail:a/b", vf: p0/1 }]`,
     `${head}${pf}pools: [{ name: a, vfs: p0/1 }]\nassign: [{ to: "dpdk:a", vf: p0/2, pool: a }]`,
     `${head}${pf}assign: [{ to: "dpdk:a" }]`,
   ];

@@ -11,7 +11,17 @@ type ConsumerDeps = { readonly host: Host; readonly run: RunProgram };
 
 type AdapterOf = (deps: ConsumerDeps) => Promise<ConsumerAdapter>;
 
+const netns: AdapterOf = async (deps) =>
+  (await import("./netns/netns-consumer.ts")).netnsConsumer(deps);
+
 const adapters: Partial<Record<AssignKind, AdapterOf>> = {
+  netns,
+  pid: netns,
+  docker: netns,
+  podman: netns,
+  lxc: netns,
+  dpdk: async (deps) => (await import("./dpdk/dpdk-consumer.ts")).dpdkConsumer(deps),
+  pve: async (deps) => (await import("./pve/pve-consumer.ts")).pveConsumer(deps),
   libvirt: async (deps) => (await import("./libvirt/libvirt-consumer.ts")).libvirtConsumer(deps),
   qemu: async () => (await import("./qemu/qemu-consumer.ts")).qemuConsumer({ root: "" }),
 };

@@ -2,8 +2,9 @@
 // software emulation that have nothing but a VF. On a machine without libvirt the packages are
 // downloaded and unpacked into the lab's root, which is memory; none is ever installed.
 
-import { cached, downloadAndUnpack, run } from "./kernel-cache.ts";
+import { run } from "./kernel-cache.ts";
 import type { Lab } from "./lab.ts";
+import { lackingPackages, unpacked } from "./unpacked-packages.ts";
 
 const packages = [
   "libvirt-clients",
@@ -21,17 +22,8 @@ function missingPackages(): string | null {
     .split(/^(?=\S)/m)
     .filter((about) => priority.test(about))
     .map((about) => about.split(":")[0] ?? "");
-  const plan = run("apt-get", ["-s", "install", "--no-install-recommends", ...known]);
-  const missing = [...plan.matchAll(/^Inst (\S+) (?:\[\S+\] )?\((\S+) /gm)];
-  if (missing.length === 0) return null;
-  const version = missing.find(([, name]) => name === "libvirt-daemon")?.[2] ?? "";
-  const key = `libvirt-${version.replaceAll(/[^\w.~+-]/g, "-")}-${missing.length}`;
-  return cached(key, (directory) =>
-    downloadAndUnpack(
-      missing.map(([, name, its]) => `${name}=${its}`),
-      directory,
-    ),
-  );
+  const lacking = lackingPackages(known);
+  return lacking.length === 0 ? null : unpacked(lacking, "libvirt-daemon");
 }
 
 const configuration = `user = "root"

@@ -19,6 +19,8 @@ type CommandLimits = {
   readonly bytesMax: number;
   /** Cuts it early. */
   readonly signal?: AbortSignal;
+  /** Descriptors that it gets as 3, 4 ... */
+  readonly inherited?: readonly number[];
 };
 
 /** Programs that tell of hardware are not in every user's PATH. */
@@ -26,7 +28,7 @@ const programFolders = "/usr/sbin:/sbin:/usr/bin:/bin";
 
 export async function runCommand(
   [command = "", ...words]: readonly string[],
-  { deadlineMs, bytesMax, signal }: CommandLimits,
+  { deadlineMs, bytesMax, signal, inherited = [] }: CommandLimits,
 ): Promise<CommandOutput> {
   // Most inventories need no child, and loading this costs as much as reading thirty VFs.
   const { spawn } = await import("node:child_process");
@@ -34,6 +36,8 @@ export async function runCommand(
     const { PATH } = process.env;
     const env = { ...process.env, LC_ALL: "C", PATH: `${PATH ?? ""}:${programFolders}` };
     const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+    // The type of spawn() that promises pipes has no room for a fourth.
+    (stdio as unknown[]).push(...inherited);
     const child = spawn(command, words, { stdio, detached: true, env });
     const said: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
     let bytes = 0;

@@ -132,9 +132,9 @@ test("parseSpec() wants a driver, a user and a name that fit the kind of consume
   check(to('¦"netns:a/an-interface-name", vf: p0/1'), [
     'wrong-value: to is "netns:a/an-interface-name": wanted netns:NAME/INTERFACE',
   ]);
-  check(to('¦"lxc:a/eth0", vf: p0/1'), [
-    'wrong-value: to is "lxc:a/eth0": wanted KIND:NAME/DEVICE with one of the kinds ' +
-      "libvirt, qemu, pve, dpdk, netns, pid, docker, podman",
+  check(to('¦"jail:a/eth0", vf: p0/1'), [
+    'wrong-value: to is "jail:a/eth0": wanted KIND:NAME/DEVICE with one of the kinds ' +
+      "libvirt, qemu, pve, dpdk, netns, pid, docker, podman, lxc",
   ]);
 });
 
