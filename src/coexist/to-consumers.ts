@@ -4,6 +4,7 @@
 
 import type { Problem } from "../model/problem.ts";
 import type { DriverChoice } from "../model/spec.ts";
+import { stableUuid } from "./stable-uuid.ts";
 import { type Exported, type ExportInput, type ExportPf, type ExportVf, lack } from "./export.ts";
 
 type Member = { readonly pf: ExportPf; readonly vf: ExportVf };
@@ -87,6 +88,8 @@ export function toLibvirtNetwork(input: ExportInput): Exported {
       "<!-- Written by sriovctl export: virsh net-define FILE -->",
       "<network>",
       `  <name>${xml(group.name)}</name>`,
+      // Without one, net-define refuses a network that is there already.
+      `  <uuid>${stableUuid("network", group.name)}</uuid>`,
       `  <forward mode='hostdev' managed='${managed ? "yes" : "no"}'>`,
       "    <driver name='vfio'/>",
       ...there.map(({ vf }) => addressXml(vf.address ?? "")),

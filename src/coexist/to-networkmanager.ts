@@ -1,7 +1,6 @@
 // A spec as NetworkManager profiles, one a PF. A profile is also the PF's addresses: a PF that
 // is in use gets one that does not come up by itself, for its [sriov] section to be taken from.
 
-import { fnv1a64 } from "../model/mac.ts";
 import type { ConfigFile } from "./config-file.ts";
 import {
   autoprobeOf,
@@ -15,6 +14,7 @@ import {
   withNetdev,
   type Word,
 } from "./export.ts";
+import { stableUuid } from "./stable-uuid.ts";
 
 const known = new Set<Word>([
   "mac",
@@ -29,15 +29,6 @@ const known = new Set<Word>([
   "eswitchMode",
   "mtu",
 ]);
-
-/** The same on every export, so that NetworkManager sees one profile and not another. */
-function uuidOf(seed: string): string {
-  const half = (text: string): string => fnv1a64(text).toString(16).padStart(16, "0");
-  const digits = half(`profile ${seed}`) + half(seed);
-  const [a, b, c, d, e] = [0, 8, 13, 17, 20].map((at) => digits.slice(at));
-  const parts = [a?.slice(0, 8), b?.slice(0, 4), `8${c?.slice(0, 3)}`, `8${d?.slice(0, 3)}`];
-  return [...parts, e?.slice(0, 12)].join("-");
-}
 
 /** `mac=... vlans=120.3.ad`, as nmcli writes it. */
 function vfLine({ vfIndex, values }: ExportVf): string[] {
@@ -73,7 +64,7 @@ function profile(each: ExportPf): ConfigFile {
     ]),
     "[connection]",
     `id=sriov-${label}`,
-    `uuid=${uuidOf(permanentMac ?? pf.address)}`,
+    `uuid=${stableUuid("profile", permanentMac ?? pf.address)}`,
     "type=ethernet",
     ...(isInUse(each) ? ["autoconnect=false"] : []),
     ...(permanentMac === null ? [`interface-name=${name}`] : []),
