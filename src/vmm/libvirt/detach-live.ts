@@ -4,7 +4,7 @@
 
 import { formatAssignTarget } from "../../model/assign-target.ts";
 import type { Plug } from "../../model/plug.ts";
-import type { Plugged, Unplugged } from "../consumer.ts";
+import type { Unplugged } from "../consumer.ts";
 import type { ProgramOutput } from "../program.ts";
 import { vfIn, type DomainSides } from "./obstacles.ts";
 import { queryDeadlineMs, type Virsh, virshError, virshWords } from "./virsh.ts";
@@ -13,7 +13,8 @@ type Detaching = {
   readonly virsh: Virsh;
   readonly plug: Plug;
   readonly sides: DomainSides;
-  readonly look: (plug: Plug) => Promise<Plugged>;
+  /** Whether the domain that runs has the VF. */
+  readonly hasLive: () => Promise<boolean>;
 };
 
 /** An event that comes before virsh listens is missed: look again after this long at the latest. */
@@ -76,7 +77,7 @@ async function pending(
 
 /** Waits until the domain has it no longer, or the deadline has passed. */
 export async function detachLive(detaching: Detaching, deadlineMs: number): Promise<Unplugged> {
-  const { plug, sides, look } = detaching;
+  const { plug, sides, hasLive } = detaching;
   const alias = vfIn(sides.live, plug)?.alias ?? "";
   const startedAt = performance.now();
   const listening = new AbortController();
@@ -88,12 +89,12 @@ export async function detachLive(detaching: Detaching, deadlineMs: number): Prom
     let event = listen();
     await request(detaching, alias);
     for (;;) {
-      if ((await look(plug)).isLive !== true) return { status: "done" };
+      if (!(await hasLive())) return { status: "done" };
       const said = (await event).stdout.toString("utf8");
       const isRefused = said.includes("'device-removal-failed'") && said.includes(alias);
       const isLate = performance.now() - startedAt >= deadlineMs;
       if (!isRefused && !isLate) event = listen();
-      else if ((await look(plug)).isLive !== true) return { status: "done" };
+      else if (!(await hasLive())) return { status: "done" };
       else return await pending(detaching, alias, { deadlineMs, isRefused });
     }
   } finally {

@@ -56,18 +56,26 @@ function viewOf(xml: string, plug: Plug): DomainView {
   throw new SriovError("not-found", message, { operation, target, hint });
 }
 
+const readView = async (virsh: Virsh, plug: Plug, words: readonly string[]): Promise<DomainView> =>
+  viewOf(await asked(virsh, ["dumpxml", ...words], plug), plug);
+
 /** The domain on both sides. Throws `not-found` where libvirt has no such domain. */
 async function sidesOf(virsh: Virsh, plug: Plug): Promise<DomainSides> {
-  const now = viewOf(await asked(virsh, ["dumpxml", plug.consumer.name], plug), plug);
+  const now = await readView(virsh, plug, [plug.consumer.name]);
   const { name, uuid } = now;
   if (!now.isActive) return { name, uuid, live: null, persistent: now };
-  const [kept, inactive] = await Promise.all([
+  const [kept, persistent] = await Promise.all([
     asked(virsh, ["dominfo", uuid], plug),
-    asked(virsh, ["dumpxml", "--inactive", uuid], plug),
+    readView(virsh, plug, ["--inactive", uuid]),
   ]);
   const isTransient = /^Persistent:\s*no\s*$/m.test(kept);
-  return { name, uuid, live: now, persistent: isTransient ? null : viewOf(inactive, plug) };
+  return { name, uuid, live: now, persistent: isTransient ? null : persistent };
 }
+
+const hasLive = async (virsh: Virsh, plug: Plug): Promise<boolean> => {
+  const view = await readView(virsh, plug, [plug.consumer.name]);
+  return view.isActive && vfIn(view, plug) !== null;
+};
 
 function pluggedOf({ live, persistent }: DomainSides, plug: Plug): Plugged {
   const now = vfIn(live, plug);
@@ -163,13 +171,8 @@ export function libvirtConsumer({ run, host }: LibvirtDeps): ConsumerAdapter {
     pluggedOf(await sidesOf(virshAt(run, plug.endpoint), plug), plug);
 
   const check = async (plug: Plug): Promise<readonly PlugProblem[]> => {
-    try {
-      const sides = await sidesOf(virshAt(run, plug.endpoint), plug);
-      return obstaclesOf(sides, plug, await vfFactsOf(host, plug));
-    } catch (error) {
-      if (!(error instanceof SriovError)) throw error;
-      return [{ message: error.message, hint: error.hint }];
-    }
+    const sides = await sidesOf(virshAt(run, plug.endpoint), plug);
+    return obstaclesOf(sides, plug, await vfFactsOf(host, plug));
   };
 
   const plugIn = async (plug: Plug, deadlineMs: number): Promise<Plugged> => {
@@ -186,7 +189,10 @@ export function libvirtConsumer({ run, host }: LibvirtDeps): ConsumerAdapter {
     // First: a guest that never lets go is without the VF after its next start.
     if (isWanted(plug, "persistent")) await detachPersistent(virsh, sides, plug);
     if (!isWanted(plug, "live") || vfIn(sides.live, plug) === null) return { status: "done" };
-    return await detachLive({ virsh, plug, sides, look }, deadlineMs);
+    return await detachLive(
+      { virsh, plug, sides, hasLive: () => hasLive(virsh, plug) },
+      deadlineMs,
+    );
   };
 
   return { look, check, plug: plugIn, unplug };

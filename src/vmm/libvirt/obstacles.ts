@@ -57,6 +57,7 @@ export function differenceOf(vf: DomainVf, plug: Plug): string | null {
   return `its VLAN is ${vlanWords(vf.vlanId)}, wanted ${vlanWords(vlanId)}`;
 }
 
+/** The message is why, after `Cannot attach VF to CONSUMER: `. */
 const problem = (message: string, hint: string | null): PlugProblem => ({ message, hint });
 
 /** docs/pci-hotplug.rst: which machines have PCI Express, and which no PCI at all. */
@@ -67,15 +68,14 @@ const machineKind = (machine: string): "express" | "conventional" | "none" | "un
   return "unknown";
 };
 
-function machineProblems(view: DomainView, { failover }: Plug): PlugProblem[] {
-  const kind = machineKind(view.machine);
-  const cannot = `Cannot give ${view.name} a VF`;
+function machineProblems({ machine }: DomainView, { failover }: Plug): PlugProblem[] {
+  const kind = machineKind(machine);
   if (kind === "none") {
-    const message = `${cannot}: its machine type ${view.machine} has no PCI Express, wanted q35 or virt`;
+    const message = `its machine type ${machine} has no PCI Express, wanted q35 or virt`;
     return [problem(message, "Change <type machine=...> with virsh edit")];
   }
   if (kind !== "conventional" || failover === null) return [];
-  const message = `${cannot} with a standby: its machine type ${view.machine} has no PCI Express, wanted q35 or virt`;
+  const message = `its machine type ${machine} has no PCI Express, without which nothing stands in for a VF: wanted q35 or virt`;
   return [problem(message, "Attach it without --failover, or move the domain to q35")];
 }
 
@@ -88,16 +88,14 @@ function portProblems(live: DomainView): PlugProblem[] {
     fixed > 0
       ? `its ${fixed} free ports have hotplug='off'`
       : `all of its ${live.portCount} PCI Express root ports are taken`;
-  const message = `Cannot give ${live.name} a VF while it runs: ${what}`;
   const hint =
     "Attach with --persistent alone, or shut it down and add <controller type='pci' model='pcie-root-port'/> with virsh edit";
-  return [problem(message, hint)];
+  return [problem(`it runs, and ${what}`, hint)];
 }
 
-function memoryProblems(view: DomainView): PlugProblem[] {
-  const { hardLimitKib, memoryKib, name } = view;
+function memoryProblems({ hardLimitKib, memoryKib, name }: DomainView): PlugProblem[] {
   if (hardLimitKib === null || memoryKib === null || hardLimitKib > memoryKib) return [];
-  const message = `Cannot give ${name} a VF: its hard_limit is ${mib(hardLimitKib)}, wanted more than its memory of ${mib(memoryKib)}, all of which a VF pins`;
+  const message = `its hard_limit is ${mib(hardLimitKib)}, wanted more than its memory of ${mib(memoryKib)}, all of which a VF pins`;
   return [problem(message, `Raise or remove it: virsh memtune ${name} --hard-limit -1`)];
 }
 
@@ -107,23 +105,21 @@ const isStandbyOf = (nic: DomainNic, alias: string): boolean =>
 function standbyProblems(view: DomainView, { failover, mac }: Plug): PlugProblem[] {
   if (failover === null) return [];
   const alias = userAlias(failover);
-  const cannot = `Cannot pair the VF with ${alias} of ${view.name}`;
   const nic = view.nics.find((one) => isStandbyOf(one, failover));
   if (nic === undefined) {
-    return [problem(`${cannot}: it has no interface with this alias`, "See virsh dumpxml")];
+    return [problem(`it has no interface with the alias ${alias}`, "See virsh dumpxml")];
   }
   const found: PlugProblem[] = [];
   if (nic.model !== null && !nic.model.startsWith("virtio")) {
-    found.push(problem(`${cannot}: its model is ${nic.model}, wanted virtio`, null));
+    found.push(problem(`the model of ${alias} is ${nic.model}, wanted virtio`, null));
   }
   if (!nic.isStandby) {
     const hint = `With the domain shut off, add <teaming type='persistent'/> to it with virsh edit`;
-    found.push(problem(`${cannot}: it is not made to stand in for another`, hint));
+    found.push(problem(`${alias} is not made to stand in for another NIC`, hint));
   }
   if (nic.mac !== mac) {
-    const hint = `Attach with --mac ${nic.mac}`;
-    const has = `its MAC is ${nic.mac}, the VF's ${mac ?? "its own"}, wanted one for both`;
-    found.push(problem(`${cannot}: ${has}`, hint));
+    const message = `the MAC of ${alias} is ${nic.mac}, that of the VF ${mac ?? "its own"}, wanted one for both`;
+    found.push(problem(message, `Attach with --mac ${nic.mac}`));
   }
   return found;
 }
@@ -131,21 +127,20 @@ function standbyProblems(view: DomainView, { failover, mac }: Plug): PlugProblem
 /** The VF or its alias is there already, and not as asked. */
 function takenProblems(view: DomainView, plug: Plug): PlugProblem[] {
   const there = vfIn(view, plug);
-  const name = `${view.name} (${view.isActive ? "as it runs" : "its definition"})`;
+  const where = view.isActive ? "as it runs" : "in its definition";
   if (there !== null) {
     const difference = differenceOf(there, plug);
     if (difference === null) return [];
-    const message = `Cannot change ${plug.vf} in ${name}: ${difference}`;
-    return [problem(message, "Detach it first")];
+    return [problem(`it has ${plug.vf} already ${where}, and ${difference}`, "Detach it first")];
   }
   const other = view.vfs.find(({ address }) => address === plug.vf);
   if (other !== undefined) {
-    const message = `Cannot attach ${plug.vf} to ${name}: it has it already, as ${other.alias ?? "a device without alias"}`;
+    const message = `it has ${plug.vf} already ${where}, as ${other.alias ?? "a device without alias"}`;
     return [problem(message, "Name it so, or detach it first")];
   }
   const alias = plug.consumer.device === null ? null : userAlias(plug.consumer.device);
   if (alias === null || !view.aliases.has(alias)) return [];
-  const message = `Cannot attach ${plug.vf} to ${name}: ${alias} is another device of it`;
+  const message = `${alias} is another device of it ${where}`;
   return [problem(message, "Choose another alias: --to libvirt:DOMAIN/ALIAS")];
 }
 
@@ -153,45 +148,41 @@ function takenProblems(view: DomainView, plug: Plug): PlugProblem[] {
 function wishProblems(plug: Plug): PlugProblem[] {
   const found: PlugProblem[] = [];
   if (plug.vfToken !== null) {
-    const message = `Cannot attach ${plug.vf} through libvirt: its PF is in user space and wants a VF token, and libvirt cannot pass one`;
+    const message = "its PF is in user space and wants a VF token, which libvirt cannot pass";
     found.push(problem(message, "Attach it to QEMU itself, or give the PF back to its driver"));
   }
   if (formOf(plug) !== "interface") return found;
   if (plug.mac === null) {
-    const message = `Cannot attach ${plug.vf} as an interface without a MAC: libvirt would make one up`;
+    const message = "as an interface it needs a MAC, or libvirt makes one up";
     found.push(problem(message, "Give it one with --mac"));
   }
   const { vlan } = plug;
   if (vlan !== null && (vlan.qos !== 0 || vlan.protocol !== "802.1q")) {
-    const message = `Cannot attach ${plug.vf} as an interface: libvirt sets VLANs as 802.1q without a priority`;
+    const message = "for an interface libvirt sets VLANs as 802.1q without a priority";
     found.push(problem(message, "Attach it as hostdev, then sriovctl sets the VLAN"));
   }
   return found;
 }
 
-function scopeProblems(sides: DomainSides, { scope }: Plug): PlugProblem[] {
-  const { name, live, persistent } = sides;
+function scopeProblems({ live, persistent }: DomainSides, { scope }: Plug): PlugProblem[] {
   if (scope === "live" && live === null) {
-    const message = `Cannot attach to ${name} as it runs: it does not run`;
-    return [problem(message, "Start it, or attach with --persistent")];
+    return [problem("it does not run", "Start it, or attach with --persistent")];
   }
   if (scope === "persistent" && persistent === null) {
-    const message = `Cannot attach to the definition of ${name}: it is transient and has none`;
-    return [problem(message, "Attach with --live")];
+    return [problem("it is transient and keeps no definition", "Attach with --live")];
   }
   return [];
 }
 
 function hostProblems(plug: Plug, facts: VfFacts, isLive: boolean): PlugProblem[] {
   const found: PlugProblem[] = [];
-  const [first] = facts.inTheWay;
-  if (isLive && first !== undefined) {
+  if (isLive && facts.inTheWay.length > 0) {
     const members = facts.inTheWay.map(({ address, driver }) => `${address} is on ${driver}`);
-    const message = `Cannot hand over ${plug.vf}: IOMMU group ${facts.iommuGroup} is not viable: ${members.join(", ")}`;
+    const message = `IOMMU group ${facts.iommuGroup} is not viable: ${members.join(", ")}`;
     found.push(problem(message, "Bind all of it to vfio-pci; sriovctl doctor says more"));
   }
   if (isLive && formOf(plug) === "interface" && facts.isPfUp === false) {
-    const message = `Cannot attach ${plug.vf} as an interface: libvirt sets MAC and VLAN only while the PF is up, and ${facts.pfNetdev} is down`;
+    const message = `for an interface libvirt sets MAC and VLAN only while the PF is up, and ${facts.pfNetdev} is down`;
     found.push(problem(message, "Set adminState: up for the PF in the spec"));
   }
   return found;
