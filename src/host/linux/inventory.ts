@@ -19,7 +19,7 @@ import type { InventoryOptions } from "../host.ts";
 import type { ConfigFacts } from "./config-facts.ts";
 import { type DriverIndex, driverOf, readDrivers } from "./drivers.ts";
 import type { LinkFacts, VfPolicies } from "./link-facts.ts";
-import { bareNetdev, indexedNetdev, netdevFromFiles, readNetdevNames } from "./netdevs.ts";
+import { bareNetdev, indexedNetdev, netdevFromFiles, readNetdevs } from "./netdevs.ts";
 import type { LinuxPaths } from "./paths.ts";
 import { iommuGroupOf, type PciFunction } from "./pci-function.ts";
 import { readPfConfigs } from "./pf-config.ts";
@@ -240,14 +240,17 @@ export async function readInventory(
     readPfConfigs(scan.pfs, { changing, readConfigs: sources.readConfigs }, reader),
     readDetail({ paths, sources, changing }, detailed, reader),
   ]);
+  const readLinks = options.netdevAttributes
+    ? async () => (await sources.readLinks?.(reader, steadyPfs)) ?? null
+    : async () => null;
+  const netdevs =
+    options.netdevAttributes || options.census
+      ? await readNetdevs(paths, reader, readLinks)
+      : { netdevNames: new Map(), links: null };
   const facts: Facts = {
     paths,
     drivers,
-    netdevNames:
-      options.netdevAttributes || options.census ? readNetdevNames(paths, reader) : new Map(),
-    links: options.netdevAttributes
-      ? ((await sources.readLinks?.(reader, steadyPfs)) ?? null)
-      : null,
+    ...netdevs,
     withAttributes: options.netdevAttributes,
     detailed: new Set(options.detailOf),
     detail,

@@ -1,11 +1,12 @@
 // What the sysfs files of a netdev say, and what their absence does not.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { bareNetdev, netdevFromFiles } from "./netdevs.ts";
+import type { LinkFacts } from "./link-facts.ts";
+import { bareNetdev, netdevFromFiles, readNetdevs } from "./netdevs.ts";
 import { linuxPaths } from "./paths.ts";
 import { TreeReader } from "./tree-reader.ts";
 
@@ -65,4 +66,56 @@ test("netdevFromFiles() takes an absent file for unknown, and garbage for a prob
   const bent = read({ ...whole, mtu: "plenty", address: "??" });
   assert.deepEqual([bent.netdev.mtu, bent.netdev.mac], [null, null]);
   assert.equal(bent.codes.length, 1);
+});
+
+const pf = "0000:01:00.0";
+
+/** What netlink says at each reading: the names that it knows, and who is renamed just before. */
+type Reading = { readonly knows: readonly string[]; readonly renames?: readonly [string, string] };
+
+async function readOver(readings: readonly Reading[]) {
+  const ofRoot = linuxPaths(mkdtempSync(join(scratch, "root-")), join(scratch, "run"));
+  mkdirSync(ofRoot.netdevs, { recursive: true });
+  const pathOf = (name: string): string => join(ofRoot.netdevs, name);
+  symlinkSync(`../../devices/pci0000:00/${pf}/net/eth0`, pathOf("eth0"));
+  const reader = new TreeReader();
+  let numReads = 0;
+  const { netdevNames, links } = await readNetdevs(ofRoot, reader, async () => {
+    const reading = readings[numReads++];
+    assert.ok(reading !== undefined, `no reading ${numReads} was wanted`);
+    if (reading.renames) renameSync(...(reading.renames.map(pathOf) as [string, string]));
+    reader.report("odd", "netlink", `reading ${numReads}`);
+    const netdevs = new Map(reading.knows.map((name) => [name, bareNetdev(name)]));
+    const facts: LinkFacts = { netdevs, policies: new Map(), eswitchModes: new Map() };
+    return facts;
+  });
+  const problems = reader.problems.map(({ message }) => message);
+  return {
+    names: netdevNames.get(pf),
+    known: [...(links?.netdevs.keys() ?? [])],
+    numReads,
+    problems,
+  };
+}
+
+test("readNetdevs() reads again where a netdev was renamed in between, and not for ever", async () => {
+  const once = { knows: ["eth0"] };
+  const renamed: Reading = { knows: ["p0"], renames: ["eth0", "p0"] };
+  const hidden: Reading = { knows: [] };
+  const turns = Array.from({ length: 4 }, (_, index): Reading => {
+    return {
+      knows: [`n${index + 1}`],
+      renames: [index === 0 ? "eth0" : `n${index}`, `n${index + 1}`],
+    };
+  });
+  for (const [readings, name, known, numReads] of [
+    [[once], "eth0", ["eth0"], 1],
+    [[renamed, { knows: ["p0"] }], "p0", ["p0"], 2],
+    [[hidden], "eth0", [], 1],
+    [turns, "n3", ["n4"], 4],
+  ] as const) {
+    const read = await readOver(readings);
+    assert.deepEqual([read.names, read.known, read.numReads], [[name], known, numReads]);
+    assert.deepEqual(read.problems, [`reading ${numReads}`], "of the last reading only");
+  }
 });

@@ -5,6 +5,7 @@
 import type { Address } from "../../model/bdf.ts";
 import { formatBdf, parseBdf } from "../../model/bdf.ts";
 import type { Netdev } from "../../model/inventory.ts";
+import type { LinkFacts } from "./link-facts.ts";
 import type { LinuxPaths } from "./paths.ts";
 import type { TreeReader } from "./tree-reader.ts";
 
@@ -27,11 +28,10 @@ function functionAboveNet(target: string): Address | null {
   return isAddress ? address : functionOnPath(target);
 }
 
+type NetdevNames = ReadonlyMap<Address, readonly string[]>;
+
 /** Names of netdevs by function, in name order. */
-export function readNetdevNames(
-  paths: LinuxPaths,
-  reader: TreeReader,
-): ReadonlyMap<Address, readonly string[]> {
+export function readNetdevNames(paths: LinuxPaths, reader: TreeReader): NetdevNames {
   const byFunction = new Map<Address, string[]>();
   for (const name of reader.namesIfThere(paths.netdevs).sort()) {
     const target = reader.link(`${paths.netdevs}/${name}`);
@@ -44,6 +44,39 @@ export function readNetdevNames(
     else names.push(name);
   }
   return byFunction;
+}
+
+type NetdevsNow = { readonly netdevNames: NetdevNames; readonly links: LinkFacts | null };
+
+/** A boot renames netdevs one after the other. */
+const numReadsMax = 4;
+
+const shownNames = (names: NetdevNames): string => JSON.stringify([...names]);
+
+/**
+ * Names by function, and what netlink says by name. udev may rename a netdev between the two: it
+ * would have no attributes, and a PF no permanent MAC and no policies. So where netlink does not
+ * know a name, the names are listed again, and where these changed both are read again.
+ */
+export async function readNetdevs(
+  paths: LinuxPaths,
+  reader: TreeReader,
+  readLinks: () => Promise<LinkFacts | null>,
+): Promise<NetdevsNow> {
+  let netdevNames = readNetdevNames(paths, reader);
+  for (let numReads = 1; ; numReads++) {
+    const numProblems = reader.problems.length;
+    const links = await readLinks();
+    const now = { netdevNames, links };
+    if (links === null || numReads === numReadsMax) return now;
+    const isKnown = (name: string): boolean => links.netdevs.has(name);
+    if (netdevNames.values().every((names) => names.every(isKnown))) return now;
+    netdevNames = readNetdevNames(paths, reader);
+    // One that netlink does not show at all.
+    if (shownNames(netdevNames) === shownNames(now.netdevNames)) return now;
+    // What this reading met, the next one meets again.
+    reader.problems.length = numProblems;
+  }
 }
 
 export const bareNetdev = (name: string): Netdev => ({
