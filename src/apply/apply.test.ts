@@ -30,6 +30,11 @@ const vf1 = "0000:10:10.2";
 
 const patience = { deadlineMs: 1e6, lockFd: null };
 
+/** After autoprobe was put back: right before the first VF is probed. */
+const udevIsLate: Fault[] = [
+  { on: { verb: "probe" }, effect: { kind: "event", event: { event: "udev-loads-drivers" } } },
+];
+
 type Story = {
   readonly name: string;
   readonly machine: MachinePlan;
@@ -98,6 +103,32 @@ const stories: readonly Story[] = [
     spec: { pfs: [{ numVfs: 3, vfs: { "0-1": { driver: "vfio-pci" } } }] },
     outcome: "done",
     state: [`${pf0} 3`, "  0 vfio-pci", "  1 vfio-pci", "  2 igbvf"],
+  },
+  {
+    name: "does not wait for udev to load the VFs' driver",
+    machine: { ...igb, areVfDriversLoaded: false },
+    spec: { pfs: [{ numVfs: 1, vfs: { "0": { driver: "kernel", vlan: 5 } } }] },
+    outcome: "done",
+    state: [`${pf0} 1`, "  0 igbvf vlan 5"],
+  },
+  {
+    name: "keeps VFs without a driver from one that udev loads later",
+    machine: { ...igb, areVfDriversLoaded: false },
+    spec: {
+      pfs: [{ numVfs: 2, vfs: { "0": { driver: "kernel", vlan: 5 }, "1": { driver: "none" } } }],
+    },
+    faults: udevIsLate,
+    outcome: "done",
+    state: [`${pf0} 2`, "  0 igbvf vlan 5", "  1 none"],
+  },
+  {
+    name: "fails for a VF whose driver is no module that could be loaded",
+    machine: { ...igb, areVfDriversLoaded: false },
+    spec: { pfs: [{ numVfs: 1, vfs: { "0": { driver: "kernel", vlan: 5 } } }] },
+    faults: [{ on: { verb: "loadModule" }, effect: { kind: "refuse", errno: "ENOENT" } }],
+    outcome: "partial",
+    notDone: [`${pf0}/vf0 bind-driver: failed`],
+    state: [`${pf0} 1`, "  0 none vlan 5"],
   },
   {
     name: "undoes a resize whose creation came out short",

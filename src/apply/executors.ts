@@ -5,6 +5,7 @@
 import type { HostRequest } from "../host/host.ts";
 import { isOnVf, type PfChange } from "../model/action.ts";
 import { vfTarget } from "../model/bdf.ts";
+import type { Pf } from "../model/inventory.ts";
 import { SriovError } from "../model/errors.ts";
 import { changeWords } from "../plan/plan-text.ts";
 import { awaitLink } from "./await-link.ts";
@@ -58,9 +59,39 @@ const setAdminState: PfExecutor<"set-admin-state"> = async (change, view, bench)
   return executed;
 };
 
+const hex = (value: number, digits: number): string =>
+  value.toString(16).toUpperCase().padStart(digits, "0");
+
+/** What the kernel will call a VF of this PF: class and subsystem are the PF's. */
+function vfAliasOf(pf: Pf, vfDeviceId: number): string {
+  const { vendorId, subsystemVendorId, subsystemDeviceId, classCode } = pf;
+  const id = `v${hex(vendorId, 8)}d${hex(vfDeviceId, 8)}`;
+  const subsystem = `sv${hex(subsystemVendorId ?? 0, 8)}sd${hex(subsystemDeviceId ?? 0, 8)}`;
+  const [base, sub, kind] = [16, 8, 0].map((shift) => hex((classCode >>> shift) & 0xff, 2));
+  return `pci:${id}${subsystem}bc${base}sc${sub}i${kind}`;
+}
+
+/**
+ * udev loads the VFs' driver when it hears of them, at any time after they came: too late for VFs that are
+ * to have it, and it takes those that are to have none. So what udev will do is done before. It
+ * is no failure where nothing is to be loaded: built in, blacklisted, or there is no such driver.
+ */
+async function loadVfDriver(view: PfView, bench: Bench): Promise<Executed> {
+  const pf = await view.read();
+  if (pf.vfDeviceId === null) return done;
+  try {
+    return await request(bench, { verb: "loadModule", module: vfAliasOf(pf, pf.vfDeviceId) });
+  } catch (error) {
+    if (error instanceof SriovError && error.code !== "would-disrupt") return done;
+    throw error;
+  }
+}
+
 const createVfs: PfExecutor<"create-vfs"> = async ({ kind, pf, numVfs }, view, bench) => {
   const isMadeHere = (await view.read()).numVfs !== numVfs;
   if (isMadeHere) {
+    const loaded = await loadVfDriver(view, bench);
+    if (loaded.status !== "done") return loaded;
     const executed = await request(bench, { verb: "setNumVfs", pf, numVfs }, numVfs);
     if (executed.status !== "done") return executed;
   }

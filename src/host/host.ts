@@ -22,7 +22,7 @@ export type HostRequest =
   | { readonly verb: "unbind"; readonly address: Address }
   /** Write `drivers_probe`. Success says nothing: look at the driver afterwards. Can block. */
   | { readonly verb: "probe"; readonly address: Address }
-  /** modprobe. */
+  /** modprobe: by the module's name, or by the alias of a function (`pci:v00008086d...`). */
   | { readonly verb: "loadModule"; readonly module: string }
   /** RTM_SETLINK on the PF's netdev with one VF attribute. */
   | {

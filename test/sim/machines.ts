@@ -29,6 +29,8 @@ export type MachinePlan = {
     readonly holds: readonly (readonly [number, number])[];
   }[];
   readonly isVfioLoaded?: boolean;
+  /** Drivers of VFs are modules that nobody has loaded yet, as after a boot. */
+  readonly areVfDriversLoaded?: boolean;
   readonly lockModel?: "global" | "per-pf";
 };
 
@@ -74,6 +76,7 @@ export function machineProfile({
   pfs,
   guests = [],
   isVfioLoaded,
+  areVfDriversLoaded = true,
   lockModel,
 }: MachinePlan): Profile {
   const holders = guests.map(({ name, holds }, index): GuestProfile => ({
@@ -81,7 +84,9 @@ export function machineProfile({
     pid: 4000 + index,
     holds: holds.map(([pf, vfIndex]) => ({ pf: pfAddress(pf), vfIndex })),
   }));
-  const drivers = ["igb", "igbvf", "ixgbe", "ixgbevf", "i40e", "iavf", "ice", "mlx5_core", "nvme"];
+  const pfDrivers = ["igb", "ixgbe", "i40e", "ice", "mlx5_core", "nvme"];
+  const vfDrivers = ["igbvf", "ixgbevf", "iavf"];
+  const drivers = areVfDriversLoaded ? [...pfDrivers, ...vfDrivers] : pfDrivers;
   return {
     name: "test",
     about: "a machine of a test",
@@ -90,7 +95,7 @@ export function machineProfile({
     hasIommu: true,
     naming: "systemd",
     loadedDrivers: isVfioLoaded === true ? [...drivers, "vfio-pci"] : drivers,
-    loadableModules: ["vfio-pci"],
+    loadableModules: ["vfio-pci", ...vfDrivers],
     ports: pfs.map((_, index) => portOf(index)),
     functions: pfs.map(functionOf),
     guests: holders,

@@ -3,12 +3,14 @@
 
 import type { Address } from "../../model/bdf.ts";
 import { assertNever } from "../../model/assert.ts";
+import { cardOf } from "./cards.ts";
 import { closeVf, endGuest, openVf, startGuest } from "./guests.ts";
 import type { Machine } from "./machine.ts";
 import { findPf, findVf, joinGroup } from "./machine.ts";
 import type { PfState } from "./state.ts";
 import { logLine } from "./state.ts";
-import { destroyVf, driverToProbe, finishPfProbe } from "./vf-life.ts";
+import { loadDriver } from "./verbs/binding.ts";
+import { destroyVf, driverToProbe, finishPfProbe, isLoaded } from "./vf-life.ts";
 
 export type MachineEvent =
   /** The guest opens a VF; nothing happens unless the VF is bound to vfio-pci and free. */
@@ -21,6 +23,8 @@ export type MachineEvent =
   | { readonly event: "netdev-renamed"; readonly pf: Address; readonly name: string }
   /** Surprise removal: the PF is gone and its VFs with it. */
   | { readonly event: "pf-vanishes"; readonly pf: Address }
+  /** udev comes round to what was added: modules of drivers that its functions wait for are loaded. */
+  | { readonly event: "udev-loads-drivers" }
   /** `rescan`: PFs that had vanished are found again, as after boot. */
   | { readonly event: "rescan" };
 
@@ -49,6 +53,16 @@ export function applyEvent(machine: Machine, event: MachineEvent): void {
     }
     case "pf-vanishes": {
       vanish(machine, event.pf);
+      break;
+    }
+    case "udev-loads-drivers": {
+      const { loadableModules } = machine.state.core;
+      const vfs = machine.state.pfs.filter(({ vfs }) => vfs.length > 0);
+      const wanted = new Set(vfs.map(({ card }) => cardOf(card).vfDriver));
+      for (const driver of wanted) {
+        if (driver === null || !loadableModules.includes(driver)) continue;
+        if (!isLoaded(machine, driver)) loadDriver(machine, driver);
+      }
       break;
     }
     case "rescan": {

@@ -20,6 +20,9 @@ const vfDriverNames: Readonly<Record<string, string>> = {
   nvme: "nvme",
 };
 
+/** They are loaded when a VF comes, like vfio-pci when it is asked for. */
+export const vfModules: readonly string[] = [...new Set(Object.values(vfDriverNames))];
+
 /** The memory that VFs have; null where config space or resources were not read far enough. */
 export function vfBarPlaces(facts: PciFunctionFacts | null): VfBarPlace[] | null {
   if (facts === null || facts.config === null || facts.resources === null) return null;

@@ -22,7 +22,7 @@ import type {
   VfState,
 } from "./state.ts";
 import { stateFormat } from "./state.ts";
-import { twinCard, vfBarPlaces } from "./twin-card.ts";
+import { twinCard, vfBarPlaces, vfModules } from "./twin-card.ts";
 
 type Twin = {
   readonly machine: Machine;
@@ -69,7 +69,7 @@ function coreState(sources: Sources): MachineState["core"] {
     hasIommu: groups.some((group) => group !== null),
     naming: "systemd",
     loadedDrivers: [...loadedDrivers],
-    loadableModules: ["vfio-pci"],
+    loadableModules: ["vfio-pci", ...vfModules],
     dynamicIds: [],
     clockMs: 0,
     nextOperationId: 1,

@@ -12,9 +12,16 @@ const failure = (module: string, because: string): SriovError =>
     hint: "Check that the module belongs to the running kernel",
   });
 
+const moduleName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+/** file2alias.c do_pci_entry(), with a value in every field, as in `modalias`. */
+const pciAlias =
+  /^pci:v[0-9A-F]{8}d[0-9A-F]{8}sv[0-9A-F]{8}sd[0-9A-F]{8}bc[0-9A-F]{2}sc[0-9A-F]{2}i[0-9A-F]{2}$/;
+
+export const isLoadable = (name: string): boolean => moduleName.test(name) || pciAlias.test(name);
+
 /** Throws SriovError with modprobe's own words when the module does not load. */
 export function loadModule(module: string, deadlineMs: number): Promise<RequestOutcome> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(module)) {
+  if (!isLoadable(module)) {
     return Promise.reject(failure(module, "it is no module name"));
   }
   return new Promise((resolve, reject) => {

@@ -162,27 +162,41 @@ const hits = (vfIndexes: readonly number[], vfIndex: number): boolean =>
 
 const loadMs = 50;
 
+/** What modprobe makes of a name: an alias is a function's, and means the driver of such VFs. */
+function moduleNamed(machine: Machine, name: string): string | null {
+  const [, vendor, device] = /^pci:v([0-9A-F]{8})d([0-9A-F]{8})sv/.exec(name) ?? [];
+  if (vendor === undefined || device === undefined) return name;
+  const cards = machine.state.pfs.map(({ card }) => cardOf(card));
+  const [vendorId, deviceId] = [vendor, device].map((digits) => Number.parseInt(digits, 16));
+  const own = cards.find((card) => card.vendorId === vendorId && card.vfDeviceId === deviceId);
+  return own?.vfDriver ?? null;
+}
+
 export const loadModule: Verb<Request<"loadModule">> = {
-  check(machine, { module }) {
-    const known = machine.state.core.loadableModules.map((name) => name.replaceAll("_", "-"));
-    const isKnown = known.includes(module.replaceAll("_", "-"));
-    return isKnown || isLoaded(machine, module)
-      ? null
-      : missing("ENOENT", "there is no such module");
+  check(machine, { module: name }) {
+    const module = moduleNamed(machine, name);
+    const known = machine.state.core.loadableModules.map((each) => each.replaceAll("_", "-"));
+    const isKnown =
+      module !== null && (known.includes(module.replaceAll("_", "-")) || isLoaded(machine, module));
+    return isKnown ? null : missing("ENOENT", "there is no such module");
   },
-  locks: (_, { module }) => [`module:${module}`],
-  step(machine, { module }, operation) {
-    if (isLoaded(machine, module)) return done;
+  locks: (machine, { module }) => [`module:${moduleNamed(machine, module)}`],
+  step(machine, { module: name }, operation) {
+    const module = moduleNamed(machine, name);
+    if (module === null || isLoaded(machine, module)) return done;
     if (operation.phase === "starting") {
       operation.phase = "finishing";
       return again(loadMs);
     }
-    const driver = module === "vfio_pci" ? "vfio-pci" : module;
-    machine.state.core.loadedDrivers.push(driver);
-    bindWhatMatches(machine, driver);
+    loadDriver(machine, module === "vfio_pci" ? "vfio-pci" : module);
     return done;
   },
 };
+
+export function loadDriver(machine: Machine, driver: string): void {
+  machine.state.core.loadedDrivers.push(driver);
+  bindWhatMatches(machine, driver);
+}
 
 /** A new driver, or one with a new identifier, probes every function that has none
  * (drivers/base/dd.c driver_attach()). */
