@@ -9,11 +9,11 @@ import {
   untagged,
   type CompiledSwitch,
 } from "./compiled-switch.ts";
-import { emptyBatch, setDestination, setSource } from "./frame-batch.ts";
+import { emptyBatch, setDestination, setSource, type BatchResult } from "./frame-batch.ts";
 import { broadcastMac } from "./frame.ts";
 import { tenantOf } from "./outcome.ts";
 import type { Certainty, SwitchState } from "./switch-state.ts";
-import { SwitchRun, type BatchResult } from "./switch-frames.ts";
+import { SwitchRun } from "./switch-frames.ts";
 import { isPortVlan } from "./vf-checks.ts";
 
 export type Endpoint = {

@@ -53,17 +53,19 @@ export type CompiledSwitch = {
 /** Open addressing; a slot leads to the first of its ports, `next` to the others. */
 type MacTable = {
   readonly mask: number;
-  readonly high: Int32Array;
-  readonly low: Int32Array;
-  /** -1: the slot is free; -2: the address is the PF's alone. */
-  readonly first: Int32Array;
-  readonly isPfs: Uint8Array;
+  /** Rows of `slotWords`, so that a look at a slot is one at memory. */
+  readonly slots: Int32Array;
   /** By port. */
   readonly next: Int32Array;
 };
 
+/** Words of a slot: both parts of the MAC; first of its ports; whether it is the PF's as well. */
+export const slotWords = 4;
+export const slotFirst = 2;
+export const slotIsPfs = 3;
+/** Instead of a port: the slot is free, or the address is the PF's alone. */
 export const freeSlot = -1;
-const noPort = -2;
+export const noPort = -2;
 
 export const highOf = (mac: string): number =>
   Number.parseInt(mac.slice(0, 2) + mac.slice(3, 5), 16);
@@ -75,30 +77,28 @@ export const tagCode = (tag: { id: number; qos: number; protocol: string }): num
   tag.id | (tag.qos << 13) | (tag.protocol === "802.1q" ? 0 : 1 << 16);
 export const vlanIdOf = (tag: number): number => (tag === untagged ? 0 : tag & 0xfff);
 
-export function slotOf(table: MacTable, high: number, low: number): number {
-  const { mask, first, high: highs, low: lows } = table;
+/** The first word of the address's slot, or of the free one that it would have. */
+export function slotOf({ mask, slots }: MacTable, high: number, low: number): number {
   let at = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
-  at = (at ^ (at >>> 15)) & mask;
-  while (first[at] !== freeSlot && (highs[at] !== high || lows[at] !== low)) at = (at + 1) & mask;
+  at = ((at ^ (at >>> 15)) & mask) * slotWords;
+  while (slots[at + slotFirst] !== freeSlot && (slots[at] !== high || slots[at + 1] !== low)) {
+    at = (at + slotWords) & (mask * slotWords);
+  }
   return at;
 }
 
 function tableOf({ vfs, pfPort }: SwitchState): MacTable {
   const pfMacs = [...(pfPort.mac === null ? [] : [pfPort.mac]), ...(pfPort.filter ?? [])];
   const size = 2 ** Math.ceil(Math.log2((vfs.length + pfMacs.length + 1) * 2));
-  const table: MacTable = {
-    mask: size - 1,
-    high: new Int32Array(size),
-    low: new Int32Array(size),
-    first: new Int32Array(size).fill(freeSlot),
-    isPfs: new Uint8Array(size),
-    next: new Int32Array(vfs.length).fill(noPort),
-  };
+  const slots = new Int32Array(size * slotWords);
+  for (let at = slotFirst; at < slots.length; at += slotWords) slots[at] = freeSlot;
+  const next = new Int32Array(vfs.length).fill(noPort);
+  const table: MacTable = { mask: size - 1, slots, next };
   const claim = (mac: string): number => {
     const slot = slotOf(table, highOf(mac), lowOf(mac));
-    if (table.first[slot] === freeSlot) table.first[slot] = noPort;
-    table.high[slot] = highOf(mac);
-    table.low[slot] = lowOf(mac);
+    if (slots[slot + slotFirst] === freeSlot) slots[slot + slotFirst] = noPort;
+    slots[slot] = highOf(mac);
+    slots[slot + 1] = lowOf(mac);
     return slot;
   };
   // From the last to the first: a chain lists its ports in their order.
@@ -106,10 +106,10 @@ function tableOf({ vfs, pfPort }: SwitchState): MacTable {
     const mac = vfs[port]?.mac ?? null;
     if (mac === null) continue;
     const slot = claim(mac);
-    table.next[port] = table.first[slot] ?? noPort;
-    table.first[slot] = port;
+    next[port] = slots[slot + slotFirst] ?? noPort;
+    slots[slot + slotFirst] = port;
   }
-  for (const mac of pfMacs) table.isPfs[claim(mac)] = 1;
+  for (const mac of pfMacs) slots[claim(mac) + slotIsPfs] = 1;
   return table;
 }
 

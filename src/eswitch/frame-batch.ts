@@ -16,6 +16,17 @@ export type FrameBatch = {
   readonly sizeBytes: Int32Array;
 };
 
+/** What became of each frame of a batch. */
+export type BatchResult = {
+  readonly fate: Uint8Array;
+  /** Outermost tag inside the switch. */
+  readonly tag: Int32Array;
+  /** Deliveries of frame i are those from `start[i]` up to `start[i + 1]`. */
+  readonly start: Int32Array;
+  readonly port: Int32Array;
+  readonly certainty: Uint8Array;
+};
+
 export function emptyBatch(length: number): FrameBatch {
   const column = (): Int32Array => new Int32Array(length);
   return {

@@ -6,6 +6,8 @@ import {
   freeSlot,
   maybe,
   no,
+  slotFirst,
+  slotIsPfs,
   slotOf,
   unknown,
   untagged,
@@ -15,7 +17,14 @@ import {
   yes,
 } from "./compiled-switch.ts";
 import type { Fate } from "./decide.ts";
-import type { FrameBatch } from "./frame-batch.ts";
+import type { BatchResult, FrameBatch } from "./frame-batch.ts";
+import { add, newCounters, type PortCounters } from "./port-counters.ts";
+import {
+  decideQuickly,
+  quickSwitchOf,
+  type QuickResult,
+  type QuickSwitch,
+} from "./quick-frames.ts";
 
 /** What `BatchResult.fate` counts. */
 export const fates: readonly Fate[] = [
@@ -35,47 +44,16 @@ const refusedTag = 4;
 const lost = 5;
 const undecided = 6;
 
-/** Counters of the ports; they add up over batches. */
-type PortCounters = {
-  readonly sent: Uint32Array;
-  /** Of those sent: not let in, or taken by nobody. */
-  readonly dropped: Uint32Array;
-  readonly spoofed: Uint32Array;
-  readonly received: Uint32Array;
-  /** Received only if a guest, or something not known, is as it would have to be. */
-  readonly perhaps: Uint32Array;
-};
-
-function newCounters({ uplink }: CompiledSwitch): PortCounters {
-  const column = (): Uint32Array => new Uint32Array(uplink + 1);
-  return {
-    sent: column(),
-    dropped: column(),
-    spoofed: column(),
-    received: column(),
-    perhaps: column(),
-  };
-}
-
-function add(counter: Uint32Array, port: number): void {
-  counter[port] = (counter[port] ?? 0) + 1;
-}
-
-/** What became of each frame of a batch. */
-export type BatchResult = {
-  readonly fate: Uint8Array;
-  /** Outermost tag inside the switch. */
-  readonly tag: Int32Array;
-  /** Deliveries of frame i are those from `start[i]` up to `start[i + 1]`. */
-  readonly start: Int32Array;
-  readonly port: Int32Array;
-  readonly certainty: Uint8Array;
-};
+/** VFs that take a group's frame, with the certainty that they do. */
+type Members = { readonly ports: Int32Array; readonly sure: Uint8Array };
 
 /** Runs batches through one switch and keeps its counters. */
 export class SwitchRun {
   readonly counters: PortCounters;
   readonly #switch: CompiledSwitch;
+  readonly #quick: QuickSwitch;
+  /** By VLAN, as far as it was asked for: a flood looks at no VF in vain. */
+  readonly #members = new Map<number, Members>();
   #ports = new Int32Array(1024);
   #certainties = new Uint8Array(1024);
   #fate = new Uint8Array(0);
@@ -89,6 +67,7 @@ export class SwitchRun {
 
   constructor(compiled: CompiledSwitch) {
     this.#switch = compiled;
+    this.#quick = quickSwitchOf(compiled);
     this.counters = newCounters(compiled);
   }
 
@@ -98,6 +77,8 @@ export class SwitchRun {
     const { fate, tag, start } = this.#resultFor(count);
     this.#length = 0;
     for (let at = 0; at < count; at++) {
+      at = this.#passQuickly(batch, at, count);
+      if (at === count) break;
       start[at] = this.#length;
       const end = this.#decide(batch, at);
       fate[at] = end;
@@ -108,6 +89,23 @@ export class SwitchRun {
     }
     start[count] = this.#length;
     return { fate, tag, start, port: this.#ports, certainty: this.#certainties };
+  }
+
+  /** All up to a frame that needs a closer look, or to the end. Returns where that is. */
+  #passQuickly(batch: FrameBatch, at: number, count: number): number {
+    while (this.#length + count - at > this.#ports.length) this.#grow();
+    const out: QuickResult = {
+      fate: this.#fate,
+      tag: this.#tags,
+      start: this.#start,
+      port: this.#ports,
+      certainty: this.#certainties,
+      counters: this.counters,
+      length: this.#length,
+    };
+    const end = decideQuickly(this.#quick, batch, { at, count }, out);
+    this.#length = out.length;
+    return end;
   }
 
   #resultFor(count: number) {
@@ -204,20 +202,47 @@ export class SwitchRun {
   #flood(isBroadcast: boolean): void {
     const { pf, uplink, link, hasBridge } = this.#switch;
     const id = vlanIdOf(this.#tag);
-    const ceiling = isBroadcast ? yes : maybe;
-    for (let port = 0; port < pf; port++)
-      this.#deliver(port, Math.min(this.#vf(port, id), ceiling));
+    const ceiling = Math.min(isBroadcast ? yes : maybe, this.#certainty);
+    const { ports, sure } = this.#membersOf(id);
+    while (this.#length + ports.length > this.#ports.length) this.#grow();
+    const from = this.#from;
+    const taken = this.#ports;
+    const certainties = this.#certainties;
+    const { received, perhaps } = this.counters;
+    let length = this.#length;
+    for (let at = 0; at < ports.length; at++) {
+      const port = ports[at] ?? 0;
+      if (port === from) continue;
+      const own = sure[at] ?? 0;
+      const certainty = own < ceiling ? own : ceiling;
+      taken[length] = port;
+      certainties[length++] = certainty;
+      const counter = certainty === yes ? received : perhaps;
+      counter[port] = (counter[port] ?? 0) + 1;
+    }
+    this.#length = length;
     this.#deliver(pf, Math.min(this.#host(id), isBroadcast || hasBridge ? yes : maybe));
     this.#deliver(uplink, link[uplink] ?? 0);
+  }
+
+  /** VFs that could take a frame of this VLAN. */
+  #membersOf(id: number): Members {
+    const known = this.#members.get(id);
+    if (known !== undefined) return known;
+    const all = Array.from({ length: this.#switch.pf }, (_, port) => port);
+    const ports = Int32Array.from(all.filter((port) => this.#vf(port, id) !== no));
+    const members = { ports, sure: Uint8Array.from(ports, (port) => this.#vf(port, id)) };
+    this.#members.set(id, members);
+    return members;
   }
 
   #unicast(high: number, low: number): void {
     const { table, pf, uplink, link, claimedTwice, otherVlan } = this.#switch;
     const slot = slotOf(table, high, low);
-    if (table.first[slot] === freeSlot) return this.#miss();
+    const first = table.slots[slot + slotFirst] ?? 0;
+    if (first === freeSlot) return this.#miss();
     const id = vlanIdOf(this.#tag);
-    const isPfs = table.isPfs[slot] === 1;
-    const first = table.first[slot] ?? 0;
+    const isPfs = table.slots[slot + slotIsPfs] === 1;
     if (isPfs && first >= 0 && claimedTwice === null) this.#lower(unknown);
     let isElsewhere = !isPfs;
     if (!isPfs || claimedTwice !== "pf") {

@@ -10,7 +10,8 @@ import {
   yes,
   type CompiledSwitch,
 } from "../../../eswitch/compiled-switch.ts";
-import { fates, SwitchRun, type BatchResult } from "../../../eswitch/switch-frames.ts";
+import type { BatchResult } from "../../../eswitch/frame-batch.ts";
+import { fates, SwitchRun } from "../../../eswitch/switch-frames.ts";
 import type { SwitchState } from "../../../eswitch/switch-state.ts";
 import { copyFrame, lengthAfter, type FrameCopy } from "./frame-bytes.ts";
 import { endCode, endsOfFates, frameEnds } from "./frame-ends.ts";
