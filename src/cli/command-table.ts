@@ -48,6 +48,11 @@ const specOption: OptionRow = {
   summary: "the spec, YAML or JSON; - reads standard input",
 };
 
+const labelsOption: OptionRow = {
+  flags: "-f, --file <spec>",
+  summary: "spec whose labels name PFs (p0, p0/3), instead of those in /etc/sriovctl",
+};
+
 const consentOption: OptionRow = {
   flags: "--allow-disruption <kind:name>",
   summary: "agree that this user is disrupted (repeatable), e.g. vm:web1, protect:management",
@@ -134,7 +139,8 @@ export const commandTable: readonly CommandRow[] = [
     options: [
       {
         flags: "--from <sender>",
-        summary: "vf:PF/3, pf:PF, uplink:PF, guest-of-bridge[:BRIDGE], or a function as for show",
+        summary:
+          "vf:PF/3, pf:PF, uplink:PF, guest-of-bridge[:BRIDGE], a function as for show, or a label",
       },
       { flags: "--dst <mac>", summary: "destination: a MAC, broadcast, vf:PF/5 or pf:PF" },
       { flags: "--src <mac>", summary: "source MAC, instead of the sender's own" },
@@ -146,6 +152,7 @@ export const commandTable: readonly CommandRow[] = [
         flags: "--dma <function>",
         summary: "instead: which memory a PF or VF reaches, and who is reached past the IOMMU",
       },
+      labelsOption,
     ],
     examples: [
       ["sriovctl trace --from vf:ens3np0/1 --dst vf:ens3np0/0", "from VF 1 to VF 0"],
@@ -202,6 +209,7 @@ export const commandTable: readonly CommandRow[] = [
         flags: "--check",
         summary: "try what the policy of each VF should stop; exit 4 if it fails",
       },
+      labelsOption,
     ],
     examples: [
       ["sriovctl --host emulated:demo traffic", "a VF, virtio and an emulated NIC side by side"],

@@ -106,8 +106,9 @@ function outcomeLines(trace: Trace, { style, columns }: TraceStyle): string[] {
   if (isLost) return result;
   if (only !== undefined && lines.length === 1) {
     const seen = only.mustSee === null ? [] : wrapped(`must be seen ${only.mustSee}`, columns - 2);
-    const why =
-      only.certainty === "yes" ? [] : wrapped(clean(doubtOf(trace, only.why)), columns - 2);
+    // Where nothing can be told, the summary has said why.
+    const isSaid = only.certainty === "yes" || only.certainty === "unknown";
+    const why = isSaid ? [] : wrapped(clean(doubtOf(trace, only.why)), columns - 2);
     return [
       ...result,
       ...why.map((line) => `  ${line}`),

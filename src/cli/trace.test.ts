@@ -2,7 +2,7 @@
 // by its keys, and what cannot be traced says why. UPDATE_GOLDEN=1 rewrites the golden files.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
@@ -39,6 +39,35 @@ test("--json is one document", async (context) => {
   const pairs = JSON.parse((await runProgram([...demo, "--all-pairs", "--json"], { env })).stdout);
   assert.equal(pairs.format, "sriovctl-trace-pairs/1");
   assert.equal(pairs.physicalFunctions[0].reach.length, 5);
+});
+
+test("labels of a spec name PFs and VFs", async (context) => {
+  const env = stateIn(temporaryDirectory(context));
+  const spec = join(import.meta.dirname, "..", "..", "examples", "demo.yaml");
+  const traceOf = async (...argv: string[]) =>
+    JSON.parse((await runProgram([...demo, "-f", spec, ...argv, "--json"], { env })).stdout);
+  const plain = await traceOf("--from", "vf:ens3np0/0", "--dst", "vf:ens3np0/1");
+  for (const [from, to] of [
+    ["cx/0", "cx/1"],
+    ["vf:cx/0", "vf:cx/1"],
+    ["cx/vf0", "cx/vf1"],
+  ] as const) {
+    assert.deepEqual(await traceOf("--from", from, "--dst", to), plain);
+  }
+  assert.equal((await traceOf("--from", "uplink:cx", "--dst", "broadcast")).from.kind, "uplink");
+  assert.equal((await traceOf("--all-pairs", "cx")).physicalFunctions[0].name, "ens3np0");
+  const unknown = [...demo, "-f", spec, "--from", "cy/0", "--dst", "broadcast"];
+  assert.match((await runProgram(unknown, { env })).stderr, /no PF or VF has this address or name/);
+});
+
+test("labels are read from the configuration folder where no spec is named", async (context) => {
+  const env = stateIn(temporaryDirectory(context));
+  const spec = join(import.meta.dirname, "..", "..", "examples", "demo.yaml");
+  mkdirSync(env["SRIOVCTL_CONFIG_DIR"] ?? "", { recursive: true });
+  copyFileSync(spec, join(env["SRIOVCTL_CONFIG_DIR"] ?? "", "demo.yaml"));
+  const argv = [...demo, "--from", "cx/0", "--dst", "cx/1", "--json"];
+  const document = JSON.parse((await runProgram(argv, { env })).stdout);
+  assert.equal(document.physicalFunction, "0000:5e:00.0");
 });
 
 const refusals: readonly (readonly [argv: readonly string[], says: RegExp])[] = [

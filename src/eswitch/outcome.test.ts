@@ -3,74 +3,29 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freshIgbPolicy, netdevOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
-import type { HostFacts, NicFacts } from "../model/host-facts.ts";
-import type { Pf, Vf } from "../model/inventory.ts";
-import type { VfPolicy } from "../model/vf-attribute.ts";
+import {
+  bridged,
+  frame,
+  guest,
+  macs,
+  stateOf,
+  stranger,
+  tagged,
+  vf,
+  vfPort,
+  vlan,
+  type Given,
+} from "../../test/switch-story.ts";
 import { allPairs } from "./all-pairs.ts";
 import { decide } from "./decide.ts";
 import type { Frame, Port } from "./frame.ts";
 import { outcomeOf } from "./outcome.ts";
-import { switchStateOf, type SwitchState } from "./switch-state.ts";
-
-const pf = "0000:3b:00.0";
-const macs = { vf0: "52:54:00:00:00:00", vf1: "52:54:00:00:00:01", pf: "b4:96:91:00:00:10" };
-const guest = "52:54:00:00:00:77";
-const stranger = "52:54:00:00:00:99";
-
-const vlan = (id: number): Partial<VfPolicy> => ({ vlan: { id, qos: 0, protocol: "802.1q" } });
-
-function vf(vfIndex: number, policy: Partial<VfPolicy> = {}, part: Partial<Vf> = {}): Vf {
-  const mac = `52:54:00:00:00:0${vfIndex}`;
-  return vfOf(pf, vfIndex, {
-    driver: "vfio-pci",
-    owners: [vmOwner(vfIndex === 0 ? "web1" : `db${vfIndex}`)],
-    policy: { ...freshIgbPolicy, mac, linkState: "auto", ...policy },
-    ...part,
-  });
-}
-
-type Given = {
-  readonly driver?: string;
-  readonly vfs?: readonly Vf[];
-  readonly pf?: Partial<Pf>;
-  readonly nic?: Partial<NicFacts>;
-};
-
-function stateOf({ driver = "ice", vfs = [vf(0), vf(1)], pf: part, nic }: Given): SwitchState {
-  const host = pfOf(pf, vfs.length, {
-    driver,
-    classCode: 0x020000,
-    deviceId: 0x159b,
-    netdevs: [netdevOf({ name: "ens1f0", mac: macs.pf })],
-    virtualFunctions: vfs,
-    ...part,
-  });
-  const bare = { pf, netdev: "ens1f0", selfFdb: [], ...nic } as unknown as NicFacts;
-  const state = switchStateOf(host, { nics: [bare] } as unknown as HostFacts);
-  assert.ok(state !== null);
-  return state;
-}
-
-const vfPort = (vfIndex: number): Port => ({ kind: "vf", vfIndex });
-const frame = (destination: string, part: Partial<Frame> = {}): Frame => ({
-  destination,
-  source: macs.vf0,
-  tag: null,
-  etherType: 0x0800,
-  sizeBytes: 64,
-  ...part,
-});
-const tagged = (id: number) => ({ tag: { id, qos: 0, protocol: "802.1q" as const } });
 
 function outcome(given: Given, sent: Frame, from: Port = vfPort(0)) {
   const state = stateOf(given);
   return outcomeOf(state, { frame: sent, from }, decide(state, sent, from));
 }
 
-const bridged: Given = {
-  nic: { bridge: { name: "br0", guests: [{ mac: guest, port: "vnet3" }] } },
-};
 const add = `bridge fdb add ${guest} dev ens1f0 self permanent`;
 
 type Row = readonly [
@@ -199,13 +154,16 @@ const rows: readonly Row[] = [
     "switchdev is not this table's business",
     { pf: { eswitchMode: "switchdev" } },
     [frame(macs.vf1)],
-    "cannot tell: switchdev: the host's rules on the representors decide (tc, Open vSwitch), not this table",
+    "cannot tell, because switchdev: the host's rules on the representors decide (tc, Open vSwitch), not this table",
+    "devlink port show",
+    "tc -s filter show dev REPRESENTOR ingress",
+    "ovs-appctl dpctl/dump-flows type=offloaded",
   ],
   [
     "a driver that nobody knows",
     { driver: "qede" },
     [frame(macs.vf1)],
-    "cannot tell: what qede does by default is not known",
+    "cannot tell, because what qede does by default is not known",
   ],
   [
     "group addresses reach everybody but the sender",

@@ -138,9 +138,21 @@ function summaryOf(state: SwitchState, frame: Frame, decision: Decision): string
       `filter of ${state.name}: the card sends it to the wire`
     );
   }
-  if (fate === "undecided") return `cannot tell: ${stages.at(-1)?.found ?? "nothing is known"}`;
+  if (fate === "undecided") return cannotTell(stages);
   if (fate === "lost") return lostText(decision);
   if (fate !== "forwarded") return fateTexts[fate];
+  const text = takersText(state, frame, deliveries);
+  // Not even "if": a fact is missing, and whoever reads this must not take it for an answer.
+  const isOpen = deliveries.every(({ certainty }) => certainty === "unknown");
+  return isOpen ? `${cannotTell(stages)}; ${text}` : text;
+}
+
+function cannotTell(stages: Decision["stages"]): string {
+  const open = stages.find(({ certainty }) => certainty === "unknown");
+  return `cannot tell, because ${open?.found ?? "nothing is known"}`;
+}
+
+function takersText(state: SwitchState, frame: Frame, deliveries: readonly Delivery[]): string {
   const [only, ...others] = deliveries;
   if (only !== undefined && others.length === 0) return lineOf(state, only, frame).text;
   const sure = deliveries.filter(({ certainty }) => certainty === "yes").length;

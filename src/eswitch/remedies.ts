@@ -119,7 +119,18 @@ function claimedTwice({ traits, pfPort, vfs, name }: SwitchState, { frame }: Sen
   ];
 }
 
+/** Where the rules are that decide instead: Linux, Documentation/networking/representors.rst. */
+const switchdevRules: Remedy = {
+  when: "the rules are wanted: find the sender's representor, then what is set on it",
+  run: [
+    "devlink port show",
+    "tc -s filter show dev REPRESENTOR ingress",
+    "ovs-appctl dpctl/dump-flows type=offloaded",
+  ],
+};
+
 export function remediesOf(state: SwitchState, sent: Sent, decision: Decision): Remedy[] {
+  if (state.mode === "switchdev") return [switchdevRules];
   const vf = sent.from.kind === "vf" ? vfAtPort(state, sent.from.vfIndex) : null;
   if (decision.fate === "spoofed-mac" && vf !== null) return spoofed(state, vf, sent);
   if (decision.fate === "refused-tag" && vf !== null) return refusedTag(state, vf);

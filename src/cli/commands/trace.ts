@@ -14,6 +14,7 @@ import type { Inventory, Pf } from "../../model/inventory.ts";
 import { parseMac } from "../../model/mac.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { findFunction } from "../find-function.ts";
+import { labelReader } from "../spec-labels.ts";
 import { dmaJson, dmaText } from "../trace-dma.ts";
 import { pairsJson, traceJson } from "../trace-json.ts";
 import { pairsText } from "../trace-pairs-text.ts";
@@ -49,9 +50,15 @@ function sourceOf(args: Arguments, state: SwitchState, { port, isBridgeGuest }: 
   return port.kind === "pf" && !isBridgeGuest ? state.pfPort.mac : null;
 }
 
-function frameOf(args: Arguments, read: Read, state: SwitchState, from: TraceEnd): Frame {
-  const destination = args.text("dst");
-  if (destination === null) throw usage("Cannot trace a frame: wanted its destination, --dst MAC");
+type Asked = {
+  readonly args: Arguments;
+  readonly read: Read;
+  /** As typed, without labels of a spec. */
+  readonly from: string;
+  readonly destination: string;
+};
+
+function frameOf({ args, read, destination }: Asked, state: SwitchState, from: TraceEnd): Frame {
   const vlan = args.text("vlan");
   const number = (option: string, otherwise: string, limits: [number, number, 10 | 16]): number => {
     const [least, most, radix] = limits;
@@ -69,10 +76,11 @@ function frameOf(args: Arguments, read: Read, state: SwitchState, from: TraceEnd
   };
 }
 
-function traceOf(read: Read, args: Arguments, fromText: string): Trace {
-  const from = traceEnd(read.inventory, fromText);
+function traceOf(asked: Asked): Trace {
+  const { read } = asked;
+  const from = traceEnd(read.inventory, asked.from);
   const state = stateOf(read, from.pf);
-  const frame = frameOf(args, read, state, from);
+  const frame = frameOf(asked, state, from);
   const decision = decide(state, frame, from.port);
   const outcome = outcomeOf(state, { frame, from: from.port }, decision);
   return { state, frame, from: from.port, isBridgeGuest: from.isBridgeGuest, decision, outcome };
@@ -86,8 +94,7 @@ function statesFor(read: Read, named: string | null): SwitchState[] {
     .flatMap((pf) => switchStateOf(pf, read.facts) ?? []);
 }
 
-async function traceDma(context: Context, target: string): Promise<number> {
-  const read = await withHost(context, readHost);
+async function traceDma(context: Context, read: Read, target: string): Promise<number> {
   const { pf, vf } = findFunction(read.inventory, target.replace(/^vf:(.+)\/(\d+)$/, "$1/vf$2"));
   const reach = dmaReach(viewOf({ ...read, wanted: null, conflicts: null }), pf, vf);
   context.printJson(dmaJson(reach));
@@ -102,13 +109,16 @@ export const trace: RunCommand = async (context, args) => {
     if (from !== null || args.isSet("all-pairs")) {
       throw usage("Cannot trace --dma with a frame: wanted one of them");
     }
-    return traceDma(context, dma);
+    const read = await withHost(context, readHost);
+    return traceDma(context, read, await labelReader(context, args, read.inventory)(dma));
   }
   const [named = null] = args.operands;
   if (args.isSet("all-pairs")) {
     if (from !== null) throw usage("Cannot trace --all-pairs --from: wanted one of them");
     const read = await withHost(context, readHost);
-    const found = statesFor(read, named).map((state) => ({ state, pairs: allPairs(state) }));
+    const withoutLabel = labelReader(context, args, read.inventory);
+    const target = named === null ? null : await withoutLabel(named);
+    const found = statesFor(read, target).map((state) => ({ state, pairs: allPairs(state) }));
     context.printJson(pairsJson(found));
     if (found.length === 0) context.print("No network PF has VFs.");
     found.forEach(({ state, pairs }, at) => {
@@ -118,7 +128,12 @@ export const trace: RunCommand = async (context, args) => {
   }
   if (from === null)
     throw usage("Cannot trace: wanted --from SENDER with --dst MAC, --all-pairs or --dma FUNCTION");
-  const found = traceOf(await withHost(context, readHost), args, from);
+  const dst = args.text("dst");
+  if (dst === null) throw usage("Cannot trace a frame: wanted its destination, --dst MAC");
+  const read = await withHost(context, readHost);
+  const withoutLabel = labelReader(context, args, read.inventory);
+  const ends = { from: await withoutLabel(from), destination: await withoutLabel(dst) };
+  const found = traceOf({ args, read, ...ends });
   context.printJson(traceJson(found));
   const { style, io, log } = context;
   const shown = { style, columns: io.stdout.columns, isVerbose: log.level !== "normal" };

@@ -7,6 +7,7 @@ import { exitCodeOf, SriovError } from "../../model/errors.ts";
 import type { Inventory, Pf } from "../../model/inventory.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { findFunction } from "../find-function.ts";
+import { labelReader } from "../spec-labels.ts";
 import { traceEnd, traceNumber } from "../trace-target.ts";
 import { checksText, trafficText } from "../traffic-text.ts";
 import { checksJson, trafficJson } from "../traffic-json.ts";
@@ -36,9 +37,10 @@ function vfAt(inventory: Inventory, option: string, text: string) {
   return { pf, vfIndex: port.vfIndex };
 }
 
-function endsOf(inventory: Inventory, args: Arguments): Ends {
-  const [named = null] = args.operands;
-  const [from, to] = [args.text("from"), args.text("to")];
+/** As typed, without labels of a spec. */
+type Names = Readonly<Record<"named" | "from" | "to", string | null>>;
+
+function endsOf(inventory: Inventory, { named, from, to }: Names): Ends {
   if (from === null && to === null) {
     const found =
       named === null
@@ -81,7 +83,14 @@ function wishOf({ pf, pair }: Ends, args: Arguments): TrafficWish {
 export const traffic: RunCommand = async (context, args) => {
   const machine = machineOf(context);
   const inventory = await withHost(context, (host) => host.inventory(fullInventory));
-  const ends = endsOf(inventory, args);
+  const withoutLabel = labelReader(context, args, inventory);
+  const nameOf = async (text: string | null | undefined): Promise<string | null> =>
+    text === null || text === undefined ? null : withoutLabel(text);
+  const ends = endsOf(inventory, {
+    named: await nameOf(args.operands[0]),
+    from: await nameOf(args.text("from")),
+    to: await nameOf(args.text("to")),
+  });
   const name = ends.pf.netdevs[0]?.name ?? ends.pf.address;
   const { paths, wiring, style } = context;
   const isCheck = args.isSet("check");
