@@ -115,7 +115,7 @@ export async function problemsIn(plug: Plug, vm: Vm, deps: QemuDeps): Promise<Pl
 
 /** What can be said without asking the VM. */
 export function problemsOfWish({ scope, consumer }: Plug): PlugProblem[] {
-  if (scope === "live") return [];
+  if (scope !== "persistent") return [];
   return [
     {
       message: `QEMU keeps no configuration of ${vmText(consumer)}: a VF can be plugged live only`,

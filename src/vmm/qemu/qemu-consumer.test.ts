@@ -148,9 +148,10 @@ const failover = "net0";
 
 const rows: readonly (readonly [Answers, Partial<Plug>, ...messages: readonly RegExp[]])[] = [
   [q35, {}],
+  [q35, { scope: "both" }],
   [q35, { failover, mac: "52:54:00:00:00:01" }],
   [withVf0, {}],
-  [q35, { scope: "both" }, /^QEMU keeps no configuration of VM web1/],
+  [q35, { scope: "persistent" }, /^QEMU keeps no configuration of VM web1/],
   [q35, named("db1", "vf0"), /is the socket of VM web1$/],
   [q35, named("web1", "net0"), /^VM web1 has another device with ID net0$/],
   [withVf0, named("web1", "vf1"), /^VM web1 has VF 0000:01:10\.0 as vf0, wanted vf1$/],
