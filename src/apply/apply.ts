@@ -17,6 +17,7 @@ import { runBackward } from "./backward.ts";
 import { armedEntry, endEntry, type ConfirmWish } from "./confirm-window.ts";
 import { differencesFrom, factsOf, type FactDifference, type PfFacts } from "./facts.ts";
 import { runForward } from "./forward.ts";
+import { holdingsFor } from "./holdings.ts";
 import { formatFor, type JournalHeader, type Outcome } from "./journal.ts";
 import { nextId } from "./journal-store.ts";
 import { JournalWriter } from "./journal-writer.ts";
@@ -80,8 +81,13 @@ function runnableActions({ spec, plan: planned, onProblem }: ApplyRequest): read
 }
 
 /** The plan is only as good as what it saw: under the lock it must still come out the same. */
-function assertFresh({ plan: planned, spec, consent }: ApplyRequest, inventory: Inventory): void {
-  const { actions, problems } = plan({ spec, inventory, consent });
+async function assertFresh(
+  { plan: planned, spec, consent }: ApplyRequest,
+  session: Session,
+  inventory: Inventory,
+): Promise<void> {
+  const holdings = await holdingsFor(session, spec, inventory);
+  const { actions, problems } = plan({ spec, inventory, consent, ...holdings });
   const isSame =
     JSON.stringify([actions, problems]) === JSON.stringify([planned.actions, planned.problems]);
   if (isSame) return;
@@ -149,7 +155,7 @@ async function endingOf(
     return { ...(await undoAll(session, run, before)), verify: null };
   }
   run.setup.onProgress({ type: "phase", phase: "verify" });
-  const verification = await verify(session.host, spec, consent);
+  const verification = await verify(session, spec, consent);
   const isWhole = forward === "done" && planned.problems.length === 0;
   const whole = verification.empty ? "done" : "unverified";
   return { outcome: isWhole ? whole : "partial", verify: verification, notRestored: null };
@@ -214,7 +220,7 @@ export async function runJournalled(session: Session, wish: Journalled): Promise
   try {
     if (confirm !== undefined) await armWindow(session, writer, id, confirm);
     const { host, lockFd } = session;
-    const consumers = leasedConsumers(session);
+    const consumers = leasedConsumers(session, "claiming");
     const ledger = { states: new Map(), errors: new Map(), withoutEffect: new Set<string>() };
     const options = { keepGoing, signal, onProgress, actions, consent };
     const run = new Run({ host, lockFd, consumers, writer, ledger, ...options });
@@ -256,10 +262,10 @@ export async function apply(session: Session, request: ApplyRequest): Promise<Re
   const journals = await readOwnJournals(session);
   assertNothingUnfinished(journals);
   const inventory = await inventoryFor(session.host, request.spec);
-  assertFresh(request, inventory);
+  await assertFresh(request, session, inventory);
   const actions = runnableActions(request);
   const { spec, consent } = request;
-  if (actions.length === 0) return emptyReport(await verify(session.host, spec, consent));
+  if (actions.length === 0) return emptyReport(await verify(session, spec, consent));
   const before = factsBefore(actions, inventory);
   const ending = async (run: Run): Promise<Ending> =>
     await endingOf(session, run, { ...request, before });

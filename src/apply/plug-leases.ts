@@ -2,7 +2,7 @@
 // plugs have run, each lease is brought to what its consumer says. Asked in the same way after an attach, a
 // detach, an undo and a recovery, so whatever was killed in between, the same thing comes out.
 
-import { formatAssignTarget, parseAssignTarget } from "../model/assign-target.ts";
+import { formatAssignTarget, isOfTarget, parseAssignTarget } from "../model/assign-target.ts";
 import { isPlugChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Plug } from "../model/plug.ts";
@@ -22,7 +22,7 @@ const held: ReadonlySet<Lease["state"]> = new Set(["prepared", "attached"]);
 function leaseOfPlug({ store }: Leasing, plug: Plug): Lease | null {
   const name = formatAssignTarget(plug.consumer);
   const isIts = ({ vf, state, holder }: Lease): boolean =>
-    vf.address === plug.vf && held.has(state) && holder?.name === name;
+    vf.pf === plug.pf && vf.vfIndex === plug.vfIndex && held.has(state) && holder?.name === name;
   return store.leases().find(isIts) ?? null;
 }
 
@@ -34,8 +34,27 @@ function notLeased(plug: Plug, leases: readonly Lease[]): SriovError {
   return new SriovError("lease-refused", message, { operation: "attach VF", target });
 }
 
+/** For a plan that has brought the VF to what the spec says of it: nothing is left to clean. Throws
+ * `lease-refused` where it is somebody's. */
+async function claim(leasing: Leasing, { consumer, pf, vfIndex }: Plug): Promise<void> {
+  const { candidates } = await lookAtVfs(leasing);
+  const found = candidates.find(({ vf }) => vf.pf === pf && vf.vfIndex === vfIndex);
+  if (found === undefined || found.owners.some((owner) => !isOfTarget(consumer, owner))) return;
+  const { vf, claim } = found;
+  const { worker } = leasing;
+  const holder = { name: formatAssignTarget(consumer), pid: worker };
+  const event = { kind: "claim", holder, pool: claim.pool, expiresAtMs: null, worker } as const;
+  leasing.store.transact((table) => {
+    const { generation } = table.step(vf, event, momentOf(leasing, "assigned by the spec"));
+    table.step(vf, { kind: "prepared", generation }, momentOf(leasing, "as the spec says"));
+  });
+}
+
 /** The session's consumers; none of them takes a VF that is not leased to it. */
-export function leasedConsumers({ consumers = noConsumers, leasing }: Session): Consumers {
+export function leasedConsumers(
+  { consumers = noConsumers, leasing }: Session,
+  mode: "leased" | "claiming",
+): Consumers {
   if (leasing === undefined) return consumers;
   return async (kind) => {
     const adapter = await consumers(kind);
@@ -46,6 +65,7 @@ export function leasedConsumers({ consumers = noConsumers, leasing }: Session): 
       unplug: async (plug, options) => await adapter.unplug(plug, options),
       plug: async (plug, deadlineMs) => {
         const its = await leasing();
+        if (leaseOfPlug(its, plug) === null && mode === "claiming") await claim(its, plug);
         if (leaseOfPlug(its, plug) === null) throw notLeased(plug, its.store.leases());
         return await adapter.plug(plug, deadlineMs);
       },
@@ -84,10 +104,11 @@ export async function settleLeases(
   if (leasing === undefined || plugs.length === 0) return [];
   const its = await leasing();
   const toClean: Lease[] = [];
-  for (const plug of plugs) {
-    const lease = leaseOfPlug(its, plug);
+  for (const planned of plugs) {
+    const lease = leaseOfPlug(its, planned);
     if (lease === null) continue;
     const { vf, generation } = lease;
+    const plug = { ...planned, vf: vf.address };
     if (await mayHave(plug, consumers)) {
       const event = { kind: "attached", generation, plug } as const;
       its.store.transact((table) => table.step(vf, event, momentOf(its, "attached")));

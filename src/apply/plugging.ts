@@ -5,6 +5,7 @@ import { formatAssignTarget } from "../model/assign-target.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import type { PlugChange } from "../model/action.ts";
+import { vfAt } from "../model/inventory.ts";
 import type { Plug } from "../model/plug.ts";
 import type { ConsumerAdapter, Consumers, Plugged } from "../vmm/consumer.ts";
 import type { PfView } from "./pf-view.ts";
@@ -44,11 +45,14 @@ export function faultOf({ scope, mac, vlan }: Plug, plugged: Plugged): string | 
   return has === wanted ? null : `its VLAN there is ${has}, wanted ${wanted}`;
 }
 
-export async function attachVf(
-  { plug }: PlugChange,
-  view: PfView,
-  bench: Bench,
-): Promise<Executed> {
+/** With the address that its VF has now: one that the plan made had none before. */
+async function asItIs({ plug, vfIndex }: PlugChange, view: PfView): Promise<Plug> {
+  const vf = vfAt(await view.read(), vfIndex);
+  return vf === null || plug.vf === vf.address ? plug : { ...plug, vf: vf.address };
+}
+
+export async function attachVf(change: PlugChange, view: PfView, bench: Bench): Promise<Executed> {
+  const plug = await asItIs(change, view);
   const adapter = await adapterFor(plug, bench.consumers);
   await bench.permit();
   const fault = faultOf(plug, await adapter.plug(plug, plugDeadlineMs));
@@ -59,11 +63,8 @@ export async function attachVf(
   throw new SriovError("consumer-refused", message, { operation: "attach VF", target });
 }
 
-export async function detachVf(
-  { plug }: PlugChange,
-  view: PfView,
-  bench: Bench,
-): Promise<Executed> {
+export async function detachVf(change: PlugChange, view: PfView, bench: Bench): Promise<Executed> {
+  const plug = await asItIs(change, view);
   const adapter = await adapterFor(plug, bench.consumers);
   await bench.permit();
   const options = { deadlineMs: unplugDeadlineMs, isForced: false };

@@ -135,7 +135,8 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
 export async function resume(session: Session, resumption: Resumption): Promise<Report> {
   const { journal, direction, consent, command, keepGoing, signal, onProgress } = resumption;
   const { host, lockFd } = session;
-  const consumers = leasedConsumers(session);
+  // What an apply leased to consumers on the way may have been given back since.
+  const consumers = leasedConsumers(session, direction === "do" ? "claiming" : "leased");
   const { actions, before } = journal.header;
   const writer = new JournalWriter(await session.journals.reopen(journal.id, journal.soundBytes));
   try {

@@ -11,6 +11,7 @@ import { windowAfter } from "./confirm-window.ts";
 import { directoryStore, readJournals, type JournalStore } from "./journal-store.ts";
 import { acquireLock } from "./lock.ts";
 import { placeOf } from "./recovery.ts";
+import type { Lease } from "../lease/lease.ts";
 import type { Leasing } from "./leasing.ts";
 import { lanesOf } from "./request.ts";
 
@@ -23,6 +24,8 @@ export type Session = Clock & {
   readonly consumers?: Consumers;
   /** Leases of what is attached, opened when they are first needed; absent: none are kept. */
   readonly leasing?: () => Promise<Leasing>;
+  /** The same leases, for reading: no store is made for that. */
+  readonly readLeases?: () => Promise<readonly Lease[]>;
 };
 
 type SessionWish = {

@@ -2,7 +2,6 @@
 // disrupts nobody; each adapter is on its own; what an earlier run of this boot left unfinished is
 // taken up first, where that is harmless. What became of each PF is data for whoever looks later.
 
-import type { Host } from "../host/host.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Consent, Plan } from "../model/plan.ts";
@@ -16,6 +15,7 @@ import type { Report } from "./report.ts";
 import type { RunOptions } from "./apply.ts";
 import { readOwnJournals, type Session } from "./session.ts";
 import { pfResults, type PfResult } from "./unattended-result.ts";
+import { holdingsFor } from "./holdings.ts";
 import { inventoryFor } from "./verify.ts";
 
 type UnattendedRequest = Pick<RunOptions, "signal"> & {
@@ -84,12 +84,13 @@ function protectConsent(spec: Spec, inventory: Inventory): Consent {
 }
 
 async function planFor(
-  host: Host,
+  session: Session,
   spec: Spec,
 ): Promise<{ readonly planned: Plan; readonly consent: Consent; readonly inventory: Inventory }> {
-  const inventory = await inventoryFor(host, spec);
+  const inventory = await inventoryFor(session.host, spec);
   const consent = protectConsent(spec, inventory);
-  return { planned: plan({ spec, inventory, consent }), consent, inventory };
+  const holdings = await holdingsFor(session, spec, inventory);
+  return { planned: plan({ spec, inventory, consent, ...holdings }), consent, inventory };
 }
 
 type Ran = {
@@ -100,7 +101,7 @@ type Ran = {
 
 async function planAndApply(session: Session, request: UnattendedRequest): Promise<Ran> {
   const { spec, command, signal } = request;
-  const { planned, consent, inventory } = await planFor(session.host, spec);
+  const { planned, consent, inventory } = await planFor(session, spec);
   if (planned.problems.some(({ adapter }) => adapter === null)) {
     return { report: null, planned, inventory };
   }

@@ -8,6 +8,8 @@ import type { Consent, Plan } from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
 import { matchPfs } from "../plan/match.ts";
 import { plan } from "../plan/plan.ts";
+import { holdingsFor, type Surroundings } from "./holdings.ts";
+import type { Session } from "./session.ts";
 
 export type Verification = {
   readonly empty: boolean;
@@ -34,9 +36,14 @@ export async function inventoryFor(
   return await host.inventory({ ...fullInventory, detailOf, firmwareOf, ...others });
 }
 
-export async function verify(host: Host, spec: Spec, consent: Consent): Promise<Verification> {
-  const inventory = await inventoryFor(host, spec);
-  const { actions, problems, unverifiable } = plan({ spec, inventory, consent });
+export async function verify(
+  session: Pick<Session, "host"> & Surroundings,
+  spec: Spec,
+  consent: Consent,
+): Promise<Verification> {
+  const inventory = await inventoryFor(session.host, spec);
+  const holdings = await holdingsFor(session, spec, inventory);
+  const { actions, problems, unverifiable } = plan({ spec, inventory, consent, ...holdings });
   const empty = actions.length === 0 && problems.length === 0;
   return { empty, unverifiable, remaining: { actions, problems } };
 }

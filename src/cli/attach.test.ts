@@ -105,3 +105,51 @@ test("what cannot be meant is said, and nothing is leased", async (context) => {
   }
   assert.match((await run("lease ls")).stdout, /No VF is leased/);
 });
+
+const assigning = `apiVersion: sriovctl/v1
+adapters:
+  - physicalFunctions: [{ name: p0, match: { address: "0000:3b:00.1" }, numVfs: 6 }]
+pools:
+  - { name: few, vfs: [p0/0-3], driver: vfio-pci, vlan: none }
+assign:
+  - { to: "libvirt:web2/net1", pool: few, mac: auto, vlan: 120 }
+  - { to: "netns:ci/eth1", vf: p0/5, driver: kernel, vlan: 7 }
+  - { to: "libvirt:nobody/net1", pool: few }
+`;
+
+test("entries of a spec are attached by apply, once, and by hand beside it is no drift", async (context) => {
+  const root = temporaryDirectory(context);
+  const run = async (line: string) =>
+    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env: stateIn(root) });
+  const path = join(root, "assign.yaml");
+  writeFileSync(path, assigning);
+  const planned = JSON.parse((await run(`plan -f ${path} --json`)).stdout);
+  assert.deepEqual(
+    planned.warnings.map(({ code }: { readonly code: string }) => code),
+    ["assign-waiting"],
+  );
+  assert.equal((await run("lease ls")).stdout, "No VF is leased.\n");
+  assert.equal((await run(`apply -f ${path} --yes`)).exitCode, 0);
+  const leased = /vf0 .* attached  libvirt:web2\/net1[^]*vf5 .* attached  netns:ci\/eth1/;
+  assert.match((await run("lease ls")).stdout, leased);
+  assert.match((await run(`plan -f ${path}`)).stdout, /Nothing to do/);
+  const byHand = `attach -f ${path} --pool few --to libvirt:web2/net2 --vlan 33 --yes`;
+  assert.equal((await run(byHand)).exitCode, 0);
+  assert.equal((await run(`drift -f ${path}`)).exitCode, 0);
+  assert.equal((await run("detach netns:ci --yes")).exitCode, 0);
+  assert.equal((await run(`drift -f ${path}`)).exitCode, 4);
+  assert.equal((await run(`apply -f ${path} --yes`)).exitCode, 0);
+  assert.match((await run("lease ls")).stdout, leased);
+});
+
+test("a rollback takes out what the apply attached, and frees it", async (context) => {
+  const root = temporaryDirectory(context);
+  const run = async (line: string) =>
+    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env: stateIn(root) });
+  const path = join(root, "assign.yaml");
+  writeFileSync(path, assigning);
+  assert.equal((await run(`apply -f ${path} --yes`)).exitCode, 0);
+  const back = await run("rollback --yes");
+  assert.equal(back.exitCode, 0, back.stderr);
+  assert.doesNotMatch((await run("lease ls")).stdout, /attached/);
+});

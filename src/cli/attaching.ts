@@ -2,30 +2,45 @@
 // loaded when the first attached VF is looked after, because most sessions have none.
 
 import type { Leasing } from "../apply/leasing.ts";
+import type { Surroundings } from "../apply/holdings.ts";
+import type { Host } from "../host/host.ts";
+import type { Lease } from "../lease/lease.ts";
 import type { Session } from "../apply/session.ts";
 import type { Consumers } from "../vmm/consumer.ts";
 import type { Context } from "./context.ts";
 import type { LeasePlaces } from "./leasing.ts";
 
-type Surroundings = LeasePlaces & Pick<Context, "wiring" | "hostName">;
+type Opening = LeasePlaces & Reading;
 
-export function attachingOf(
-  around: Surroundings,
-  { host, lockFd }: Session,
-  specFile: string | null,
-) {
-  let opened: Promise<Leasing> | null = null;
+type Reading = Pick<Context, "wiring" | "hostName" | "paths" | "hostPaths">;
+
+/** For a plan: asks consumers and reads leases, and makes nothing. */
+export function readingOf(around: Reading, host: Host): Surroundings {
   let found: Promise<Consumers> | null = null;
-  const open = async (): Promise<Leasing> =>
-    (await import("./leasing.ts")).openLeasing(around, { host, lockFd, file: specFile });
-  const leasing = async (): Promise<Leasing> => await (opened ??= open());
   const consumers: Consumers = async (kind) => {
     found ??= around.wiring.openConsumers(around.hostName, host, around.paths);
     const consumersOfHost = await found;
     return await consumersOfHost(kind);
   };
+  const readLeases = async (): Promise<readonly Lease[]> => {
+    const { openLeasesIfThere } = await import("../lease/store.ts");
+    const store = openLeasesIfThere(around.hostPaths.leaseFile);
+    try {
+      return store?.leases() ?? [];
+    } finally {
+      store?.close();
+    }
+  };
+  return { consumers, readLeases };
+}
+
+export function attachingOf(around: Opening, { host, lockFd }: Session, specFile: string | null) {
+  let opened: Promise<Leasing> | null = null;
+  const open = async (): Promise<Leasing> =>
+    (await import("./leasing.ts")).openLeasing(around, { host, lockFd, file: specFile });
+  const leasing = async (): Promise<Leasing> => await (opened ??= open());
   const closeLeases = async (): Promise<void> => {
     (await opened?.catch(() => null))?.store.close();
   };
-  return { leasing, consumers, closeLeases };
+  return { ...readingOf(around, host), leasing, closeLeases };
 }

@@ -19,6 +19,8 @@ import { narrowSpec, withoutDrivers, type VfsByLabel } from "../plan/narrow.ts";
 import type { GuestDevice } from "../coexist/domain-xml.ts";
 import { withSession } from "./changing.ts";
 import type { Context } from "./context.ts";
+import { noConsumers } from "../apply/request.ts";
+import { readingOf } from "./attaching.ts";
 import { planOn } from "./planning.ts";
 
 export type Guest = {
@@ -160,24 +162,29 @@ async function converge(
   host: Host,
   narrowed: Spec,
 ): Promise<Report | readonly Problem[]> {
-  const planned = (await planOn(host, narrowed, [])).plan;
+  // Whoever asked libvirt here would wait for it for ever: it waits for its hook.
+  const around = { ...readingOf(context, host), consumers: noConsumers };
+  const planned = (await planOn(host, narrowed, { around })).plan;
   if (planned.problems.length > 0) return planned.problems;
   const { commandLine: command } = context;
   const abort = new AbortController();
   const stopListening = context.io.onInterrupt(() => abort.abort());
   try {
     return await withSession(context, host, { lockWaitMs }, (session) =>
-      apply(session, {
-        spec: narrowed,
-        plan: planned,
-        consent: [],
-        command,
-        onProblem: "stop",
-        keepGoing: false,
-        onInterrupt: "undo",
-        signal: abort.signal,
-        onProgress: () => {},
-      }),
+      apply(
+        { ...session, consumers: noConsumers },
+        {
+          spec: narrowed,
+          plan: planned,
+          consent: [],
+          command,
+          onProblem: "stop",
+          keepGoing: false,
+          onInterrupt: "undo",
+          signal: abort.signal,
+          onProgress: () => {},
+        },
+      ),
     );
   } finally {
     stopListening();

@@ -136,8 +136,8 @@ test("VFs in a VM's own lines and in its mappings are set", async (context) => {
 });
 
 test("a VM of Proxmox VE gets the VFs that the spec assigns to it", async (context) => {
-  const { run, want } = await machine(context, specText(120));
   const assigned = specText(120).replace("libvirt:web1/acc0", "pve:101/hostpci0");
+  const { run, want } = await machine(context, assigned);
   want(assigned.replace(`"trust":true`, `"trust":false`));
   const started = await run("hook", "pve", "101", "pre-start", "--json");
   assert.deepEqual(

@@ -1,6 +1,7 @@
 // From a host and a spec to a plan: the one way in which every command reads the inventory that a
 // plan is made from, so that a saved plan, an apply and its verification compare the same facts.
 
+import { holdingsFor, type Surroundings } from "../apply/holdings.ts";
 import { inventoryFor } from "../apply/verify.ts";
 import type { Host } from "../host/host.ts";
 import type { Inventory } from "../model/inventory.ts";
@@ -10,9 +11,15 @@ import { plan } from "../plan/plan.ts";
 
 export type Planned = { readonly plan: Plan; readonly inventory: Inventory };
 
-export async function planOn(host: Host, spec: Spec, consent: Consent): Promise<Planned> {
+/** Where `around` is nobody, attached VFs are not told from others. */
+export async function planOn(
+  host: Host,
+  spec: Spec,
+  { consent = [], around = {} }: { readonly consent?: Consent; readonly around?: Surroundings },
+): Promise<Planned> {
   const inventory = await inventoryFor(host, spec);
-  return { plan: plan({ spec, inventory, consent }), inventory };
+  const holdings = await holdingsFor(around, spec, inventory);
+  return { plan: plan({ spec, inventory, consent, ...holdings }), inventory };
 }
 
 /** Problems that stand in the way of nothing but harm: consent would lift them. */

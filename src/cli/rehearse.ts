@@ -12,7 +12,7 @@ import type { Progress } from "../apply/run.ts";
 import { openSession, touchedPfs } from "../apply/session.ts";
 import type { Host } from "../host/host.ts";
 import type { Address } from "../model/bdf.ts";
-import { isPfChange, type Action } from "../model/action.ts";
+import { isPfChange, isPlugChange, type Action } from "../model/action.ts";
 import type { Consent, Plan } from "../model/plan.ts";
 import type { Spec } from "../model/spec.ts";
 import { changeWords } from "../plan/plan-text.ts";
@@ -67,7 +67,10 @@ async function obstacle(
       ? `PF ${pf} has no driver`
       : `what driver ${driver} of PF ${pf} does is not known`;
   }
-  const onTwin = await planOn(host, spec, consent);
+  if (plan.actions.some(({ change }) => isPlugChange(change))) {
+    return "it attaches VFs, and the twin has no consumers";
+  }
+  const onTwin = await planOn(host, spec, { consent });
   const wordsOf = (actions: readonly Action[]) =>
     actions.map(({ target, change }) => `${target}: ${JSON.stringify(change)}`);
   const [wanted, found] = [wordsOf(plan.actions), wordsOf(onTwin.plan.actions)];
@@ -103,7 +106,7 @@ async function run(
       lockWaitMs: 0,
     });
     try {
-      const { plan } = await planOn(host, spec, consent);
+      const { plan } = await planOn(host, spec, { consent });
       const how = {
         keepGoing: false,
         onInterrupt: "undo",

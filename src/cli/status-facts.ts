@@ -1,6 +1,8 @@
 // Everything that `status` shows, gathered once: what is wanted, what is, what is between them, what
 // has not ended, and what the next boot would bring. Reads without the lock and changes nothing.
 
+import { holdingsFor } from "../apply/holdings.ts";
+import { readingOf } from "./attaching.ts";
 import { systemClock, wallTimeOf } from "../apply/clock.ts";
 import type { ConfirmWindow } from "../apply/confirm-window.ts";
 import { history, unfinished, type HistoryEntry } from "../apply/history.ts";
@@ -93,11 +95,16 @@ function readSpec(path: string): WantedSpec {
   return { source, spec, problems };
 }
 
-async function compare(host: Host, whole: Wanted["whole"]): Promise<Comparison[]> {
+async function compare(
+  context: Context,
+  host: Host,
+  whole: Wanted["whole"],
+): Promise<Comparison[]> {
   if (whole === null) return [];
   const { source, spec } = whole;
   const inventory = await inventoryFor(host, spec, "all");
-  const found = plan({ spec, inventory, consent: [] });
+  const holdings = await holdingsFor(readingOf(context, host), spec, inventory);
+  const found = plan({ spec, inventory, consent: [], ...holdings });
   const problems = found.problems.filter((problem) => !isRefusal(problem));
   const nextBoot = predictBoot(spec, inventory);
   return [{ source, plan: { ...found, problems }, nextBoot }];
@@ -130,7 +137,7 @@ export async function statusFacts(
   const { hostPaths, hostName } = context;
   const { specs, whole } = wantedOf(context, args);
   const inventory = await host.inventory(fullInventory);
-  const comparisons = await compare(host, whole);
+  const comparisons = await compare(context, host, whole);
   const store = directoryStore(hostPaths.journalDir);
   const { entries } = history(store, host.identity);
   const view = {

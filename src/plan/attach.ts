@@ -1,41 +1,21 @@
 // Attaching and detaching one VF as plans. Attaching brings the VF to what its consumer needs as any spec
 // would, and plugs it in last; detaching takes the plug out, and the rest is the hygiene's.
 
-import { formatAssignTarget, needsNetdev, type AssignKind } from "../model/assign-target.ts";
-import { vfTarget } from "../model/bdf.ts";
+import { formatAssignTarget } from "../model/assign-target.ts";
 import type { Action, PlugChange } from "../model/action.ts";
 import type { Inventory, Pf, Vf } from "../model/inventory.ts";
 import type { Consent, Plan } from "../model/plan.ts";
 import type { Plug } from "../model/plug.ts";
 import type { DriverChoice, PolicySpec } from "../model/spec.ts";
-import { consentWord, disruptionsOf } from "./disruption.ts";
+import { driverFor } from "./consumer-driver.ts";
+import { plugAction } from "./plug-action.ts";
+import { consentWord } from "./disruption.ts";
 import { oneConsumerSpec } from "./one-vf.ts";
 import { plan } from "./plan.ts";
-
-/** Its own kernel driver carries a DPDK application beside it (bifurcated). */
-const isBifurcated = ({ driver }: Pf): boolean => driver === "mlx5_core" || driver === "mlx4_core";
-
-/** What the consumer finds the VF on: what such consumers need, or a variant of it that the spec names. */
-function driverFor(kind: AssignKind, pf: Pf, asked: DriverChoice | null): DriverChoice {
-  if (needsNetdev(kind) || (kind === "dpdk" && isBifurcated(pf))) return "kernel";
-  return typeof asked === "object" && asked !== null ? asked : "vfio-pci";
-}
 
 type At = { readonly inventory: Inventory; readonly pf: Pf; readonly vf: Vf };
 
 const words = { "attach-vf": "attach", "detach-vf": "detach" } as const;
-
-function plugAction(change: PlugChange, { pf }: At, because: string): Omit<Action, "id"> {
-  const inverse = { ...change, kind: change.kind === "attach-vf" ? "detach-vf" : "attach-vf" };
-  return {
-    change,
-    target: vfTarget(pf.address, change.vfIndex),
-    adapter: pf.address,
-    because,
-    disrupts: disruptionsOf(change, pf),
-    inverse: [inverse as PlugChange],
-  };
-}
 
 /** Somebody else has the VF: nobody agreed to that. */
 function problemsOf({ change, disrupts, target }: Omit<Action, "id">, consent: Consent) {
@@ -65,7 +45,7 @@ export function planAttach(input: AttachInput): Plan {
   const planned = plan({ spec, inventory, consent: [] });
   const { pf: address, vfIndex } = plug;
   const change = { kind: "attach-vf", pf: address, vfIndex, plug } as const;
-  const action = plugAction(change, input, because);
+  const action = plugAction(change, { pf, adapterName: address }, because);
   return {
     ...planned,
     warnings: [],
@@ -77,7 +57,7 @@ export function planAttach(input: AttachInput): Plan {
 export function planDetach(at: At & { readonly plug: Plug }, consent: Consent): Plan {
   const { pf: address, vfIndex } = at.plug;
   const change = { kind: "detach-vf", pf: address, vfIndex, plug: at.plug } as const;
-  const action = plugAction(change, at, "asked for");
+  const action = plugAction(change, { pf: at.pf, adapterName: address }, "asked for");
   return {
     actions: [{ ...action, id: "a1" }],
     problems: problemsOf(action, consent),

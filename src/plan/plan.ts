@@ -1,8 +1,9 @@
-// The planner: (spec, inventory, consent) -> ordered actions, or every problem at once. Pure: the
+// The planner: (spec, inventory, consent, holdings) -> ordered actions, or every problem at once. Pure: the
 // same arguments give the same plan, so a plan can be printed, saved, run later, and made again to
 // verify: after a successful apply it is empty.
 
 import type { Action, Change } from "../model/action.ts";
+import type { Holdings, WaitingEntry } from "../model/holdings.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
 import type { Problem } from "../model/problem.ts";
@@ -13,22 +14,43 @@ import { consentProblems } from "./disruption.ts";
 import { matchPfs, type MatchedPf } from "./match.ts";
 import { diffPf, type PfDiff } from "./pf-diff.ts";
 import { pfRefusals } from "./pf-refusals.ts";
+import { plugAction } from "./plug-action.ts";
 import { wantedPfs, type PfWanted } from "./wanted.ts";
 
 type PlanInput = {
   readonly spec: Spec;
   readonly inventory: Inventory;
   readonly consent: Consent;
+  /** What consumers have and are to have; absent: nobody asked, and nothing is attached. */
+  readonly holdings?: Holdings;
 };
 
 const noDiff: PfDiff = { actions: [], problems: [], unverifiable: [], losses: [] };
 
-function planPf(wanted: PfWanted, { inventory, consent }: PlanInput): PfDiff {
+function planPf(wanted: PfWanted, { inventory, consent, holdings }: PlanInput): PfDiff {
   const refusals = pfRefusals(wanted, inventory.bridges);
   if (refusals.length > 0) return { ...noDiff, problems: refusals };
   const diff = diffPf(wanted);
   if (diff.problems.length > 0) return { ...noDiff, problems: diff.problems };
-  return { ...diff, problems: consentProblems(diff.actions, wanted, consent) };
+  const actions = [...diff.actions, ...attachActions(diff, wanted, holdings)];
+  return { ...diff, actions, problems: consentProblems(actions, wanted, consent) };
+}
+
+/** After policy and driver; a VF that is made anew has lost its consumer, and gets it back. */
+function attachActions(
+  { actions }: PfDiff,
+  wanted: PfWanted,
+  holdings: Holdings | undefined,
+): Omit<Action, "id">[] {
+  const { pf, vfs, numVfs } = wanted;
+  const isRecreated = actions.some(({ change }) => change.kind === "create-vfs");
+  return (holdings?.assignments ?? []).flatMap(({ plug, to, isPlugged }): Omit<Action, "id">[] => {
+    const { vfIndex } = plug;
+    const isHere = plug.pf === pf.address && vfIndex < numVfs && vfs.get(vfIndex)?.consumer === to;
+    if (!isHere || (isPlugged && !isRecreated)) return [];
+    const change = { kind: "attach-vf", pf: pf.address, vfIndex, plug } as const;
+    return [plugAction(change, wanted, `assigned to ${to}`)];
+  });
 }
 
 /** Modules of the drivers that VFs will be bound to and that no module provides yet. */
@@ -70,15 +92,24 @@ function macProblems(wanted: readonly PfWanted[]): PlanProblem[] {
   return problems;
 }
 
-function assignWarnings(spec: Spec): Problem[] {
+const messageOf = ({ message, hint }: WaitingEntry) => ({ message, hint });
+
+function assignWarnings(spec: Spec, holdings: Holdings | undefined): Problem[] {
+  const waiting = new Map(holdings?.waiting.map((entry) => [entry.to, entry]));
+  if (holdings !== undefined) {
+    return spec.assign.flatMap(({ to, where }): Problem[] => {
+      const entry = waiting.get(to);
+      return entry === undefined ? [] : [{ code: "assign-waiting", where, ...messageOf(entry) }];
+    });
+  }
   return spec.assign.map(({ to, source, where }) => ({
     code: "assign-not-attached",
     where,
     message:
       source.kind === "vf"
-        ? `${to} gets its VF's policy only: attaching VFs to consumers is not built yet`
-        : `${to} gets nothing: taking VFs from pools is not built yet`,
-    hint: "Attach the VF to its consumer by hand",
+        ? `${to} gets its VF's policy only: consumers are not asked here`
+        : `${to} gets nothing: consumers are not asked here`,
+    hint: "Attach it with sriovctl attach",
   }));
 }
 
@@ -91,9 +122,9 @@ const inOrder = (matched: readonly MatchedPf[], inventory: Inventory): MatchedPf
 };
 
 export function plan(input: PlanInput): Plan {
-  const { spec, inventory } = input;
+  const { spec, inventory, holdings } = input;
   const matching = matchPfs(spec, inventory);
-  const { wanted, problems } = wantedPfs(spec, inOrder(matching.matched, inventory));
+  const { wanted, problems } = wantedPfs(spec, inOrder(matching.matched, inventory), holdings);
   const diffs = wanted.map((pf) => planPf(pf, input));
   const others = coOwners(wanted, inventory);
   const actions = [...moduleActions(diffs, inventory), ...diffs.flatMap((diff) => diff.actions)];
@@ -106,7 +137,7 @@ export function plan(input: PlanInput): Plan {
       ...others.problems,
       ...diffs.flatMap((diff) => diff.problems),
     ],
-    warnings: [...matching.warnings, ...assignWarnings(spec), ...others.warnings],
+    warnings: [...matching.warnings, ...assignWarnings(spec, holdings), ...others.warnings],
     unverifiable: diffs.flatMap(({ unverifiable }) => unverifiable),
     losses: diffs.flatMap(({ losses }) => losses),
   };

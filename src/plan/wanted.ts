@@ -13,6 +13,10 @@ import type {
   VfPolicySpec,
   VfSet,
 } from "../model/spec.ts";
+import { formatAssignTarget } from "../model/assign-target.ts";
+import type { Holdings } from "../model/holdings.ts";
+import type { Plug } from "../model/plug.ts";
+import { driverFor } from "./consumer-driver.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import type { MatchedPf } from "./match.ts";
 
@@ -108,16 +112,75 @@ function missingVfs(matched: MatchedPf, claims: Iterable<VfWanted>, numVfs: numb
     }));
 }
 
+/** The pool's policy, and what the entry says otherwise. */
+export function policyOfEntry({ source, policy }: AssignSpec, { pools }: Spec): PolicySpec {
+  if (source.kind === "vf") return policy;
+  return { ...pools.find(({ name }) => name === source.pool)?.policy, ...policy };
+}
+
+/** What an attached VF is to be: as it was given to its consumer, which may have been told otherwise
+ * than its pool. */
+function asAttached(known: VfWanted | undefined, plug: Plug, match: MatchedPf): VfWanted {
+  const {
+    pf,
+    spec: { where },
+  } = match;
+  const policy = known?.policy ?? {};
+  const { mac, vlan } = plug;
+  const to = formatAssignTarget(plug.consumer);
+  return {
+    where,
+    places: {},
+    ...known,
+    vfIndex: plug.vfIndex,
+    driver: driverFor(plug.consumer.kind, pf, known?.driver ?? null),
+    policy: {
+      ...policy,
+      ...(mac === null ? {} : { mac }),
+      ...(vlan === null && policy.vlan === undefined ? {} : { vlan: vlan ?? "none" }),
+    },
+    consumer: to,
+    claim: to,
+  };
+}
+
+/** VFs of consumers, in place of what their pools say. */
+function withHoldings(
+  claims: ReadonlyMap<number, VfWanted>,
+  match: MatchedPf,
+  { spec, holdings }: { readonly spec: Spec; readonly holdings: Holdings | null },
+): ReadonlyMap<number, VfWanted> {
+  if (holdings === null) return claims;
+  const { pf } = match;
+  const all = new Map(claims);
+  for (const plug of holdings.plugs) {
+    if (plug.pf !== pf.address) continue;
+    all.set(plug.vfIndex, asAttached(all.get(plug.vfIndex), plug, match));
+  }
+  for (const { to, plug } of holdings.assignments) {
+    const entry = spec.assign.find((each) => each.to === to);
+    if (plug.pf !== pf.address || entry === undefined) continue;
+    const { vfIndex, consumer } = plug;
+    const driver = driverFor(consumer.kind, pf, entry.driver ?? all.get(vfIndex)?.driver ?? null);
+    const policy = policyOfEntry(entry, spec);
+    const { where: place, places = {} } = entry;
+    all.set(vfIndex, { vfIndex, driver, policy, where: place, places, consumer: to, claim: to });
+  }
+  return all;
+}
+
 export function wantedPfs(
   spec: Spec,
   matched: readonly MatchedPf[],
+  holdings: Holdings | null = null,
 ): { readonly wanted: readonly PfWanted[]; readonly problems: readonly PlanProblem[] } {
   const byPf = claimsByPf(spec);
   const problems: PlanProblem[] = [];
   const wanted = matched.map((match): PfWanted => {
-    const claims = byPf.get(match.spec.name) ?? new Map<number, VfWanted>();
+    const own = byPf.get(match.spec.name) ?? new Map<number, VfWanted>();
+    const claims = withHoldings(own, match, { spec, holdings });
     const numVfs = match.spec.numVfs ?? match.pf.numVfs;
-    problems.push(...missingVfs(match, claims.values(), numVfs));
+    problems.push(...missingVfs(match, own.values(), numVfs));
     const vfs = withUnassigned(spec, claims, numVfs);
     return { ...match, numVfs, vfs, altNames: spec.altNames ?? null };
   });

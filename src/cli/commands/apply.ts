@@ -76,8 +76,9 @@ type Applying = {
 
 /** An exit code where nothing was begun. */
 async function planAndApply(applying: Applying): Promise<number | Applied> {
-  const { context, args, host, wanted } = applying;
-  const planned = await planOn(host, wanted.spec, wanted.consent);
+  const { context, args, host, session, wanted } = applying;
+  const { consent } = wanted;
+  const planned = await planOn(host, wanted.spec, { consent, around: session });
   assertNotStale(wanted.saved, planned);
   const { plan } = planned;
   // With --yes nobody is asked, so nobody needs the whole plan to decide.

@@ -1,6 +1,7 @@
 // `sriovctl drift -f SPEC`: does the host still have what the spec says? The comparison is the
 // plan itself; exit code 4 when it is not empty, 2 when the spec means what the host does not have.
 
+import { readingOf } from "../attaching.ts";
 import { exitCodeOf } from "../../model/errors.ts";
 import { plural } from "../list-text.ts";
 import { withHost, type RunCommand } from "../context.ts";
@@ -19,7 +20,9 @@ const driftFormat = "sriovctl-drift/1";
 
 export const drift: RunCommand = async (context, args) => {
   const spec = parseSource(readSpecSource(args));
-  const { plan: found } = await withHost(context, (host) => planOn(host, spec, []));
+  const { plan: found } = await withHost(context, (host) =>
+    planOn(host, spec, { around: readingOf(context, host) }),
+  );
   // Whom a repair would hit is the repair's question.
   const plan = { ...found, problems: found.problems.filter((problem) => !isRefusal(problem)) };
   const { empty, actions, problems, unverifiable } = planJson(plan);

@@ -1,5 +1,6 @@
 // `sriovctl plan -f SPEC`: what apply would do. Exit code 0 when nothing is in the way.
 
+import { readingOf } from "../attaching.ts";
 import { writeFileSync } from "node:fs";
 import { SriovError } from "../../model/errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -20,7 +21,7 @@ export const planCommand: RunCommand = async (context, args) => {
   const source = readSpecSource(args);
   const spec = parseForPlan(source, context);
   const { planned, rehearsal } = await withHost(context, async (host) => {
-    const planned = await planOn(host, spec, consent);
+    const planned = await planOn(host, spec, { consent, around: readingOf(context, host) });
     const { actions, problems } = planned.plan;
     const isAsked = args.isSet("rehearse") && problems.length === 0 && actions.length > 0;
     const rehearsal = isAsked ? await rehearsed(context, host, { spec, consent, planned }) : null;

@@ -1,0 +1,181 @@
+// Who has and who is to get VFs, for a plan: leases are read and consumers are asked, and nothing is claimed
+// or changed. An entry of a pool keeps the VF that its consumer has; otherwise it is chosen as a lease would
+// be, or among the pool's VFs that the plan will make.
+
+import {
+  formatAssignTarget,
+  parseAssignTarget,
+  type AssignTarget,
+} from "../model/assign-target.ts";
+import { vfTarget, type Address } from "../model/bdf.ts";
+import { SriovError } from "../model/errors.ts";
+import { vfAt, type Inventory } from "../model/inventory.ts";
+import type { Assignment, Holdings, WaitingEntry } from "../model/holdings.ts";
+import { autoMacOfConsumer } from "../model/mac.ts";
+import type { Plug } from "../model/plug.ts";
+import type { AssignSpec, PolicySpec, Spec } from "../model/spec.ts";
+import { candidatesOf, type Candidate } from "../lease/candidates.ts";
+import type { Lease } from "../lease/lease.ts";
+import { selectVfs } from "../lease/select.ts";
+import { matchPfs } from "../plan/match.ts";
+import { policyOfEntry } from "../plan/wanted.ts";
+import type { Consumers } from "../vmm/consumer.ts";
+import { leaseClaims } from "./lease-claims.ts";
+import { adapterFor, faultOf } from "./plugging.ts";
+
+export type Surroundings = {
+  readonly consumers?: Consumers;
+  /** All that were ever claimed; absent: none are kept. */
+  readonly readLeases?: () => Promise<readonly Lease[]>;
+};
+
+type Place = { readonly pf: Address; readonly vfIndex: number };
+
+type Choosing = {
+  readonly spec: Spec;
+  readonly inventory: Inventory;
+  readonly leases: readonly Lease[];
+  readonly candidates: readonly Candidate[];
+  /** Address of each PF by its label. */
+  readonly labels: ReadonlyMap<string, Address>;
+  /** VFs that earlier entries got. */
+  readonly chosen: Set<string>;
+};
+
+const isHeld = ({ state }: Lease): boolean => state === "prepared" || state === "attached";
+
+/** A VF of the pool that is not there yet: the plan makes it. */
+function futureVf(pool: string, choosing: Choosing): Place | null {
+  const { spec, labels, inventory, chosen } = choosing;
+  for (const { pf: label, vfIndexes } of spec.pools.find(({ name }) => name === pool)?.vfs ?? []) {
+    const address = labels.get(label);
+    const pf = inventory.physicalFunctions.find((each) => each.address === address);
+    if (pf === undefined) continue;
+    const vfIndex = vfIndexes.find(
+      (index) => vfAt(pf, index) === null && !chosen.has(vfTarget(pf.address, index)),
+    );
+    if (vfIndex !== undefined) return { pf: pf.address, vfIndex };
+  }
+  return null;
+}
+
+function chooseFrom(pool: string, to: string, choosing: Choosing): Place | null {
+  const { candidates, leases, chosen } = choosing;
+  const isLeft = ({ vf }: Candidate): boolean => !chosen.has(vfTarget(vf.pf, vf.vfIndex));
+  const any = { pfs: [], vfs: [], numa: null, isAloneInGroup: false, apart: null } as const;
+  const wish = { ...any, holder: to, count: 1, pool, placement: "pack" } as const;
+  const [choice] = selectVfs(wish, candidates.filter(isLeft), leases).choices;
+  return choice?.candidate.vf ?? futureVf(pool, choosing);
+}
+
+function placeFor({ to, source }: AssignSpec, choosing: Choosing): Place | string {
+  const { leases, labels } = choosing;
+  const own = leases.find((lease) => isHeld(lease) && lease.holder?.name === to)?.vf;
+  if (source.kind === "pool") {
+    return own ?? chooseFrom(source.pool, to, choosing) ?? `no VF of pool ${source.pool} is free`;
+  }
+  const pf = labels.get(source.vf.pf);
+  const [vfIndex] = source.vf.vfIndexes;
+  if (pf === undefined || vfIndex === undefined) return "its PF is not there";
+  if (own !== undefined && (own.pf !== pf || own.vfIndex !== vfIndex)) {
+    return `it has ${vfTarget(own.pf, own.vfIndex)}, detach that first`;
+  }
+  const holder = leases.find(
+    ({ vf, state }) => state !== "free" && vf.pf === pf && vf.vfIndex === vfIndex,
+  )?.holder?.name;
+  if (holder !== undefined && holder !== to) return `its VF is leased to ${holder}`;
+  return { pf, vfIndex };
+}
+
+function macOf({ mac }: PolicySpec, to: string): string | null {
+  if (mac === "auto") return autoMacOfConsumer(to);
+  return mac === undefined || mac === "default" ? null : mac;
+}
+
+type Planned = {
+  readonly place: Place;
+  readonly target: AssignTarget;
+  readonly known: Plug | null;
+};
+
+function plugOf(entry: AssignSpec, { place, target, known }: Planned, choosing: Choosing): Plug {
+  const { pf: address, vfIndex } = place;
+  const pf = choosing.inventory.physicalFunctions.find((each) => each.address === address);
+  const vf = pf === undefined ? null : vfAt(pf, vfIndex);
+  const policy = policyOfEntry(entry, choosing.spec);
+  const none = { form: null, endpoint: null, failover: null, vfToken: null, ipAddresses: [] };
+  return {
+    ...(known ?? { ...none, scope: "both" }),
+    consumer: target,
+    pf: address,
+    vfIndex,
+    // Of a VF that is still to be made it is found out when it is there.
+    vf: vf?.address ?? address,
+    mac: macOf(policy, entry.to),
+    vlan: typeof policy.vlan === "object" ? policy.vlan : null,
+    user: entry.user ?? known?.user ?? null,
+  };
+}
+
+const isOnSameTerms = (one: Plug, other: Plug): boolean =>
+  one.mac === other.mac && JSON.stringify(one.vlan) === JSON.stringify(other.vlan);
+
+async function assignmentOf(
+  entry: AssignSpec,
+  choosing: Choosing,
+  consumers: Consumers,
+): Promise<Assignment | WaitingEntry> {
+  const { to } = entry;
+  const waits = (why: string, hint: string): WaitingEntry => ({
+    to,
+    message: `${to} is not attached now: ${why}`,
+    hint,
+  });
+  const target = parseAssignTarget(to);
+  if (target === null) return waits("it names no consumer", "Correct the entry");
+  const place = placeFor(entry, choosing);
+  if (typeof place === "string") return waits(place, "See sriovctl lease ls, then apply again");
+  const known = choosing.leases.find((lease) => isHeld(lease) && lease.holder?.name === to)?.plug;
+  const plug = plugOf(entry, { place, target, known: known ?? null }, choosing);
+  if (known !== null && known !== undefined && !isOnSameTerms(known, plug)) {
+    const hint = `sriovctl detach ${formatAssignTarget(target)}, then apply again`;
+    return waits("it has its VF with another MAC or VLAN than the entry's", hint);
+  }
+  try {
+    const plugged = await (await adapterFor(plug, consumers)).look(plug);
+    choosing.chosen.add(vfTarget(place.pf, place.vfIndex));
+    return { to, plug, isPlugged: faultOf(plug, plugged) === null };
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    return waits(error.message, "Apply again once it is there");
+  }
+}
+
+/** Nothing where nobody keeps leases or has consumers: a plan then says so of each entry. */
+export async function holdingsFor(
+  { consumers, readLeases }: Surroundings,
+  spec: Spec,
+  inventory: Inventory,
+): Promise<{ readonly holdings?: Holdings }> {
+  if (consumers === undefined || readLeases === undefined) return {};
+  const leases = await readLeases();
+  const plugs = leases.filter(isHeld).flatMap(({ plug }) => plug ?? []);
+  const { matched } = matchPfs(spec, inventory);
+  const claims = leaseClaims(spec, inventory);
+  const choosing: Choosing = {
+    spec,
+    inventory,
+    leases,
+    candidates: candidatesOf(inventory, claims.claims),
+    labels: new Map(matched.map((match) => [match.spec.name, match.pf.address])),
+    chosen: new Set(),
+  };
+  const assignments: Assignment[] = [];
+  const waiting: WaitingEntry[] = [];
+  for (const entry of spec.assign) {
+    const found = await assignmentOf(entry, choosing, consumers);
+    if ("plug" in found) assignments.push(found);
+    else waiting.push(found);
+  }
+  return { holdings: { plugs, assignments, waiting } };
+}

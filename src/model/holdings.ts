@@ -1,0 +1,23 @@
+// What consumers have and are to have, as the planner needs it: VFs that are attached, by their leases, and
+// the spec's `assign` entries with the VF that each has or would get. Whoever makes it has asked leases and
+// consumers; it claims nothing.
+
+import type { Plug } from "./plug.ts";
+
+export type Assignment = {
+  /** As the spec has it: `libvirt:web1/net1`. */
+  readonly to: string;
+  readonly plug: Plug;
+  /** The consumer says so. */
+  readonly isPlugged: boolean;
+};
+
+/** An entry that nothing is attached for now, and why. */
+export type WaitingEntry = { readonly to: string; readonly message: string; readonly hint: string };
+
+export type Holdings = {
+  /** Of VFs that are attached now. */
+  readonly plugs: readonly Plug[];
+  readonly assignments: readonly Assignment[];
+  readonly waiting: readonly WaitingEntry[];
+};
