@@ -109,6 +109,7 @@ function headerOf(session: Session, request: Omit<Journalled, "ending">): Journa
     consent: request.consent,
     actions,
     before,
+    ...(request.comesBack === true ? { comesBack: true } : {}),
   };
 }
 
@@ -207,6 +208,8 @@ type Journalled = RunOptions & {
   readonly consent: Consent;
   readonly command: string;
   readonly confirm?: ConfirmWish;
+  /** Whatever becomes of us, it is undone. */
+  readonly comesBack?: boolean;
   /** What the run that is over leads to. */
   readonly ending: (run: Run) => Promise<Ending>;
 };

@@ -12,11 +12,13 @@ import {
   mortalSession,
   openAttachBench,
   recoverAll,
+  runWithout,
   stepsUntil,
   type AttachBench,
 } from "../../test/lease/attach-bench.ts";
 import { clean, vfsOf, vfWords, words } from "../../test/lease/lease-bench.ts";
 import { isOpen } from "./journal.ts";
+import type { Attaching } from "./plug-run.ts";
 import { readOwnJournals } from "./session.ts";
 
 const to = "libvirt:web1/net1";
@@ -52,7 +54,18 @@ async function clearPool(bench: AttachBench): Promise<void> {
   await detachFrom(bench.session, to);
 }
 
-type Work = "attach" | "detach";
+type Work = "attach" | "detach" | "without";
+
+const works: Readonly<
+  Record<Work, (session: Attaching, bench: AttachBench) => () => Promise<unknown>>
+> = {
+  attach: (session) => async () => await attachTo(session, to),
+  detach: (session) => async () => await detachFrom(session, to),
+  without: (session, bench) => async () =>
+    await runWithout(session, to, async () => {
+      assert.deepEqual(guestWords(bench), [], "the VF is out while the command runs");
+    }),
+};
 
 async function killedEverywhere(context: TestContext, work: Work, choice: "preferred" | "finish") {
   const bench = await openAttachBench(context);
@@ -62,17 +75,16 @@ async function killedEverywhere(context: TestContext, work: Work, choice: "prefe
   for (let died = true; died; at++) {
     const story = `${work} killed at step ${at}`;
     await clearPool(bench);
-    if (work === "detach") await attachTo(bench.session, to);
+    if (work !== "attach") await attachTo(bench.session, to);
     const steps = stepsUntil(at);
     const session = mortalSession(bench, steps);
-    died = await diesIn(async () =>
-      work === "attach" ? await attachTo(session, to) : await detachFrom(session, to),
-    );
+    died = await diesIn(works[work](session, bench));
     nobodyWithoutLease(bench, story);
     await recoverAll(bench.session, choice);
     const state = await wholeState(bench, story);
     seen[state]++;
-    if (!died) assert.equal(state, work === "attach" ? "attached" : "free", story);
+    if (!died) assert.equal(state, work === "detach" ? "free" : "attached", story);
+    if (work === "without") assert.equal(state, "attached", story);
   }
   context.diagnostic(`${at - 1} steps: ${seen.attached} attached, ${seen.free} free after recover`);
   return { steps: at, seen };
@@ -88,6 +100,11 @@ test("detach killed at every step is attached and leased, or free and clean", as
   const { steps, seen } = await killedEverywhere(context, "detach", "preferred");
   assert(steps > 20, `${steps} steps were enough`);
   assert(seen.free > 0 && seen.attached > 0);
+});
+
+test("without-vfs killed at every step: the VF is back, with its lease, MAC and VLAN", async (context) => {
+  const { steps } = await killedEverywhere(context, "without", "preferred");
+  assert(steps > 15, `${steps} steps were enough`);
 });
 
 test("what was killed half-way can be finished instead", async (context) => {

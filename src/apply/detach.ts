@@ -15,6 +15,11 @@ import {
 } from "./plug-run.ts";
 import type { Report } from "./report.ts";
 
+export type AttachedLease = Lease & { readonly plug: Plug };
+
+export const isPluggedIn = (lease: Lease): lease is AttachedLease =>
+  lease.state === "attached" && lease.plug !== null;
+
 export type DetachPreview = {
   readonly lease: Lease;
   readonly plug: Plug;
@@ -26,7 +31,7 @@ export type DetachPreview = {
 /** What `detach` would do with a lease that is attached. */
 export async function previewDetach(
   session: Attaching,
-  lease: Lease & { readonly plug: Plug },
+  lease: AttachedLease,
   consent: Consent,
 ): Promise<DetachPreview> {
   const { plug } = lease;

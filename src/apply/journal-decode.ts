@@ -141,6 +141,7 @@ const isHeader = shape({
   consent: listOf(isText),
   actions: listOf(isAction),
   before: listOf(isPfFacts),
+  comesBack: optional((value) => value === true),
 }) as (value: unknown) => value is JournalHeader;
 
 const directions: readonly Direction[] = ["do", "undo"];

@@ -73,6 +73,8 @@ export type JournalHeader = {
   readonly actions: readonly Action[];
   /** What the touched PFs were like before the first action. */
   readonly before: readonly PfFacts[];
+  /** What it took away was to come back: undoing it is what it is for. */
+  readonly comesBack?: true;
 };
 
 export type StepEntry =

@@ -83,14 +83,16 @@ function plugsOf(actions: readonly Action[]): Plug[] {
   return [...plugs.values()];
 }
 
-/** A consumer that cannot be asked may well have it. */
+/** A consumer that cannot be asked may well have it; one that is not there any more has nothing. */
 async function mayHave(plug: Plug, consumers: Consumers): Promise<boolean> {
+  let isKnown = false;
   try {
     const adapter = await adapterFor(plug, consumers);
+    isKnown = true;
     return isPlugged(await adapter.look(plug));
   } catch (error) {
     if (!(error instanceof SriovError)) throw error;
-    return true;
+    return !(isKnown && error.code === "not-found");
   }
 }
 

@@ -7,7 +7,7 @@ import { SriovError } from "../model/errors.ts";
 import type { PlugChange } from "../model/action.ts";
 import { vfAt } from "../model/inventory.ts";
 import type { Plug } from "../model/plug.ts";
-import type { ConsumerAdapter, Consumers, Plugged } from "../vmm/consumer.ts";
+import type { ConsumerAdapter, Consumers, Plugged, Unplugged } from "../vmm/consumer.ts";
 import type { PfView } from "./pf-view.ts";
 import { done, type Bench, type Executed } from "./request.ts";
 
@@ -63,12 +63,21 @@ export async function attachVf(change: PlugChange, view: PfView, bench: Bench): 
   throw new SriovError("consumer-refused", message, { operation: "attach VF", target });
 }
 
+/** A consumer that is not there any more has let go. */
+async function unplugFrom(adapter: ConsumerAdapter, plug: Plug): Promise<Unplugged> {
+  try {
+    return await adapter.unplug(plug, { deadlineMs: unplugDeadlineMs, isForced: false });
+  } catch (error) {
+    if (error instanceof SriovError && error.code === "not-found") return { status: "done" };
+    throw error;
+  }
+}
+
 export async function detachVf(change: PlugChange, view: PfView, bench: Bench): Promise<Executed> {
   const plug = await asItIs(change, view);
   const adapter = await adapterFor(plug, bench.consumers);
   await bench.permit();
-  const options = { deadlineMs: unplugDeadlineMs, isForced: false };
-  const unplugged = await adapter.unplug(plug, options);
+  const unplugged = await unplugFrom(adapter, plug);
   view.forget();
   if (unplugged.status === "done") return done;
   const { message, hint } = unplugged;

@@ -149,6 +149,7 @@ export function recoveryOf(
   // What was detached is being cleaned for others: only its lease is left to give back.
   const isDetached =
     finish.actions.length === 0 &&
+    journal.header.comesBack !== true &&
     journal.header.actions.some(({ change }) => change.kind === "detach-vf");
   const preferred = undo.unnamed.length === 0 && !isDetached ? "undo" : "finish";
   const numDone = [...journal.states.values()].filter((state) => state === "done").length;

@@ -153,3 +153,17 @@ test("a rollback takes out what the apply attached, and frees it", async (contex
   assert.equal(back.exitCode, 0, back.stderr);
   assert.doesNotMatch((await run("lease ls")).stdout, /attached/);
 });
+
+test("without-vfs: the command's exit code, and the VFs are back whatever it was", async (context) => {
+  const { run } = await machine(context);
+  await run(`attach ${vf0} ${toWeb2} --yes`);
+  const failing = await run("without-vfs libvirt:web2 --json -- false");
+  assert.equal(failing.exitCode, 1, failing.stderr);
+  const { exitCode, out, back } = JSON.parse(failing.stdout);
+  assert.deepEqual([exitCode, out.outcome, back.outcome], [1, "interrupted", "undone"]);
+  assert.match((await run(`who ${vf0}`)).stdout, /vm:web2/);
+  assert.equal((await run("without-vfs libvirt:web2/net1 -- true")).exitCode, 0);
+  assert.equal((await run("without-vfs libvirt:web2 -- /nowhere")).exitCode, 127);
+  assert.match((await run("lease ls")).stdout, /attached  libvirt:web2\/net1  1 /);
+  assert.equal((await run("without-vfs libvirt:web1 -- true")).exitCode, 0);
+});

@@ -455,6 +455,19 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./commands/detach.ts")).detachCommand,
   },
   {
+    name: "without-vfs",
+    summary: "Run a command while a consumer is without its VFs, and attach them again",
+    operands: [
+      ["<consumer>", "libvirt:web1 for all of its VFs, or libvirt:web1/net1"],
+      ["<command...>", "after --: a snapshot, a migration, a change of memory"],
+    ],
+    options: [consentOption],
+    examples: [
+      ["sriovctl without-vfs libvirt:web1 -- virsh save web1 /srv/web1.save", "a snapshot"],
+    ],
+    load: async () => (await import("./commands/without-vfs.ts")).withoutVfsCommand,
+  },
+  {
     name: "hook",
     summary: "Set a guest's VFs before its start and after its end; hypervisors call it",
     operands: [

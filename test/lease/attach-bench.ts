@@ -13,6 +13,7 @@ import type { Attaching } from "../../src/apply/plug-run.ts";
 import { mendAbandoned } from "../../src/apply/plug-leases.ts";
 import { recover } from "../../src/apply/recover.ts";
 import type { Report } from "../../src/apply/report.ts";
+import { leasesOfConsumer, withoutVfs } from "../../src/apply/without-vfs.ts";
 import { emulatedConsumers } from "../../src/host/emulated/consumers.ts";
 import { openEmulatedHost, type EmulatedHost } from "../../src/host/emulated/emulated-host.ts";
 import type { Fault } from "../../src/host/emulated/faults.ts";
@@ -96,6 +97,17 @@ export async function detachFrom(session: Attaching, to: string): Promise<Report
   const lease = store.leases().find(({ holder }) => holder?.name === to);
   if (lease === undefined || !isPluggedLease(lease)) return null;
   return await detach(session, await previewDetach(session, lease, []), options);
+}
+
+/** The consumer's VFs go, `work` runs, and they come back. */
+export async function runWithout(
+  session: Attaching,
+  to: string,
+  work: () => Promise<void>,
+): Promise<Report | null> {
+  const { store } = await session.leasing();
+  const leases = leasesOfConsumer(store.leases(), to);
+  return (await withoutVfs(session, leases, { ...options, work })).back;
 }
 
 /** `web1 holds 0000:10:10.0 as net1, 02:00:5e:10:00:01, VLAN 120`. */

@@ -1,9 +1,16 @@
 // `sriovctl detach`: takes a VF out of its consumer, cleans it and gives its lease back. By the VF, or by
 // the consumer; a consumer without a device is everything that it was given.
 
-import { detach, previewDetach, type DetachPreview } from "../../apply/detach.ts";
+import {
+  detach,
+  isPluggedIn,
+  previewDetach,
+  type AttachedLease,
+  type DetachPreview,
+} from "../../apply/detach.ts";
 import type { Attaching } from "../../apply/plug-run.ts";
 import { lookAtVfs, ownerWords, type Leasing } from "../../apply/leasing.ts";
+import { leasesOfConsumer } from "../../apply/without-vfs.ts";
 import { mendAbandoned } from "../../apply/plug-leases.ts";
 import type { Report } from "../../apply/report.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
@@ -22,11 +29,6 @@ import { placeOf } from "../vf-place.ts";
 
 const lockWaitMs = 60_000;
 
-type AttachedLease = Lease & { readonly plug: Plug };
-
-const isPluggedIn = (lease: Lease): lease is AttachedLease =>
-  lease.state === "attached" && lease.plug !== null;
-
 function refused(target: string, why: string, hint: string): SriovError {
   const detail = { operation: "detach VF", target, hint };
   return new SriovError("lease-refused", `Cannot detach ${target}: ${why}`, detail);
@@ -36,9 +38,7 @@ function refused(target: string, why: string, hint: string): SriovError {
 async function leasesFor(leasing: Leasing, target: string): Promise<readonly AttachedLease[]> {
   const leases = leasing.store.leases();
   if (formOfTarget(target) !== null) {
-    const isIts = ({ holder }: Lease): boolean =>
-      holder?.name === target || holder?.name.startsWith(`${target}/`) === true;
-    return leases.filter(isIts).filter(isPluggedIn);
+    return leasesOfConsumer(leases, target);
   }
   const look = await lookAtVfs(leasing);
   const place = placeOf(target, leases, look);

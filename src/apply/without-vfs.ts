@@ -1,0 +1,65 @@
+// A consumer without its VFs for as long as something else takes: they are detached in a journal that stays
+// open meanwhile, and undoing that journal brings them back, by us or, when we are killed, by recover. Their
+// leases stay, so nobody else gets them.
+
+import type { Lease } from "../lease/lease.ts";
+import type { Action } from "../model/action.ts";
+import { planDetach } from "../plan/attach.ts";
+import { factsBefore, runJournalled, undoAll, type Ending } from "./apply.ts";
+import { isPluggedIn, type AttachedLease } from "./detach.ts";
+import { assertSound, findVf, type Attaching, type PlugRequest } from "./plug-run.ts";
+import { recover } from "./recover.ts";
+import { forwardOutcome, type Report } from "./report.ts";
+import type { Run } from "./run.ts";
+
+/** What a consumer has; without a device, `libvirt:web1`, all of it. */
+export function leasesOfConsumer(leases: readonly Lease[], name: string): AttachedLease[] {
+  const isIts = ({ holder }: Lease): boolean =>
+    holder?.name === name || holder?.name.startsWith(`${name}/`) === true;
+  return leases.filter(isIts).filter(isPluggedIn);
+}
+
+type Away = {
+  /** Of taking them out: `interrupted` where all of them are out. */
+  readonly out: Report;
+  /** Of bringing them back; null where they never went. */
+  readonly back: Report | null;
+};
+
+const settleTimeoutMs = 60_000;
+
+/** Runs `work` while the VFs are out. They come back whatever it does; what it throws is thrown then. */
+export async function withoutVfs(
+  session: Attaching,
+  leases: readonly AttachedLease[],
+  { work, ...request }: PlugRequest & { readonly work: () => Promise<void> },
+): Promise<Away> {
+  const actions: Action[] = [];
+  const before = [];
+  for (const { plug, vf } of leases) {
+    const found = await findVf(session, vf);
+    const plan = planDetach({ ...found, plug }, request.consent);
+    assertSound(plan, "detach VF");
+    actions.push(...plan.actions.map((action) => ({ ...action, id: `a${actions.length + 1}` })));
+    before.push(...factsBefore(plan.actions, found.inventory));
+  }
+  const facts = [...new Map(before.map((pf) => [pf.address, pf])).values()];
+  const ending = async (run: Run): Promise<Ending> => {
+    const forward = forwardOutcome(run);
+    if (forward === "stuck") return { outcome: forward, verify: null, notRestored: null };
+    if (forward === "done") return { outcome: "interrupted", verify: null, notRestored: null };
+    return { ...(await undoAll(session, run, facts)), verify: null };
+  };
+  const wish = { ...request, actions, before: facts, ending, comesBack: true };
+  const out = await runJournalled(session, wish);
+  if (out.outcome !== "interrupted") return { out, back: null };
+  const bringBack = async (): Promise<Report | null> =>
+    await recover(session, { ...request, choice: "undo", settleTimeoutMs });
+  try {
+    await work();
+  } catch (error) {
+    await bringBack();
+    throw error;
+  }
+  return { out, back: await bringBack() };
+}
