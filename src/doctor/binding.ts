@@ -1,10 +1,12 @@
 // Binding rules: which driver has a VF, and who took it on the host.
 
+import type { Vf } from "../model/inventory.ts";
+import type { Reservation } from "../model/reservation.ts";
 import { rangesOf } from "../model/vf-range.ts";
 import { run, say } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
 import type { View } from "./view.ts";
-import { targetOf } from "./view.ts";
+import { isForGuests, targetOf } from "./view.ts";
 
 function overrideWithoutDriver({ vfs, inventory }: View): Sighting[] {
   return vfs.flatMap(({ pf, vf }): Sighting[] => {
@@ -25,20 +27,28 @@ function overrideWithoutDriver({ vfs, inventory }: View): Sighting[] {
 
 const managedUsers = new Set(["netdev", "route"]);
 
-/** An interface that is up on a VF that the spec or nobody gave to the host. */
+const managersOf = ({ reservations = [] }: Vf): readonly Reservation[] =>
+  reservations.filter(({ role }) => role === "manages");
+
+/** A VF beside those of guests that the host uses, or that an interface manager sets up. */
 function takenByHost({ pfs }: View): Sighting[] {
   return pfs.flatMap((pf): Sighting[] => {
-    const hasGuests = pf.virtualFunctions.some(({ owners }) =>
-      owners.some(({ kind }) => kind === "vm"),
+    const { virtualFunctions } = pf;
+    const taken = virtualFunctions.filter(
+      (vf) =>
+        vf.netdevs.length > 0 &&
+        (vf.owners.some(({ kind }) => managedUsers.has(kind)) || managersOf(vf).length > 0),
     );
-    const taken = pf.virtualFunctions.filter(
-      ({ owners, netdevs }) =>
-        owners.some(({ kind }) => managedUsers.has(kind)) && netdevs.length > 0,
-    );
-    if (taken.length === 0 || !hasGuests) return [];
+    if (taken.length === 0 || !virtualFunctions.some(isForGuests)) return [];
+    const managers = [...new Set(taken.flatMap(managersOf).map(({ name }) => name))];
     const says =
-      "The host itself uses VFs beside those of guests: an interface manager may have taken them (DHCP)";
-    const evidence = taken.flatMap(({ owners }) => owners.map((owner) => owner.evidence));
+      managers.length === 0
+        ? "The host itself uses VFs beside those of guests: an interface manager may have taken them (DHCP)"
+        : `${managers.join(" and ")} set up VFs beside those of guests as interfaces of the host`;
+    const evidence = taken.flatMap((vf) => [
+      ...managersOf(vf).flatMap((manager) => manager.evidence),
+      ...vf.owners.map((owner) => owner.evidence),
+    ]);
     return [{ targets: taken.map((vf) => targetOf({ pf, vf })), says, evidence }];
   });
 }

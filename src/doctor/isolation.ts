@@ -197,6 +197,7 @@ export const isolationRules: readonly Rule[] = [
     needsReboot: false,
     reference: "drivers/iommu/iommu.c iommu_device_use_default_domain()",
     answers: ["V01"],
-    consequenceOf: ["iommu-off", "iommu-group-shared"],
+    // Not of a shared group: that says what can be had, this that a guest cannot start now.
+    consequenceOf: ["iommu-off"],
   },
 ];

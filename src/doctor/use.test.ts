@@ -1,11 +1,10 @@
-// Cases of the rules on policy, binding, guests and traffic.
+// Cases of the rules on policy, guests and traffic.
 
 import { checkRules, evidenceOf, nicOf } from "../../test/evidence-of.ts";
 import { freshIgbPolicy, netdevOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
 import type { Claim, ManagerName } from "../model/claim.ts";
 import type { NicFacts } from "../model/host-facts.ts";
 import type { Owner, Pf, Vf } from "../model/inventory.ts";
-import { bindingRules } from "./binding.ts";
 import { policyRules } from "./policy.ts";
 import { trafficRules } from "./traffic.ts";
 import { vmRules } from "./vm.ts";
@@ -85,72 +84,6 @@ checkRules(policyRules, {
       "none set": fine,
       "different": withVfs(mac("02:00:00:00:00:01"), mac("02:00:00:00:00:02")),
     },
-  },
-});
-
-checkRules(bindingRules, {
-  "vf-override-without-driver": {
-    fires: {
-      "not loaded": {
-        evidence: withVfs({ driverOverride: "vfio-pci" }),
-        targets: [vf0],
-        says: /not loaded/,
-      },
-      "loaded and not probed": {
-        evidence: evidenceOf(
-          [pfOf(address, 1, { virtualFunctions: vfs({ driverOverride: "vfio-pci" }) })],
-          { inventory: { loadedDrivers: ["vfio-pci"] } },
-        ),
-        targets: [vf0],
-        says: /probe failed/,
-      },
-    },
-    silent: {
-      "bound": withVfs({ driverOverride: "vfio-pci", driver: "vfio-pci" }),
-      "no override": fine,
-    },
-  },
-  "vf-not-probed": {
-    fires: {
-      "autoprobe off": {
-        evidence: evidenceOf([pfOf(address, 1, { driversAutoprobe: false })]),
-        targets: [vf0],
-      },
-    },
-    silent: { "autoprobe on": fine },
-  },
-  "vf-taken-by-host": {
-    fires: {
-      "a VF has an address beside a guest's": {
-        evidence: withVfs(guest, {
-          netdevs: [netdevOf({ name: "ens3v1" })],
-          owners: [
-            {
-              kind: "netdev",
-              name: "ens3v1",
-              pid: null,
-              evidence: "ens3v1 is up and has address 10.0.0.7",
-            },
-          ],
-        }),
-        targets: [`${address}/vf1`],
-      },
-    },
-    silent: { "guests only": withVfs(guest), "no guests": fine },
-  },
-  "vf-idle-on-host": {
-    fires: {
-      up: {
-        evidence: withVfs({ netdevs: [netdevOf({ name: "ens3v0" })] }),
-        targets: [vf0],
-      },
-      down: {
-        evidence: withVfs({ netdevs: [netdevOf({ name: "ens3v0", isUp: false })] }),
-        targets: [vf0],
-        severity: "info",
-      },
-    },
-    silent: { "no netdev": fine, "a guest has it": withVfs(guest) },
   },
 });
 

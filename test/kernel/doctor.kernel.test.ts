@@ -90,10 +90,15 @@ adapters:
     finds(report, "iommu-group-shared", "0000:04:00.0");
     finds(report, "iommu-group-shared", "0000:07:00.0");
     finds(report, "pf-on-userspace-driver", "0000:09:00.1");
+    assert.deepEqual(report.found.get("iommu-group-not-viable"), ["0000:04:00.0/vf0"]);
     finds(report, "fewer-vfs-than-wanted", "0000:08:00.0");
     finds(report, "pf-down", "0000:02:00.0");
     finds(report, "max-vfs-option", "0000:02:00.0");
     assert.deepEqual(report.found.get("iommu-group-shared")?.includes("0000:01:00.0"), false);
+    // The kernel means the same: the group's PF is on igb, so nobody gets the VF.
+    const refused = await lab.lab.run(`node ${holder} 0000:04:10.0`, { timeoutMs });
+    assert.notEqual(refused.exitCode, 0);
+    assert.match(refused.stderr, /Cannot join the container|Cannot set the IOMMU type/);
   });
 
   test("a removal that waits for a guest is found while it waits", async () => {

@@ -3,25 +3,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crossing, demoWith } from "../../../test/cramped-demo.ts";
 import { fullInventory } from "../host.ts";
 import type { HostRequest } from "../host.ts";
 import { openEmulatedHost } from "./emulated-host.ts";
-import { demo } from "./machines/demo.ts";
-import type { PortProfile, Profile } from "./profile.ts";
 
 const patience = { deadlineMs: 600_000, lockFd: null };
-const crossing = "0000:5e:00.0";
-
-/** The demo machine with another port above the NIC whose VFs cross a bus, and no VFs at first. */
-const demoWith = (change: Partial<PortProfile>): Profile => ({
-  ...demo,
-  guests: [],
-  ports: demo.ports.map((port) =>
-    port.address === "0000:5d:00.0" ? { ...port, ...change } : port,
-  ),
-  functions: demo.functions.map((plan) => ({ ...plan, numVfs: 0, vfDrivers: {} })),
-});
-
 const setNumVfs = (numVfs: number): HostRequest => ({ verb: "setNumVfs", pf: crossing, numVfs });
 
 test("a window without room for VF BARs leaves the PF working and refuses VFs", async () => {
