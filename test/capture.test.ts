@@ -104,6 +104,33 @@ test("what is no capture is refused, what is cut is shown as far as it goes", as
   assert.equal(exitCode, 2);
 });
 
+test("ten thousand devices that say nothing are diagnosed", async (context) => {
+  const folder = temporaryDirectory(context);
+  const file = join(folder, "many.capture");
+  const hex = (value: number): string => value.toString(16).padStart(2, "0");
+  const addresses = Array.from(
+    { length: 10_000 },
+    (_, at) => `0000:${hex(at >> 8)}:${hex((at >> 3) & 31)}.${at & 7}`,
+  );
+  const devices = "/sys/bus/pci/devices";
+  const sources = [
+    ...addresses.flatMap((address) => [
+      `link ${devices}/${address} -> ../../../devices/${address}`,
+      `list /sys/devices/${address}\n  config modalias sriov_totalvfs`,
+      `file /sys/devices/${address}/sriov_totalvfs = 65535`,
+    ]),
+    `list ${devices}\n  ${addresses.join(" ")}`,
+    "ask netlink-replies\n  link 2097152\n  link 2097152",
+  ];
+  const head = ["sriovctl-capture/2", "identifiers raw", "user root"];
+  writeFileSync(file, [...head, ...sources, `end ${sources.length}`, ""].join("\n"));
+  const run = (...argv: string[]) =>
+    runProgram(["--host", `snapshot:${file}`, ...argv], { env: stateIn(folder) });
+  const { exitCode, stdout, stderr } = await run("doctor");
+  assert.deepEqual([exitCode, stderr], [0, ""]);
+  assert.match(stdout, /more; --json has them all/);
+});
+
 test("a capture of format 1 is used, and captured again it is one of format 2", async (context) => {
   const old = join(import.meta.dirname, "captures", "igb-lab-1.capture");
   const env = stateIn(temporaryDirectory(context));

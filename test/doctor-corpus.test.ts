@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -55,6 +55,26 @@ const dumps: readonly DumpRow[] = [
   { file: "hex/pciutils/cap-pcie-2", found: [] },
   { file: "hex/pciutils/cap-phy32", found: [] },
 ];
+
+const dumpFolders = ["emulated", "hex/libvirt", "hex/linux-pci", "hex/pciutils"] as const;
+
+/** Every other dump of the corpus: machines and functions without SR-IOV. */
+test("nothing is found on machines without SR-IOV", { skip: skipFor(...dumpFolders) }, () => {
+  const rest = dumpFolders
+    .flatMap((folder) => readdirSync(path(folder)).map((name) => `${folder}/${name}`))
+    .filter((name) => !name.endsWith(".txt") || /lspci-xxxx[^/]*[nf]\.txt$/.test(name))
+    .filter((name) => statSync(path(name)).isFile() && !/\.(?:gz|json)$/.test(name))
+    .filter((name) => !dumps.some(({ file }) => file === name));
+  assert.ok(rest.length >= 40, `${rest.length} dumps`);
+  for (const name of rest) {
+    const evidence = evidenceOfDump({ dump: readFileSync(path(name)) });
+    assert.deepEqual(
+      [evidence.inventory.physicalFunctions.length, linesOf(evidence)],
+      [0, []],
+      name,
+    );
+  }
+});
 
 /** `IOMMU group: N` below the heading of each function. */
 function groupsIn(text: string): Map<string, number> {

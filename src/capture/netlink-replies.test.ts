@@ -44,6 +44,11 @@ test("replies come back as they were", () => {
   );
 });
 
+test("replies that say they are long are not believed without end", () => {
+  const lines = Array.from({ length: 1000 }, () => "link 2097152");
+  assert.ok(decodeReplies(lines).links.length <= 16);
+});
+
 test("lines of another shape count as not recorded, whatever they say", () => {
   for (const lines of [
     ["link 4", "000: 00 00 00 00 00"],

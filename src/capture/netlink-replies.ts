@@ -23,14 +23,14 @@ export const encodeReplies = ({ links, speeds, eswitch, problems }: NetlinkRepli
   ...encodeRows(problems).map((row) => `problem ${row}`),
 ];
 
-/** A list of 4096 VFs with statistics; more is rubbish. */
-const bytesMax = 1 << 21;
+/** Of one reply: a list of 4096 VFs with statistics. Of all together: as long as a capture may be, since
+ * rows of zeros cost nothing to write. More is rubbish. */
+const replyBytesMax = 1 << 21;
+const allBytesMax = 1 << 25;
 const isRow = /^[0-9a-f]{3,6}: /;
 
-function bytesFrom(size: string | undefined, rows: readonly string[]): Uint8Array | null {
-  const length = /^[0-9]{1,7}$/.test(size ?? "") ? Number(size) : -1;
-  return length < 0 || length > bytesMax ? null : bytesOfRows(length, rows);
-}
+const lengthOf = (size: string | undefined): number =>
+  /^[0-9]{1,7}$/.test(size ?? "") ? Number(size) : Number.POSITIVE_INFINITY;
 
 /** Whatever has another shape counts as not recorded. */
 export function decodeReplies(lines: readonly string[]): NetlinkReplies {
@@ -38,6 +38,7 @@ export function decodeReplies(lines: readonly string[]): NetlinkReplies {
   const speeds: [string, number][] = [];
   const eswitch: [string, Uint8Array][] = [];
   const problems: Problem[] = [];
+  let numBytes = 0;
   for (let at = 0; at < lines.length;) {
     const head = lines[at] ?? "";
     let end = at + 1;
@@ -48,8 +49,11 @@ export function decodeReplies(lines: readonly string[]): NetlinkReplies {
     if (word === "problem") problems.push(...decodeProblems([head.slice("problem ".length)]));
     else if (word === "speed" && /^[0-9]{1,9}$/.test(last ?? "")) speeds.push([name, Number(last)]);
     else {
-      const bytes = bytesFrom(word === "link" ? name : last, rows);
+      const length = lengthOf(word === "link" ? name : last);
+      if (length > replyBytesMax || numBytes + length > allBytesMax) continue;
+      const bytes = bytesOfRows(length, rows);
       if (bytes === null) continue;
+      numBytes += length;
       if (word === "link") links.push(bytes);
       else if (word === "eswitch") eswitch.push([name, bytes]);
     }

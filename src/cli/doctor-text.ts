@@ -4,7 +4,8 @@
 import type { Diagnosis, Finding, Unchecked } from "../doctor/doctor.ts";
 import { capacityText, type PfCapacity } from "../pci/pf-capacity.ts";
 import type { Rule, Severity, Target } from "../doctor/rule.ts";
-import type { Step } from "../doctor/remedy.ts";
+import type { Point } from "../doctor/catalogue.ts";
+import type { Step, System } from "../doctor/remedy.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Inventory, Pf } from "../model/inventory.ts";
 import { rangesOf } from "../model/vf-range.ts";
@@ -26,6 +27,13 @@ export type DoctorReport = {
   readonly inventory: Inventory;
   readonly diagnosis: Diagnosis;
   readonly fits: readonly PfFit[];
+  readonly system: System;
+};
+
+export type Explained = {
+  readonly rules: readonly Rule[];
+  /** Of the catalogue, where one was asked for. */
+  readonly point: Point | null;
 };
 
 type DoctorStyle = {
@@ -178,12 +186,19 @@ const waivedLines = ({ waived }: Diagnosis, { style }: DoctorStyle): string[] =>
         "",
       ];
 
+/** So many are read by somebody; --json has them all. */
+const problemsShown = 40;
+
 function problemLines(problems: readonly Problem[], { style, columns }: DoctorStyle): string[] {
   if (problems.length === 0) return [];
-  const lines = problems.flatMap(({ where, message }) =>
-    wrapped(message.includes(where) ? message : `${where}: ${message}`, columns - 2),
-  );
-  return [style("strong", "While reading"), ...lines.map((line) => `  ${line}`)];
+  const more = problems.length - problemsShown;
+  const lines = problems
+    .slice(0, problemsShown)
+    .flatMap(({ where, message }) =>
+      wrapped(message.includes(where) ? message : `${where}: ${message}`, columns - 2),
+    );
+  const rest = more > 0 ? [`and ${more} more; --json has them all`] : [];
+  return [style("strong", "While reading"), ...[...lines, ...rest].map((line) => `  ${line}`)];
 }
 
 export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
@@ -208,7 +223,33 @@ export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
 }
 
 /** Everything that a rule says of itself, and whether it says it of this host. */
-export function explainText(rule: Rule, report: DoctorReport, shown: DoctorStyle): string[] {
+export function explainText(
+  { rules, point }: Explained,
+  report: DoctorReport,
+  shown: DoctorStyle,
+): string[] {
+  const { style, columns } = shown;
+  if (point === null) return rules.flatMap((rule) => ruleText(rule, report, shown));
+  const { id, title, unanswered } = point;
+  const why =
+    unanswered === undefined ? [] : wrapped(`No rule answers it: ${unanswered}`, columns - 2);
+  return [
+    `${style("strong", id)}: ${title}`,
+    ...why.map((line) => `  ${line}`),
+    ...rules.flatMap((rule) => ["", ...ruleText(rule, report, shown)]),
+  ];
+}
+
+/** What would be done, where nothing is: somebody wants to know before it happens. */
+function notFoundLines(rule: Rule, isWhole: boolean, report: DoctorReport, shown: DoctorStyle) {
+  const steps = stepLines(rule.fix(report.system), shown);
+  return [
+    isWhole ? "Not found here. If it were:" : "Not found in what could be read here. If it were:",
+    ...block("fix", steps, shown.style),
+  ];
+}
+
+function ruleText(rule: Rule, report: DoctorReport, shown: DoctorStyle): string[] {
   const { style, columns } = shown;
   const { findings, waived, notChecked } = report.diagnosis;
   const own = [...findings, ...waived].filter((finding) => finding.rule.id === rule.id);
@@ -228,7 +269,7 @@ export function explainText(rule: Rule, report: DoctorReport, shown: DoctorStyle
     ...alignRows(facts.map(([name = "", value = ""]) => [`  ${style("dim", name)}`, value])),
     "",
     ...(own.length === 0
-      ? [open.length === 0 ? "Not found here." : "Not found in what could be read here."]
+      ? notFoundLines(rule, open.length === 0, report, shown)
       : own.flatMap((finding) => findingLines(finding, shown, false))),
     ...uncheckedLines(open, shown),
   ];

@@ -2,7 +2,7 @@
 // VFIO and guests, T traffic) and 28 points of a security audit (S). What no rule answers has a
 // reason here; docs/doctor.md shows both, and a test keeps this whole.
 
-type Point = {
+export type Point = {
   readonly id: string;
   readonly title: string;
   /** Why no rule answers it. */

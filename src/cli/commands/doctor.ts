@@ -2,8 +2,9 @@
 // code 4 when a finding is as severe as was asked for.
 
 import { capacityOf } from "../../doctor/capacity.ts";
+import { catalogue } from "../../doctor/catalogue.ts";
 import { diagnose, isAtLeast } from "../../doctor/doctor.ts";
-import type { Rule, Severity } from "../../doctor/rule.ts";
+import type { Severity } from "../../doctor/rule.ts";
 import { ruleTable } from "../../doctor/rules.ts";
 import { viewOf } from "../../doctor/view.ts";
 import { exitCodeOf, SriovError } from "../../model/errors.ts";
@@ -12,18 +13,19 @@ import { withHost, type Arguments, type Context, type RunCommand } from "../cont
 import { readEvidence } from "../doctor-evidence.ts";
 import { doctorJson } from "../doctor-json.ts";
 import { narrowTo, targetsFor } from "../doctor-target.ts";
-import { doctorText, explainText, type DoctorReport } from "../doctor-text.ts";
+import { doctorText, explainText, type DoctorReport, type Explained } from "../doctor-text.ts";
 
 export const doctor: RunCommand = async (context, args) => {
   const severity = severityOf(args);
-  const explained = explainedRule(args);
+  const explained = explainedRules(args);
   const report = await withHost(context, async (host) => {
     const evidence = await readEvidence(host, context, args);
     return reportOf(evidence, args.operands[0] ?? null);
   });
   show(report, explained, context);
   const { findings } = report.diagnosis;
-  const own = explained === null ? findings : findings.filter(({ rule }) => rule === explained);
+  const own =
+    explained === null ? findings : findings.filter(({ rule }) => explained.rules.includes(rule));
   return own.some((finding) => isAtLeast(finding.severity, severity)) ? exitCodeOf("findings") : 0;
 };
 
@@ -33,21 +35,25 @@ function reportOf(evidence: Parameters<typeof diagnose>[0], target: string | nul
   const whole = diagnose(evidence, today);
   const view = viewOf(evidence);
   const fits = view.pfs.map((pf) => ({ pf, capacity: capacityOf(view, pf) }));
-  if (target === null) return { inventory, diagnosis: whole, fits };
+  const { system } = view;
+  if (target === null) return { inventory, diagnosis: whole, fits, system };
   const targets = targetsFor(inventory, target);
   return {
     inventory,
     diagnosis: narrowTo(whole, targets),
     fits: fits.filter(({ pf }) => targets.has(pf.address)),
+    system,
   };
 }
 
-function show(report: DoctorReport, explained: Rule | null, context: Context): void {
+function show(report: DoctorReport, explained: Explained | null, context: Context): void {
   const { style, io, log } = context;
   const shown = { style, columns: io.stdout.columns, isVerbose: log.level !== "normal" };
   context.printJson(doctorJson(report));
-  if (explained === null) context.print(...doctorText(report, shown));
-  else context.print(...explainText(explained, report, shown));
+  const lines =
+    explained === null ? doctorText(report, shown) : explainText(explained, report, shown);
+  // One by one: a hostile snapshot has more lines than a call can have arguments.
+  for (const line of lines) context.print(line);
 }
 
 const severities: readonly Severity[] = ["error", "warning", "info"];
@@ -61,12 +67,16 @@ function severityOf(args: Arguments): Severity {
   throw new SriovError("usage", message, { operation: "read severity", target: text });
 }
 
-/** Throws SriovError `usage`. */
-function explainedRule(args: Arguments): Rule | null {
+/** A rule, or those that answer a point of the catalogue. Throws SriovError `usage`. */
+function explainedRules(args: Arguments): Explained | null {
   const id = args.text("explain");
   if (id === null) return null;
-  const found = ruleTable.find((rule) => rule.id === id || rule.answers.includes(id.toUpperCase()));
-  if (found !== undefined) return found;
+  const named = ruleTable.find((rule) => rule.id === id);
+  if (named !== undefined) return { rules: [named], point: null };
+  const point = catalogue.find((each) => each.id === id.toUpperCase()) ?? null;
+  if (point !== null) {
+    return { rules: ruleTable.filter(({ answers }) => answers.includes(point.id)), point };
+  }
   const near = nearest(
     id,
     ruleTable.map((rule) => rule.id),

@@ -29,6 +29,7 @@ const memoryBytes = 256 * GiB;
 const guestBytes = 4 * GiB;
 
 const gaps: readonly FactGap[] = [
+  ["network managers", "an emulated machine has none"],
   ["programs", "an emulated machine has none"],
   ["ethtool and devlink", "emulated cards tell nothing but their driver's version"],
 ].map(([source = "", why = ""]) => ({ source, why }));

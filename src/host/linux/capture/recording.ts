@@ -71,7 +71,11 @@ export class Recording {
       run: this.#run(inner.run),
       readKernelLog: async () => {
         const log = await inner.readKernelLog();
-        const kept = typeof log === "string" ? log : { ...log, lines: linesThatMatter(log.lines) };
+        // Where somebody keeps a tree is nobody's business.
+        const kept =
+          typeof log === "string"
+            ? this.#withoutPrefix(log)
+            : { ...log, lines: linesThatMatter(log.lines) };
         this.#answer(question.kernelLog, encodeLog(kept));
         return log;
       },
@@ -86,6 +90,10 @@ export class Recording {
         return found;
       },
     };
+  }
+
+  #withoutPrefix(text: string): string {
+    return this.#prefix === "" ? text : text.replaceAll(this.#prefix, "");
   }
 
   #isFull(size: number): boolean {
