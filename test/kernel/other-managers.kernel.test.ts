@@ -33,7 +33,7 @@ suite("other managers", { skip: labSkipReason() }, () => {
 
   before(async () => {
     const root = dirname(dirname(dirname(peerTools().nmcli)));
-    lab = await bootProgramLab(["igb", "igbvf"], smallTopology);
+    lab = await bootProgramLab(["igb", "igbvf", "vfio-pci"], smallTopology);
     spec = lab.spec("p0.yaml", text);
     // The packages' /lib and /bin are links to folders here.
     await script(`tar -C ${root} -c . | tar -C / -x --keep-directory-symlink
@@ -87,6 +87,37 @@ suite("other managers", { skip: labSkipReason() }, () => {
     await appear();
     await isAsWanted(files);
     await script("udevadm control --reload");
+  });
+
+  test("a VF that networkd took beside a guest's is found by the doctor", async () => {
+    const [forGuest, taken] = ["0000:01:10.0", "0000:01:10.2"];
+    const isQuiet = async (): Promise<boolean> => {
+      const { findings } = (await lab.sriovctl(0, `doctor ${pf}`)).json;
+      return findings.every(({ rule }: Json) => rule !== "vf-taken-by-host");
+    };
+    await script(`ip link set $(ls ${folder}/net) up
+      echo 0 > ${folder}/sriov_drivers_autoprobe; echo 2 > ${folder}/sriov_numvfs
+      cd /sys/bus/pci/devices
+      echo vfio-pci > ${forGuest}/driver_override; echo igbvf > ${taken}/driver_override
+      for vf in ${forGuest} ${taken}; do echo $vf > /sys/bus/pci/drivers_probe; done`);
+    assert.ok(await isQuiet());
+    await script(`
+      printf '[Match]\nDriver=igbvf\n[Network]\nAddress=192.0.2.7/24\n' > /etc/systemd/network/90-any.network
+      mkdir -p /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp
+      chown -R systemd-network /run/systemd/netif
+      /lib/systemd/systemd-networkd > /tmp/networkd-vf.log 2>&1 & echo $! > /tmp/networkd.pid
+      for i in $(seq 600); do
+        grep -qs 'ADMIN_STATE=configur' /run/systemd/netif/links/* && break; sleep 0.1; done
+      cat /tmp/networkd-vf.log >&2`);
+    const { findings } = await lab.read(`${lab.command} --json doctor ${pf} || [ $? = 4 ]`);
+    const found = findings.find(({ rule }: Json) => rule === "vf-taken-by-host");
+    assert.deepEqual(found?.targets, [`${pf}/vf1`], JSON.stringify(findings, null, 1));
+    assert.match(found.says, /^networkd set up VFs beside those of guests/);
+    assert.match(found.evidence.join("\n"), /netif\/links\/\d+: ADMIN_STATE=/);
+    await script(`kill -KILL $(cat /tmp/networkd.pid); rm /etc/systemd/network/90-any.network
+      rm -f /run/systemd/netif/links/*
+      for vf in ${forGuest} ${taken}; do echo > /sys/bus/pci/devices/$vf/driver_override; done
+      echo 0 > ${folder}/sriov_numvfs; echo 1 > ${folder}/sriov_drivers_autoprobe`);
   });
 
   test("what networkd makes of its own files is what we import from them", async () => {
