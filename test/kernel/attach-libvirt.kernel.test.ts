@@ -1,0 +1,225 @@
+// VFs of a real kernel go into domains of a real libvirt and out of them, in each form and scope: what the
+// PF and the domain's XML say, what libvirt's restart and a guest that does not listen change, and who
+// refuses what, in which words.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, suite, test } from "node:test";
+import type { Plug } from "../../src/model/plug.ts";
+import { projectDirectory } from "./lab-qemu.ts";
+import { labSkipReason } from "./lab-unavailable.ts";
+import type { PlugStep } from "./plug.ts";
+import { domainXml, listeningGuestRom, rootPortsXml, startLibvirt } from "./libvirt.ts";
+import { type Json, type ProgramLab, bootProgramLab } from "./program-in-lab.ts";
+import { smallTopology } from "./topology.ts";
+
+const pf = "0000:01:00.0";
+const address = ["0000:01:10.0", "0000:01:10.2", "0000:01:10.4", "0000:01:10.6"] as const;
+
+const spec = `
+adapters:
+  - physicalFunctions:
+      - { name: p0, match: { address: "${pf}" }, numVfs: 4, adminState: up }
+virtualFunctions:
+  - { vfs: p0/0-2, driver: vfio-pci }
+pools:
+  - { name: pool, vfs: [p0/3], driver: vfio-pci, vlan: 130 }
+`;
+
+const timeoutMs = 240_000;
+
+suite("attaching to libvirt", { skip: labSkipReason() }, () => {
+  let lab: ProgramLab;
+
+  const script = (lines: string): Promise<string> => lab.lab.check(lines, { timeoutMs });
+  const write = (name: string, data: string | Buffer): void =>
+    writeFileSync(join(lab.lab.resultsDirectory, name), data);
+
+  before(async () => {
+    lab = await bootProgramLab(["igb", "igbvf", "vfio-pci"], smallTopology);
+    await lab.sriovctl(0, `apply --yes -f ${lab.spec("host.yaml", spec)}`);
+    await startLibvirt(lab.lab);
+    write("guest.rom", listeningGuestRom());
+    const rom = "<loader type='rom' readonly='yes'>/root/guest.rom</loader>";
+    write("web1.xml", domainXml("web1", rootPortsXml, rom));
+    write("deaf.xml", domainXml("deaf", rootPortsXml));
+    await script(`cp /results/guest.rom /root
+      for name in web1 deaf; do virsh define /results/$name.xml && virsh start $name; done`);
+  });
+  after(() => lab?.lab.close());
+
+  const plugOf = (name: string, vfIndex: number, more: Partial<Plug> = {}): Plug => ({
+    consumer: { kind: "libvirt", name, device: `vf${vfIndex}` },
+    pf,
+    vfIndex,
+    vf: address[vfIndex] ?? "",
+    mac: null,
+    vlan: null,
+    scope: "both",
+    form: "hostdev",
+    endpoint: null,
+    failover: null,
+    vfToken: null,
+    ipAddresses: [],
+    user: null,
+    ...more,
+  });
+  /** What each step comes to. */
+  const asked = async (...steps: readonly PlugStep[]): Promise<Json[]> => {
+    const program = join(projectDirectory, "test", "kernel", "plug.ts");
+    const run = await lab.lab.run(["node", program, JSON.stringify(steps)], { timeoutMs });
+    console.log(run.stderr.trimEnd());
+    assert.equal(run.exitCode, 0, run.stderr);
+    return JSON.parse(run.stdout);
+  };
+  const sides = ({ isLive, isPersistent }: Json) => [isLive, isPersistent];
+  const definition = (name: string): PlugStep => ["run", `virsh dumpxml --inactive ${name}`];
+  const restart: PlugStep = [
+    "run",
+    `kill $(cat /run/libvirtd.pid); while [ -e /run/libvirtd.pid ]; do sleep 0.1; done
+    libvirtd -d; virsh list`,
+  ];
+  const policy = (vfIndex: number): PlugStep => [
+    "run",
+    `ip link show dev $(ls /sys/bus/pci/devices/${pf}/net) |
+    sed -nE 's/^ *vf ${vfIndex} *link.ether (\\S+) brd \\S+(, vlan [0-9]+)?.*/\\1\\2/p'`,
+  ];
+
+  const done = { status: "done" };
+
+  test("a hostdev, in the definition and alive, over a restart of libvirt, and gone to the byte", async () => {
+    const plug = plugOf("web1", 0);
+    const [was, problems, kept, both, , again, gone, after, is] = await asked(
+      definition("web1"),
+      ["check", plug],
+      ["plug", { ...plug, scope: "persistent" }],
+      ["plug", plug],
+      restart,
+      ["plug", plug],
+      ["unplug", plug],
+      ["look", plug],
+      definition("web1"),
+    );
+    assert.deepEqual([problems, sides(kept), sides(both)], [[], [false, true], [true, true]]);
+    assert.deepEqual([sides(again), gone, sides(after)], [[true, true], done, [false, false]]);
+    assert.equal(is, was);
+  });
+
+  test("an interface: libvirt sets MAC and VLAN, and takes them back", async () => {
+    const plug = plugOf("web1", 1, {
+      form: "interface",
+      mac: "52:54:00:bb:00:01",
+      vlan: { id: 100, qos: 0, protocol: "802.1q" },
+    });
+    const [was, live, set, during, both, , gone, unset, is] = await asked(
+      definition("web1"),
+      ["plug", { ...plug, scope: "live" }],
+      policy(1),
+      definition("web1"),
+      ["plug", plug],
+      restart,
+      ["unplug", plug],
+      policy(1),
+      definition("web1"),
+    );
+    assert.deepEqual(
+      [sides(live), sides(both)],
+      [
+        [true, false],
+        [true, true],
+      ],
+    );
+    assert.deepEqual([live.mac, live.vlan.id], [plug.mac, 100]);
+    assert.deepEqual([during, is], [was, was]);
+    assert.equal(set, "52:54:00:bb:00:01, vlan 100\n");
+    assert.deepEqual([gone, unset], [done, "00:00:00:00:00:00\n"]);
+  });
+
+  test("a VF of another domain is refused naming it, and a lack of ports before anything", async () => {
+    const live = (vfIndex: number) => plugOf("web1", vfIndex, { scope: "live" });
+    const [plugged, refused, , , full, ...gone] = await asked(
+      ["plug", live(0)],
+      ["plug", plugOf("deaf", 0, { scope: "live" })],
+      ["plug", live(1)],
+      ["plug", live(2)],
+      ["check", live(3)],
+      ["unplug", live(1)],
+      ["unplug", live(2)],
+    );
+    assert.deepEqual(sides(plugged), [true, false]);
+    const why = "0000:01:10.0 is in use by domain web1";
+    assert.equal(refused.message, `Cannot attach VF 0000:01:10.0 to libvirt:deaf/vf0: ${why}`);
+    assert.match(full[0].message, /all of its 3 PCI Express root ports are taken$/);
+    assert.deepEqual(gone, [done, done]);
+  });
+
+  test("a PF is not resized while a domain has a VF of it, but with consent", async () => {
+    const resized = lab.spec("more.yaml", spec.replace("numVfs: 4", "numVfs: 5"));
+    const { json } = await lab.sriovctl(3, `apply --yes -f ${resized}`);
+    assert.match(JSON.stringify(json), /vm:web1/);
+    await lab.sriovctl(0, `apply --yes --allow-disruption vm:web1 -f ${resized}`);
+    const [gone] = await asked(["look", plugOf("web1", 0)]);
+    assert.equal(gone.isLive, false, "its guest has let go");
+  });
+
+  test("a guest that does not listen keeps its VF, until it stops", async () => {
+    const plug = plugOf("deaf", 0);
+    const [plugged, ignored, kept, , stopped, gone] = await asked(
+      ["plug", plug],
+      ["unplug", plug, 3000],
+      ["look", plug],
+      ["run", "virsh destroy deaf"],
+      ["look", plug],
+      ["unplug", plug],
+    );
+    assert.deepEqual(
+      [sides(plugged), sides(kept)],
+      [
+        [true, true],
+        [true, false],
+      ],
+    );
+    assert.equal(ignored.status, "pending");
+    assert.match(ignored.message, /its guest was asked for ua-vf0 and has not let go in 3 s$/);
+    assert.deepEqual([sides(stopped), gone], [[null, false], done]);
+  });
+
+  test("a paused guest lets go when it goes on", async () => {
+    const plug = plugOf("web1", 0, { scope: "live" });
+    const [, , paused, , gone] = await asked(
+      ["plug", plug],
+      ["run", "virsh suspend web1"],
+      ["unplug", plug, 1000],
+      ["run", "virsh resume web1"],
+      ["unplug", plug],
+    );
+    assert.match(paused.message, /it is paused \(user\), and asked for ua-vf0$/);
+    assert.deepEqual(gone, done);
+  });
+
+  test("a pool of the spec is a network of libvirt, whose VF has the pool's VLAN", async () => {
+    const nic = `<interface type='network'><mac address='52:54:00:bb:00:03'/>
+      <source network='pool'/><alias name='ua-net0'/></interface>`;
+    write("nic.xml", nic);
+    await script(
+      `${lab.command} export --to libvirt-network -f /results/host.yaml > /root/pool.xml`,
+    );
+    const define = "virsh net-define /root/pool.xml";
+    const elsewhere = plugOf("web1", 2, { endpoint: "qemu+unix:///system?socket=/nowhere" });
+    const [, set, nobody, unreachable] = await asked(
+      [
+        "run",
+        `${define} && virsh net-start pool && virsh net-autostart pool && ${define}
+        virsh attach-device web1 /results/nic.xml --live`,
+      ],
+      policy(3),
+      ["plug", plugOf("nobody", 2)],
+      ["check", elsewhere],
+    );
+    assert.equal(set, "52:54:00:bb:00:03, vlan 130\n");
+    assert.equal(nobody.code, "not-found");
+    assert.match(nobody.message, /libvirt:nobody: there is no such domain$/);
+    assert.match(unreachable.message, /libvirt does not answer$/);
+  });
+});
