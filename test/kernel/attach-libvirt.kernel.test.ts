@@ -222,4 +222,19 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
     assert.match(nobody.message, /libvirt:nobody: there is no such domain$/);
     assert.match(unreachable.message, /libvirt does not answer$/);
   });
+
+  test("the command line leases, attaches and detaches, and names who has a VF", async () => {
+    const vf = `${pf}/vf1`;
+    const to = "--to libvirt:web1/net1 --mac 52:54:00:bb:00:11 --yes";
+    const { json } = await lab.sriovctl(0, `attach ${vf} ${to}`);
+    assert.deepEqual([...sides(json), json.lease.state], [true, true, "attached"]);
+    assert.deepEqual(await asked(policy(1)), ["52:54:00:bb:00:11\n"]);
+    assert.equal((await lab.sriovctl(0, `attach ${vf} ${to}`)).json.outcome, "nothing-to-do");
+    const refused = await lab.sriovctl(3, `attach ${vf} --to libvirt:deaf/net1 --yes`);
+    assert.match(JSON.stringify(refused.json), /libvirt:web1\/net1/);
+    await lab.sriovctl(0, "detach libvirt:web1/net1 --yes");
+    const [set, xml] = await asked(policy(1), definition("web1"));
+    assert.equal(set, "00:00:00:00:00:00\n");
+    assert.doesNotMatch(xml, /ua-net1/);
+  });
 });
