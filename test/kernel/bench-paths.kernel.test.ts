@@ -84,11 +84,13 @@ suite("bench paths", { skip }, () => {
 
   test("a VF that somebody has is refused by its user's name", async () => {
     await lab.lab.check("ip netns add tenant && ip link set vf0 netns tenant");
-    const run = await lab.sriovctl(3, `bench paths --use ${vfs} --yes`);
-    assert.match(run.json.error.message, /vf0: netns:tenant/);
-    await lab.lab.check(
-      "ip -n tenant link set vf0 netns 1 && ip netns del tenant && ip link show dev vf0",
-    );
+    try {
+      const run = await lab.sriovctl(3, `bench paths --use ${vfs} --yes`);
+      // On a busy machine the census gives up on namespaces, and names what it could not see.
+      assert.match(run.json.error.message, /vf0: (netns:tenant|unknown:unseen-netns) /);
+    } finally {
+      await lab.lab.check("ip -n tenant link set vf0 netns 1 && ip netns del tenant");
+    }
     await assertUntouched();
   });
 
@@ -96,7 +98,7 @@ suite("bench paths", { skip }, () => {
   const cutOff = async (signal: string): Promise<string> =>
     lab.lab.check(
       `${bench(`paths --use ${vfs} --paths ns-vf-vf --seconds 60 --rounds 3 --yes`)} &
-      until pgrep -f "sockperf [p]ing-pong" > /dev/null; do sleep 0.2; done
+      until pgrep -f "sockperf [p]ing-pong" > /dev/null; do kill -0 $! || exit 1; sleep 0.2; done
       ip -n sriovctl-bench-a -o link show dev bench0
       kill -${signal} $!; wait $! || echo ended with $?`,
       { timeoutMs: 120_000 },
