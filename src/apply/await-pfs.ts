@@ -60,7 +60,7 @@ function adaptersOf(spec: Spec, inventory: Inventory, pf: Address | null): reado
   return [...new Set(here.map(({ adapter }) => adapter))];
 }
 
-type AwaitOptions = {
+export type AwaitOptions = {
   readonly pf: Address | null;
   readonly timeoutMs: number;
   /** Whether nobody is at work on new devices: what is not there then may never come. */

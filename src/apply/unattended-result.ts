@@ -46,6 +46,8 @@ const sentenceOf = ({ where, message }: PlanProblem): string =>
 
 export const adapterNameOf = (adapter: AdapterSpec, pf: PfSpec): string => adapter.name ?? pf.name;
 
+const stillDiffers = "Everything was done, and planning again still finds something to do";
+
 const isDone = ({ result }: ActionReport): boolean => result === "done";
 
 /** Sentences about actions that did not get done; those that were not reached say nothing new. */
@@ -80,8 +82,7 @@ function ranStanding(address: Address, { report }: Run): Standing {
     return { state: "failed", reasons: failuresOf(own, all), drift, numActions };
   }
   if (drift.length > 0) {
-    const reasons = ["Everything was done, and planning again still finds something to do"];
-    return { state: "failed", reasons, drift, numActions };
+    return { state: "failed", reasons: [stillDiffers], drift, numActions };
   }
   return { state: own.length > 0 ? "applied" : "unchanged", reasons: [], drift, numActions };
 }
@@ -111,3 +112,17 @@ export function pfResults(run: Run): PfResult[] {
     }),
   );
 }
+
+/** Whether all of it was done, whatever the host is like now. */
+export const wasAllDone = ({ state, reasons }: PfResult): boolean =>
+  state === "applied" || state === "unchanged" || reasons[0] === stillDiffers;
+
+/** What became of PFs over two runs, the second of which was about some of them. */
+export const afterBoth = (first: readonly PfResult[], second: readonly PfResult[]): PfResult[] =>
+  first.map((before) => {
+    const after = second.find(({ name }) => name === before.name);
+    if (after === undefined) return before;
+    const numActions = before.numActions + after.numActions;
+    const state = after.state === "unchanged" && numActions > 0 ? "applied" : after.state;
+    return { ...after, state, numActions };
+  });

@@ -2,6 +2,7 @@
 // disrupts nobody; each adapter is on its own; what an earlier run of this boot left unfinished is
 // taken up first, where that is harmless. What became of each PF is data for whoever looks later.
 
+import type { Host } from "../host/host.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Consent, Plan } from "../model/plan.ts";
@@ -15,7 +16,7 @@ import type { Report } from "./report.ts";
 import type { RunOptions } from "./apply.ts";
 import { readOwnJournals, type Session } from "./session.ts";
 import { pfResults, type PfResult } from "./unattended-result.ts";
-import { holdingsFor } from "./holdings.ts";
+import { holdingsFor, type Surroundings } from "./holdings.ts";
 import { inventoryFor } from "./verify.ts";
 
 type UnattendedRequest = Pick<RunOptions, "signal"> & {
@@ -83,13 +84,16 @@ function protectConsent(spec: Spec, inventory: Inventory): Consent {
   return [...new Set(idle.flatMap((match) => match.spec.protect))].map((word) => `protect:${word}`);
 }
 
-async function planFor(
-  session: Session,
+/** What planning looks at. */
+export type Reading = Surroundings & { readonly host: Host };
+
+export async function planFor(
+  reading: Reading,
   spec: Spec,
 ): Promise<{ readonly planned: Plan; readonly consent: Consent; readonly inventory: Inventory }> {
-  const inventory = await inventoryFor(session.host, spec);
+  const inventory = await inventoryFor(reading.host, spec);
   const consent = protectConsent(spec, inventory);
-  const holdings = await holdingsFor(session, spec, inventory);
+  const holdings = await holdingsFor(reading, spec, inventory);
   return { planned: plan({ spec, inventory, consent, ...holdings }), consent, inventory };
 }
 

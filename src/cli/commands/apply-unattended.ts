@@ -3,9 +3,10 @@
 // lines, because the journal of the system keeps them.
 
 import { existsSync } from "node:fs";
-import { applyUnattended, type UnattendedReport } from "../../apply/unattended.ts";
+import { applyUnattended } from "../../apply/unattended.ts";
 import { adapterNameOf, type PfResult } from "../../apply/unattended-result.ts";
-import { awaitPfs } from "../../apply/await-pfs.ts";
+import { applyUntilStill, type UnattendedRun } from "../../apply/until-still.ts";
+import { awaitPfs, type AwaitOptions } from "../../apply/await-pfs.ts";
 import { fullInventory, type Host } from "../../host/host.ts";
 import { bootVariable } from "../../install/apply-units.ts";
 import { leaveAloneRulesPath } from "../../install/installation.ts";
@@ -20,6 +21,7 @@ import type { BlockedAdapter } from "../../model/spec-merge.ts";
 import { specOfAdapters } from "../../model/spec-part.ts";
 import { matchPfs } from "../../plan/match.ts";
 import { assertWritable, withSession } from "../changing.ts";
+import { readingOf } from "../attaching.ts";
 import { withHost, type Arguments, type Context } from "../context.ts";
 import { plural } from "../list-text.ts";
 import { problemSentence } from "../logger.ts";
@@ -74,6 +76,8 @@ const isThisMachine = ({ hostName }: Context): boolean => hostName === "linux";
  */
 const isUdevIdle = (): boolean => existsSync("/run/udev/control") && !existsSync("/run/udev/queue");
 
+const isIdle = (context: Context): boolean => isThisMachine(context) && isUdevIdle();
+
 /** Before VFs are made: whoever manages networks must know at a netdev's first event. */
 function tellNetworkManagers(context: Context, spec: Spec, inventory: Inventory): void {
   const pfs = matchPfs(spec, inventory).matched.map((match) => ({
@@ -98,11 +102,12 @@ const hasOwnVfs = ({ virtualFunctions }: Spec): boolean =>
  * The host's own VFs get their names from udev after their netdevs came. Whoever is started next may
  * ask for those names and not wait (ifupdown does not).
  */
-function awaitNames({ log }: Context, spec: Spec, { physicalFunctions }: Ran): void {
+function awaitNames(context: Context, spec: Spec, { physicalFunctions }: UnattendedRun): void {
+  if (!isThisMachine(context)) return;
   const isChanged = physicalFunctions.some(({ numActions }) => numActions > 0);
   if (!isChanged || !hasOwnVfs(spec)) return;
   const settled = runSystemCommand(["udevadm", "settle", "--timeout=10"]);
-  if (settled.status === "failed") log.verbose(`udevadm settle: ${settled.words}`);
+  if (settled.status === "failed") context.log.verbose(`udevadm settle: ${settled.words}`);
 }
 
 /** From here on we look no more: udev starts us for a PF that comes now. */
@@ -144,10 +149,8 @@ function blockedResults(
 
 const nothingRan = { recovered: null, journal: null, physicalFunctions: [] };
 
-type Ran = UnattendedReport & { readonly error: string | null };
-
 /** A refusal before anything began is a result too: the boot goes on and somebody looks later. */
-async function applyUnderLock(context: Context, host: Host, spec: Spec): Promise<Ran> {
+async function applyUnderLock(context: Context, host: Host, spec: Spec): Promise<UnattendedRun> {
   const abort = new AbortController();
   const stopListening = context.io.onInterrupt(() => abort.abort());
   const { commandLine: command } = context;
@@ -168,6 +171,19 @@ async function applyUnderLock(context: Context, host: Host, spec: Spec): Promise
 /** For whoever applies at the same moment: a person, or the unit for another PF. */
 const lockWaitMs = 60_000;
 
+/** Says so, and waits as at first: a driver that is loaded again takes its time. */
+async function beforeAgain(
+  context: Context,
+  host: Host,
+  part: Spec,
+  patience: Omit<AwaitOptions, "pf">,
+): Promise<void> {
+  const pfs = part.adapters.flatMap(({ physicalFunctions }) => physicalFunctions);
+  const names = pfs.map(({ name }) => name).join(", ");
+  context.log.note(`Not as it was made any more: ${names}; applying again`);
+  await awaitPfs(host, part, { pf: null, ...patience });
+}
+
 async function runOn(
   context: Context,
   host: Host,
@@ -176,9 +192,9 @@ async function runOn(
 ): Promise<UnattendedDocument> {
   const { spec, problems, blocked } = merged;
   const { pf, waitMs } = wish;
-  const isIdle = (): boolean => isThisMachine(context) && isUdevIdle();
   const startedAt = host.now();
-  const awaited = await awaitPfs(host, spec, { pf, timeoutMs: waitMs, isIdle });
+  const patience = { timeoutMs: waitMs, isIdle: () => isIdle(context) };
+  const awaited = await awaitPfs(host, spec, { pf, ...patience });
   const waitedS = Math.round((host.now() - startedAt) / 1000);
   if (!awaited.isWhole && waitMs > 0) context.log.note(`Waited ${waitedS} s for PFs; not all came`);
   // First the mark, then the last look: a PF that comes in between is seen twice and not missed.
@@ -186,8 +202,11 @@ async function runOn(
   const inventory = await host.inventory(searching);
   if (isThisMachine(context)) tellNetworkManagers(context, spec, inventory);
   const part = pf === null ? spec : specOfAdapters(spec, awaited.adapters);
-  const ran = await applyUnderLock(context, host, part);
-  if (isThisMachine(context)) awaitNames(context, part, ran);
+  const ran = await applyUntilStill({ host, ...readingOf(context, host) }, part, {
+    apply: (some) => applyUnderLock(context, host, some),
+    settle: (run) => awaitNames(context, part, run),
+    beforeAgain: (some) => beforeAgain(context, host, some, patience),
+  });
   const stopped = blockedResults(blocked, inventory, spec).filter(
     ({ address }) => pf === null || address === pf,
   );
