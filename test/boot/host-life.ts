@@ -175,7 +175,9 @@ export const hostLife: readonly Scene[] = [
       assert.equal(await machine.sh(policy), wantedPolicy);
       assert.equal(await machine.sh("systemctl is-active multi-user.target"), "active");
       const failed = "systemctl --failed --no-legend --plain | awk '{ print $1 }'";
-      assert.equal(await machine.sh(failed), "sriovctl-apply.service");
+      // udev runs it for a PF of its own accord where the driver took it after the early unit looked.
+      const ours = /^sriovctl-apply\.service(\nsriovctl-apply@0000:\S+\.service)*$/;
+      assert.match(await machine.sh(failed), ours);
       const numVfs = `cat ${third.folder}/sriov_numvfs`;
       assert.equal(await machine.until("1", numVfs), "1", "NetworkManager has its own");
     },
