@@ -50,7 +50,7 @@ test("enable writes four files, again changes nothing, and disable takes exactly
     /^ {2}create \/etc\/systemd\/system\/sriovctl-apply\.service, which /m,
   );
   if (first.exitCode !== 0) {
-    assert.match(first.stderr, /^error: Not done: systemctl --root=.* there is no systemctl/);
+    assert.match(first.stderr, /^error: Not done: systemctl --root=.* there is no systemctl/m);
   } else {
     assert.ok(hasLink(root));
     const again = await run("enable");
@@ -60,6 +60,18 @@ test("enable writes four files, again changes nothing, and disable takes exactly
   assert.match(stdout, /^ {2}remove \/etc\/udev\/rules\.d\/90-sriovctl\.rules/m);
   assert.deepEqual(files(), ["etc/udev/rules.d/10-mine.rules"]);
   assert.equal((await run("disable")).exitCode, 0);
+});
+
+test("an image without the program is told of, and one with it is not", async (context) => {
+  const { run, write } = image(context);
+  const { stderr } = await run("enable", "--dry-run");
+  assert.match(stderr, /^warning: There is no \/.* below .*: what is enabled will not start$/m);
+  assert.match(
+    (await run("enable", "--libvirt-hook", "--dry-run")).stderr,
+    /^warning: There is no /,
+  );
+  write("usr/bin/sriovctl", "");
+  assert.equal((await run("enable", "--dry-run")).stderr, "");
 });
 
 test("--dry-run says what would be done and does nothing", async (context) => {

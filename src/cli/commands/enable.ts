@@ -44,6 +44,15 @@ const packagedProgram = "/usr/bin/sriovctl";
 const programOf = ({ wiring }: Context, { root }: Site): readonly string[] =>
   existsSync(join(root, packagedProgram)) ? [packagedProgram] : wiring.ownCommand;
 
+/** What the files of an image start has to be in the image. */
+function warnOfProgram(context: Context, site: Site): void {
+  const { root } = site;
+  const [program = ""] = programOf(context, site);
+  if (root === "/" || existsSync(join(root, program))) return;
+  const hint = "Install the package there, then enable again";
+  context.log.warn(`There is no ${program} below ${root}: what is enabled will not start`, hint);
+}
+
 function filesFor(context: Context, site: Site): readonly InstalledFile[] {
   const { runDir } = site;
   const command = programOf(context, site);
@@ -109,6 +118,7 @@ function enableHooks(context: Context, args: Arguments, site: Site): number {
   const hook = { command: programOf(context, site), isStrict: args.isSet("strict") };
   const files = wanted.map(([, kind]) => hookFile(kind, hook));
   const changes = changesToHave(site, files);
+  warnOfProgram(context, site);
   printPlan(context, changes, []);
   const isDone = !args.isSet("dry-run");
   if (isDone) makeChanges(site, changes, files);
@@ -138,6 +148,7 @@ export const enable: RunCommand = async (context, args) => {
   const isLinked = isEnabled(site) && !changes.some(({ change }) => change === "remove");
   const linking = isLinked ? [] : [systemctl(site, "enable")];
   const commands = [...(isChanged ? reloads(site) : []), ...linking];
+  warnOfProgram(context, site);
   printPlan(context, changes, commands);
   if (args.isSet("dry-run")) {
     return finish(context, { site, changes, commands: planned(commands), isDone: false });
