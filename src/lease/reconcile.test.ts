@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inventoryOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
+import { parseAssignTarget } from "../model/assign-target.ts";
 import type { Owner, Pf } from "../model/inventory.ts";
+import type { Plug } from "../model/plug.ts";
 import { candidatesOf } from "./candidates.ts";
 import { freeLease, type Lease } from "./lease.ts";
 import { reconcile } from "./reconcile.ts";
@@ -27,6 +29,34 @@ const lease = (part: Partial<Lease>): Lease => ({
   bootId: "now",
   ...part,
 });
+
+const netnsOwner = (name: string): Owner => ({
+  kind: "netns",
+  name,
+  pid: null,
+  evidence: `its netdev is in ${name}`,
+});
+
+function attachedTo(to: string): Partial<Lease> {
+  const consumer = parseAssignTarget(to);
+  assert.ok(consumer !== null);
+  const plug: Plug = {
+    consumer,
+    pf,
+    vfIndex: 0,
+    vf: "0000:3b:10.0",
+    mac: null,
+    vlan: null,
+    scope: "both",
+    form: null,
+    endpoint: null,
+    failover: null,
+    vfToken: null,
+    ipAddresses: [],
+    user: null,
+  };
+  return { state: "attached", holder: { name: to, pid: null }, plug };
+}
 
 const around = { bootId: "now", nowMs: 100_000, isAlive: (pid: number) => pid === 1 };
 
@@ -64,6 +94,30 @@ const rows: readonly (readonly [string, Partial<Lease>, ReturnType<typeof hostWi
     { holder: { name: "vm:web1", pid: 9 } },
     hostWith([]),
     "holder-gone clean: 0000:3b:00.0/vf0 is leased to vm:web1, whose process 9 has ended",
+  ],
+  [
+    "its process's namespace has it",
+    attachedTo("pid:812/eth0"),
+    hostWith([netnsOwner("sleep-812")]),
+    "",
+  ],
+  [
+    "its namespace died and gave it back",
+    attachedTo("netns:ci/eth0"),
+    hostWith([]),
+    "holder-gone clean: 0000:3b:00.0/vf0 is attached to netns:ci/eth0, which has lost it: its namespace has ended",
+  ],
+  [
+    "its namespace died, and the host has taken it up",
+    attachedTo("netns:ci/eth0"),
+    hostWith([{ kind: "netdev", name: "eth0", pid: null, evidence: "it has 192.0.2.1" }]),
+    "holder-gone null: 0000:3b:00.0/vf0 is attached to netns:ci/eth0, which has lost it: its namespace has ended, but netdev:eth0 (it has 192.0.2.1) still uses it",
+  ],
+  [
+    "a VM that is off has it in its configuration",
+    attachedTo("libvirt:web1/net1"),
+    hostWith([]),
+    "",
   ],
   ["its process runs", { holder: { name: "vm:web1", pid: 1 } }, hostWith([]), ""],
   [

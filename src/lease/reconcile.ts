@@ -2,6 +2,7 @@
 // and what would mend it. Nothing is mended here, and what somebody still uses has no remedy but
 // that somebody lets go of it.
 
+import { isOfTarget, needsNetdev, parseAssignTarget } from "../model/assign-target.ts";
 import type { Owner } from "../model/inventory.ts";
 import type { Candidate } from "./candidates.ts";
 import { leaseWords, targetOf, type Lease } from "./lease.ts";
@@ -33,8 +34,21 @@ const bareName = (holder: string): string =>
 /** Users that are nobody's own netdev: those the host's own holder would be mistaken for. */
 const foreignKinds: ReadonlySet<Owner["kind"]> = new Set(["vm", "process", "netns", "unknown"]);
 
-const isHoldersUse = ({ holder }: Lease, { name, pid }: Owner): boolean =>
-  holder !== null && (name === bareName(holder.name) || (pid !== null && pid === holder.pid));
+function isHoldersUse({ holder }: Lease, owner: Owner): boolean {
+  if (holder === null) return false;
+  const target = parseAssignTarget(holder.name);
+  if (target !== null && isOfTarget(target, owner)) return true;
+  const { name, pid } = owner;
+  return name === bareName(holder.name) || (pid !== null && pid === holder.pid);
+}
+
+/** An interface that is plugged in is in another network namespace, and the census says so. One that
+ * nobody has, or the host itself, came back when its namespace died (default_device_exit_net()). */
+const hasLostPlug = ({ state, plug }: Lease, { owners }: Candidate): boolean =>
+  state === "attached" &&
+  plug !== null &&
+  needsNetdev(plug.consumer.kind) &&
+  !owners.some(({ kind }) => kind === "netns" || kind === "container" || kind === "unknown");
 
 const usersOf = ({ owners }: Candidate): string =>
   owners.map(({ kind, name, evidence }) => `${kind}:${name} (${evidence})`).join(", ");
@@ -70,6 +84,10 @@ function ailmentOf(lease: Lease, place: Candidate, around: Surroundings): Findin
   }
   if (!isHeld || lease.holder === null) return null;
   const { name, pid } = lease.holder;
+  if (hasLostPlug(lease, place)) {
+    const words = `${target} is attached to ${name}, which has lost it: its namespace has ended`;
+    return find("holder-gone", `${words}${still}`, remedy);
+  }
   if (isGone(lease, pid, around)) {
     const words = `${target} is leased to ${name}, whose process ${pid} has ended`;
     return find("holder-gone", `${words}${still}`, remedy);

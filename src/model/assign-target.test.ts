@@ -68,3 +68,9 @@ test("isOfTarget() knows a process's namespace by the process", () => {
     [true, false, true, false],
   );
 });
+
+test("isOfTarget() knows a guest of Proxmox VE by its number", () => {
+  const target = { kind: "pve", name: "103", device: "hostpci0" } as const;
+  assert.equal(isOfTarget(target, { name: "web1", number: "103" }), true);
+  assert.equal(isOfTarget(target, { name: "web1", number: "104" }), false);
+});

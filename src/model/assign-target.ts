@@ -88,12 +88,15 @@ export function parseAssignTarget(text: string): AssignTarget | null {
 export const formatAssignTarget = ({ kind, name, device }: AssignTarget): string =>
   `${kind}:${name}${device === null ? "" : `/${device}`}`;
 
-/** Whether a user of a function that the host shows by this name is the consumer itself. The census
+/** Whether a user of a function that the host shows like this is the consumer itself. The census
  * calls a namespace without a name after a process in it, `sleep-812`. */
 export const isOfTarget = (
   { kind, name }: AssignTarget,
-  user: { readonly name: string },
-): boolean => user.name === name || (kind === "pid" && user.name.endsWith(`-${name}`));
+  user: { readonly name: string; readonly number?: string },
+): boolean =>
+  user.name === name ||
+  (kind === "pve" && user.number === name) ||
+  (kind === "pid" && user.name.endsWith(`-${name}`));
 
 /** The form that a text of a known kind should have had. */
 export function formOfTarget(text: string): string | null {

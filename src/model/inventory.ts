@@ -29,6 +29,8 @@ export type Owner = {
   readonly kind: OwnerKind;
   /** VM name, process name, bridge name, netns name, mount point ... */
   readonly name: string;
+  /** Its number where its manager goes by that, as Proxmox VE does; absent: none. */
+  readonly number?: string;
   readonly pid: number | null;
   /** What was seen: `/proc/812/fd/31 -> /dev/vfio/14`. */
   readonly evidence: string;

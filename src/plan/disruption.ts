@@ -58,8 +58,8 @@ export function disruptionsOf(change: Change, pf: Pf): Disruption[] {
     case "detach-vf": {
       const vf = vfAt(pf, change.vfIndex);
       const { consumer } = change.plug;
-      const users = vf === null ? [] : vfUsers(pf, vf);
-      return users.filter((user) => !isOfTarget(consumer, user));
+      const others = vf?.owners.filter((owner) => !isOfTarget(consumer, owner)) ?? [];
+      return hitBy(vfTarget(pf.address, change.vfIndex), others);
     }
     default:
       return ofPf;

@@ -120,7 +120,7 @@ test("what cannot be is said first", async () => {
     [{ user: "nobody-here" }, /to nobody-here: no such user$/],
     [{ user: "-u" }, /to -u: no such user$/],
     [{ vfToken: "secret" }, /it is no UUID$/],
-    [{ scope: "both" }, /an application has no configuration here$/],
+    [{ scope: "persistent" }, /an application has no configuration here$/],
     [{ ipAddresses: ["192.0.2.1/24"] }, /gives itself addresses$/],
     [{ vfIndex: 5 }, /there is no such VF$/],
   ];

@@ -114,9 +114,9 @@ function wishProblems(plug: Plug): PlugProblem[] {
     return { message: `Cannot attach to ${formatAssignTarget(plug.consumer)}: ${message}`, hint };
   };
   return [
-    ...(plug.scope === "live"
-      ? []
-      : [refuse("an application has no configuration here", "Attach it live")]),
+    ...(plug.scope === "persistent"
+      ? [refuse("an application has no configuration here", "Attach it live")]
+      : []),
     ...(plug.failover === null ? [] : [refuse("failover is between NICs of a VM", "Leave it out")]),
     ...(plug.ipAddresses.length === 0
       ? []

@@ -1,6 +1,6 @@
 // What a DPDK application is started with, and what it needs beside its VF: words for people and for
 // scripts. doc/guides/linux_gsg of DPDK 22.11 has the options; what an unprivileged user needs was
-// tried with dpdk-testpmd on a kernel of the lab (test/kernel/attach-dpdk.kernel.test.ts).
+// tried with dpdk-testpmd 22.11 on Linux 6.12 in the lab (test/kernel).
 
 import type { Plug } from "../../model/plug.ts";
 

@@ -225,7 +225,7 @@ test("what stands in the way is said before anything is changed", async () => {
     ["netns:file/eth0", {}, /file is no namespace$/],
     ["netns:ci/lo", {}, /to network namespace ci: it has another interface lo$/],
     ["netns:ci/eth0", { vf: "0000:01:10.2" }, /it has no netdev, neither here nor there$/],
-    ["netns:ci/eth0", { scope: "both" }, /no configuration for a next start$/],
+    ["netns:ci/eth0", { scope: "persistent" }, /no configuration for a next start$/],
     ["netns:ci/eth0", { ipAddresses: ["192.0.2.7"] }, /"192\.0\.2\.7" is no IP address with/],
     ["netns:ci/eth0", { ipAddresses: ["192.0.2.7/33"] }, /is no IP address with prefix$/],
     ["netns:ci/eth0", { failover: "net0" }, /failover is between NICs of a VM$/],

@@ -67,7 +67,7 @@ function wishProblems(plug: Plug): PlugProblem[] {
   const form = targetForms[kind].form;
   if (!targetForms[kind].pattern.test(formatAssignTarget(plug.consumer)))
     report(`wanted ${form}`, null);
-  if (plug.scope !== "live") {
+  if (plug.scope === "persistent") {
     report(noConfiguration(kind), "Attach it live");
   }
   if (plug.failover !== null) report("failover is between NICs of a VM", null);

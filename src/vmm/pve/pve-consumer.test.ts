@@ -116,7 +116,7 @@ const plug = (more: Partial<Plug> = {}): Plug => {
     vf,
     mac: null,
     vlan: null,
-    scope: "persistent",
+    scope: "both",
     form: null,
     endpoint: null,
     failover: null,
@@ -160,7 +160,7 @@ test("a VM that runs gets it at its next start, and thinks better of it", async 
   const { proxmox, adapter } = world({ [conf("103")]: `${q35}[snap]\nhostpci0: ${vf}\n` });
   proxmox.start("103", 812, []);
   const plugged = await adapter.plug(plug(), 1000);
-  assert.deepEqual([plugged.isLive, plugged.isPersistent], [false, true]);
+  assert.deepEqual([plugged.isLive, plugged.isPersistent], [null, true]);
   assert.deepEqual(plugged.notes, ["from the VM's next start"]);
   assert.deepEqual(await adapter.unplug(plug(), release), { status: "done" });
   assert.equal(proxmox.said.at(-1), "qm set 103 --revert hostpci0");

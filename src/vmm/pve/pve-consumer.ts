@@ -39,9 +39,11 @@ function lookAt(files: PveFiles, plug: Plug): Plugged {
   const vm = readVm(files, name);
   if (vm === null) return { ...absent, notes: [noVm(plug).message] };
   const isPersistent = isIt(vm.next.get(deviceOf(plug)), plug);
-  const isLive = vm.isRunning ? runsWith(files, plug.vf, name) : null;
+  const isRunningWith = vm.isRunning && runsWith(files, plug.vf, name);
+  // A VM that runs cannot be given it: then nobody can ask for it either.
+  const isLive = isRunningWith ? true : null;
   const waits =
-    isLive === null || isLive === isPersistent
+    !vm.isRunning || isRunningWith === isPersistent
       ? []
       : [isPersistent ? "from the VM's next start" : "until the VM stops"];
   const device = isPersistent || isLive === true ? deviceOf(plug) : null;
@@ -54,9 +56,9 @@ function wishProblems(plug: Plug): PlugProblem[] {
   };
   const rows: readonly (readonly [isOff: boolean, message: string, hint: string])[] = [
     [
-      plug.scope !== "persistent",
+      plug.scope === "live",
       "Proxmox VE gives PCI devices to a VM at its start only",
-      "Attach it with --persistent, and restart the VM",
+      "Attach it without --live, and restart the VM",
     ],
     [plug.failover !== null, "Proxmox VE has no failover pairs", "Leave the failover NIC out"],
     [plug.vfToken !== null, "Proxmox VE passes no VF token", "Bind the PF to its kernel driver"],

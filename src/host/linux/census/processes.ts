@@ -66,3 +66,10 @@ export function guestNameOf({ commandLine }: Process): string | null {
   const name = (guest?.slice("guest=".length) ?? options[0] ?? "").replaceAll("\0", ",");
   return name === "" ? null : name;
 }
+
+/** Proxmox VE starts its guests with `-id 103`, which is no option of QEMU's own. */
+export function guestNumberOf({ commandLine }: Process): string | null {
+  const at = commandLine.indexOf("-id");
+  const value = at === -1 ? undefined : commandLine[at + 1];
+  return value !== undefined && /^[1-9][0-9]{2,8}$/.test(value) ? value : null;
+}

@@ -32,7 +32,7 @@ export async function startingGuests(
     if (!wanted.has(address)) return [];
     const starting = (words: string): User[] => {
       const evidence = `${file}: ${words} for VM ${vmid}`;
-      const owner: Owner = { kind: "vm", name: nameOf(vmid), pid: null, evidence };
+      const owner: Owner = { kind: "vm", name: nameOf(vmid), number: vmid, pid: null, evidence };
       return [{ address, owner }];
     };
     if ("untilS" in entry) return entry.untilS < nowS ? [] : starting("set aside");

@@ -3,7 +3,7 @@
 
 import type { Address } from "../../../model/bdf.ts";
 import type { Owner } from "../../../model/inventory.ts";
-import { commandOf, guestNameOf, isVmm, type Process } from "./processes.ts";
+import { commandOf, guestNameOf, guestNumberOf, isVmm, type Process } from "./processes.ts";
 
 export type User = { readonly address: Address; readonly owner: Owner };
 
@@ -11,7 +11,9 @@ export type User = { readonly address: Address; readonly owner: Owner };
 export function ownerOfProcess(process: Process, evidence: string): Owner {
   const { pid } = process;
   const name = guestNameOf(process) ?? commandOf(process);
-  return { kind: isVmm(process) ? "vm" : "process", name, pid, evidence };
+  const number = guestNumberOf(process);
+  const numbered = number === null ? {} : { number };
+  return { kind: isVmm(process) ? "vm" : "process", name, ...numbered, pid, evidence };
 }
 
 /** Owners by function, each user once, in the order of the findings. */
@@ -49,6 +51,7 @@ const signsOf = ({ evidence, moreEvidence = [] }: Owner): readonly string[] => [
 function mergedOwner(known: Owner, next: Owner): Owner {
   const [evidence = "", ...more] = new Set([...signsOf(known), ...signsOf(next)]);
   return {
+    ...next,
     ...known,
     pid: known.pid ?? next.pid,
     evidence,
