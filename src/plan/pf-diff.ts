@@ -170,8 +170,23 @@ function recreationSteps(wanted: PfWanted, vfs: readonly VfFinal[]): Step[] {
   return [...steps, ...creationSteps({ pf: target, numVfs, driversAutoprobe, vfs, because })];
 }
 
+/** Why a VF that stays is first taken off the driver that it has; null: it need not be. Most drivers of VFs
+ * keep the MAC with which they were loaded and refuse another where the PF has set it
+ * (igb_set_vf_mac_addr()), so a consumer that is handed the netdev would have the old one. */
+function offReason(vf: Vf, { driver, settings, msix }: VfFinal, wanted: PfWanted): string | null {
+  if (vf.driver === null) return null;
+  if (msix !== null) return "an MSI-X count changes only without a driver";
+  const { consumer = null } = wanted.vfs.get(vf.vfIndex) ?? {};
+  const isHandedOver = consumer !== null && driver === "kernel" && isBoundAs(driver, vf.driver);
+  const isNewMac = settings.some(({ setting }) => setting.name === "mac");
+  return isHandedOver && isNewMac && traitsOf(wanted.pf.driver).macNeedsReload
+    ? "its driver takes a new MAC only when it is loaded"
+    : null;
+}
+
 /** Drivers and settings of VFs that stay. */
-function inPlaceSteps({ pf }: PfWanted, vfs: readonly VfFinal[]): Step[] {
+function inPlaceSteps(wanted: PfWanted, vfs: readonly VfFinal[]): Step[] {
+  const { pf } = wanted;
   const steps: Step[] = [];
   const forKernel: VfFinal[] = [];
   for (const final of vfs) {
@@ -184,8 +199,9 @@ function inPlaceSteps({ pf }: PfWanted, vfs: readonly VfFinal[]): Step[] {
       target,
       because,
     });
-    const mustLetGo = final.msix !== null && vf.driver !== null;
-    if (mustLetGo) steps.push(bind("none", "an MSI-X count changes only without a driver"));
+    const off = offReason(vf, final, wanted);
+    const mustLetGo = off !== null;
+    if (mustLetGo) steps.push(bind("none", off));
     steps.push(...settingSteps(pf.address, final), ...msixSteps(pf.address, [final]));
     if (!isWrong && !mustLetGo) continue;
     const driver = final.driver ?? choiceOf(vf);

@@ -1,4 +1,5 @@
 // The planner on small hosts: one row is a host, a spec and the changes that follow.
+// Long because the rows are one table.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +12,14 @@ import {
   freshIgbPolicy,
 } from "../../test/inventory-of.ts";
 import type { Pf } from "../model/inventory.ts";
-import type { AdapterSpec, PfSpec, PolicySpec, Spec, VfPolicySpec } from "../model/spec.ts";
+import type {
+  AdapterSpec,
+  AssignSpec,
+  PfSpec,
+  PolicySpec,
+  Spec,
+  VfPolicySpec,
+} from "../model/spec.ts";
 import { formatPlan } from "./plan-text.ts";
 import { plan } from "./plan.ts";
 
@@ -46,6 +54,14 @@ function entry(
 ): VfPolicySpec {
   const where = "s.yaml:9:5";
   return { vfs: [{ pf: "p0", vfIndexes, where }], policy, where, ...part };
+}
+
+const newMac = "52:54:00:00:00:07";
+
+function toNamespace(policy: PolicySpec): AssignSpec {
+  const where = "s.yaml:12:5";
+  const vf = { pf: "p0", vfIndexes: [0], where };
+  return { to: "netns:ci/eth0", source: { kind: "vf", vf }, driver: "kernel", policy, where };
 }
 
 type Row = {
@@ -162,6 +178,32 @@ const rows: readonly Row[] = [
     pf: pfOf(address, 1, { driversAutoprobe: false }),
     spec: specOf({}, [entry([0], {}, { driver: "kernel" })]),
     actions: ["~ set autoprobe on", "~ VF 0: bind to the kernel's driver", "~ set autoprobe off"],
+  },
+  {
+    name: "takes a VF for a namespace off its driver where that keeps the MAC it was loaded with",
+    pf: pfOf(address, 1, { virtualFunctions: [vfOf(address, 0, { driver: "igbvf" })] }),
+    spec: specOf({}, [], { assign: [toNamespace({ mac: newMac, trust: true })] }),
+    actions: [
+      "~ VF 0: bind to no driver",
+      `~ VF 0: set mac ${newMac}`,
+      "~ VF 0: set trust on",
+      "~ VF 0: bind to the kernel's driver",
+    ],
+  },
+  {
+    name: "leaves a VF for a namespace on its driver where nothing asks for more",
+    pf: pfOf(address, 1, { virtualFunctions: [vfOf(address, 0, { driver: "igbvf" })] }),
+    spec: specOf({}, [], { assign: [toNamespace({ trust: true })] }),
+    actions: ["~ VF 0: set trust on"],
+  },
+  {
+    name: "leaves a VF for a namespace on a driver that takes a new MAC at once",
+    pf: pfOf(address, 1, {
+      driver: "i40e",
+      virtualFunctions: [vfOf(address, 0, { driver: "iavf" })],
+    }),
+    spec: specOf({}, [], { assign: [toNamespace({ mac: newMac })] }),
+    actions: [`~ VF 0: set mac ${newMac}`],
   },
   {
     name: "refuses to cut off a VM",
