@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { commandGroups } from "../src/cli/command-groups.ts";
 import { commandTable } from "../src/cli/command-table.ts";
 import { commandsPage, commandsPagePath, manualPage } from "./manual.ts";
 
@@ -13,6 +14,11 @@ const page = manualPage({ version: "1.2.3", date: "2026-01-02" });
 test("docs/commands.md is what the command table says", () => {
   const written = readFileSync(commandsPagePath, "utf8");
   assert.ok(written === commandsPage(), "It is stale: run node scripts/manual.ts");
+});
+
+test("every command is in one group", () => {
+  const grouped = commandGroups.flatMap(({ rows }) => rows.map(({ name }) => name));
+  assert.deepEqual(grouped.toSorted(), commandTable.map(({ name }) => name).toSorted());
 });
 
 test("the manual page names every command and option", () => {

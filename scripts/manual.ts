@@ -3,7 +3,8 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { commandTable, globalOptions, type CommandRow } from "../src/cli/command-table.ts";
+import { commandGroups } from "../src/cli/command-groups.ts";
+import { globalOptions, type CommandRow } from "../src/cli/command-table.ts";
 import { description, environment, exitCodes, files, tagline } from "../src/cli/surroundings.ts";
 
 export const commandsPagePath = join(import.meta.dirname, "..", "docs", "commands.md");
@@ -83,7 +84,7 @@ export function manualPage({ version, date }: ManualFacts): string {
       ["-h, --help", "print help"],
     ]),
     ".SH COMMANDS",
-    ...commandTable.flatMap(roffCommand),
+    ...commandGroups.flatMap(({ rows }) => rows.flatMap(roffCommand)),
     ".SH EXIT STATUS",
     ...roffRows(exitCodes),
     ".SH ENVIRONMENT",
@@ -107,7 +108,7 @@ function pageCommand(row: CommandRow): string[] {
   const rows = pageRows([...row.operands, ...optionRows(row.options)]);
   const width = Math.max(...row.examples.map(([command]) => command.length));
   return [
-    `## ${row.name}`,
+    `### ${row.name}`,
     "",
     sentence(row.summary),
     "",
@@ -135,7 +136,11 @@ export function commandsPage(): string {
     "",
     ...pageRows(optionRows(globalOptions)),
     "",
-    ...commandTable.flatMap(pageCommand),
+    ...commandGroups.flatMap(({ title, rows }) => [
+      `## ${title}`,
+      "",
+      ...rows.flatMap(pageCommand),
+    ]),
     "## Exit codes",
     "",
     ...pageRows(exitCodes),

@@ -2,7 +2,8 @@
 // that notes which command was asked for. Parsing is all that happens here; main.ts runs it.
 
 import { Argument, Command, CommanderError, Option } from "commander";
-import { commandTable, globalOptions, type CommandRow, type OptionRow } from "./command-table.ts";
+import { commandGroups } from "./command-groups.ts";
+import { globalOptions, type CommandRow, type OptionRow } from "./command-table.ts";
 import type { Arguments } from "./context.ts";
 import type { Io } from "./io.ts";
 import { description, exitCodes } from "./surroundings.ts";
@@ -23,7 +24,8 @@ export type Request = {
 };
 
 const exitCodesText = `
-Exit codes: ${exitCodes.map(([code, meaning]) => `${code} ${meaning}`).join(", ")}`;
+Exit codes:
+${exitCodes.map(([code, meaning]) => `  ${code}  ${meaning}`).join("\n")}`;
 
 const examplesText = (examples: CommandRow["examples"]): string => {
   const width = Math.max(...examples.map(([command]) => command.length));
@@ -82,7 +84,10 @@ export function makeProgram(io: Io, onRequest: (request: Request) => void): Comm
       throw versionAsked;
     })
     .helpOption("-h, --help", "print help")
+    .commandsGroup("Other:")
     .helpCommand("help [command]", "Print help for a command")
+    // Their operands are in their own help: here one line each is worth more.
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText("after", exitCodesText)
     .showSuggestionAfterError(true)
     .exitOverride()
@@ -96,10 +101,12 @@ export function makeProgram(io: Io, onRequest: (request: Request) => void): Comm
     });
   for (const option of globalOptions) program.addOption(optionOf(option));
   program.setOptionValue("host", "linux");
-  for (const row of commandTable) {
-    const command = commandOf(row, onRequest);
-    command.copyInheritedSettings(program);
-    program.addCommand(command);
+  for (const { title, rows } of commandGroups) {
+    for (const row of rows) {
+      const command = commandOf(row, onRequest).helpGroup(`${title}:`);
+      command.copyInheritedSettings(program);
+      program.addCommand(command);
+    }
   }
   return program;
 }
