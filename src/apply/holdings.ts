@@ -46,13 +46,18 @@ const isHeld = ({ state }: Lease): boolean => state === "prepared" || state === 
 
 /** A VF of the pool that is not there yet: the plan makes it. */
 function futureVf(pool: string, choosing: Choosing): Place | null {
-  const { spec, labels, inventory, chosen } = choosing;
+  const { spec, labels, inventory, chosen, leases } = choosing;
+  const isTaken = (pf: Address, index: number): boolean =>
+    leases.some(({ vf, state }) => state !== "free" && vf.pf === pf && vf.vfIndex === index);
   for (const { pf: label, vfIndexes } of spec.pools.find(({ name }) => name === pool)?.vfs ?? []) {
     const address = labels.get(label);
     const pf = inventory.physicalFunctions.find((each) => each.address === address);
     if (pf === undefined) continue;
     const vfIndex = vfIndexes.find(
-      (index) => vfAt(pf, index) === null && !chosen.has(vfTarget(pf.address, index)),
+      (index) =>
+        vfAt(pf, index) === null &&
+        !chosen.has(vfTarget(pf.address, index)) &&
+        !isTaken(pf.address, index),
     );
     if (vfIndex !== undefined) return { pf: pf.address, vfIndex };
   }

@@ -4,12 +4,14 @@
 import { leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
 import type { LeaseTable } from "../lease/store.ts";
 import { SriovError } from "../model/errors.ts";
+import { vfAt } from "../model/inventory.ts";
 import { cleanVf, type Hygiene } from "./hygiene.ts";
 import {
   lookAtVfs,
   momentOf,
   ownerWords,
   quarantine,
+  type HostLook,
   type Leasing,
   type Terms,
 } from "./leasing.ts";
@@ -57,10 +59,23 @@ function ownLease(
 
 export type Released = { readonly lease: Lease; readonly hygiene: Hygiene };
 
+/** Its PF is there and has fewer VFs: what the VF was went with it, and a new one is fresh. */
+function isGone({ inventory }: HostLook, { pf: address, vfIndex }: VfPlace): boolean {
+  const pf = inventory.physicalFunctions.find((each) => each.address === address);
+  return pf !== undefined && !pf.isChanging && vfAt(pf, vfIndex) === null;
+}
+
 /** Cleans a VF whose lease is `releasing`: it is free then, or quarantined, or still in use. */
 export async function cleanReleased(leasing: Leasing, lease: Lease): Promise<Released> {
   const { vf, generation } = lease;
   const look = await lookAtVfs(leasing);
+  if (isGone(look, vf)) {
+    const moment = momentOf(leasing, "its PF has fewer VFs now");
+    const forgotten = leasing.store.transact((table) =>
+      table.step(vf, { kind: "vanished" }, moment),
+    );
+    return { lease: forgotten, hygiene: { kind: "clean", changes: [], unverifiable: [] } };
+  }
   const hygiene = await cleanVf(leasing, vf, look.baselineOf(vf.address));
   if (hygiene.kind === "in-use") return { lease, hygiene };
   if (hygiene.kind === "failed") {

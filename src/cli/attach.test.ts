@@ -2,7 +2,7 @@
 // what is refused, and that both do nothing where all is so already.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
@@ -151,7 +151,30 @@ test("a rollback takes out what the apply attached, and frees it", async (contex
   assert.equal((await run(`apply -f ${path} --yes`)).exitCode, 0);
   const back = await run("rollback --yes");
   assert.equal(back.exitCode, 0, back.stderr);
-  assert.doesNotMatch((await run("lease ls")).stdout, /attached/);
+  // The VFs went with the resize, and their leases with them: nothing is left to clean.
+  assert.equal((await run("lease ls")).stdout, "No VF is leased.\n", back.stderr);
+});
+
+test("an entry that waits is told by drift and status; import writes who has which VF", async (context) => {
+  const root = temporaryDirectory(context);
+  const run = async (line: string) =>
+    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env: stateIn(root) });
+  const path = join(root, "assign.yaml");
+  writeFileSync(path, assigning);
+  assert.equal((await run(`apply -f ${path} --yes`)).exitCode, 0);
+  const waiting = /libvirt:nobody\/net1 is not attached now/;
+  const drift = await run(`drift -f ${path} --json`);
+  assert.match(JSON.parse(drift.stdout).waiting[0].message, waiting);
+  assert.match((await run(`status -f ${path}`)).stdout, /\nWaiting .*libvirt:nobody\/net1/);
+  const imported = join(root, "imported.yaml");
+  assert.equal((await run(`import --out ${imported}`)).exitCode, 0);
+  const text = readFileSync(imported, "utf8");
+  assert.match(
+    text,
+    /to: "libvirt:web2\/net1", vf: p2\/0, driver: vfio-pci, mac: auto, vlan: 120,/,
+  );
+  assert.match(text, /to: "netns:ci\/eth1", vf: p2\/5, driver: kernel, vlan: 7,/);
+  assert.match((await run(`plan -f ${imported}`)).stdout, /Nothing to do/);
 });
 
 test("without-vfs: the command's exit code, and the VFs are back whatever it was", async (context) => {

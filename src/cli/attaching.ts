@@ -5,6 +5,7 @@ import type { Leasing } from "../apply/leasing.ts";
 import type { Surroundings } from "../apply/holdings.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../lease/lease.ts";
+import type { Plug } from "../model/plug.ts";
 import type { Session } from "../apply/session.ts";
 import type { Consumers } from "../vmm/consumer.ts";
 import type { Context } from "./context.ts";
@@ -22,17 +23,25 @@ export function readingOf(around: Reading, host: Host): Surroundings {
     const consumersOfHost = await found;
     return await consumersOfHost(kind);
   };
-  const readLeases = async (): Promise<readonly Lease[]> => {
-    const { openLeasesIfThere } = await import("../lease/store.ts");
-    const store = openLeasesIfThere(around.hostPaths.leaseFile);
-    try {
-      return store?.leases() ?? [];
-    } finally {
-      store?.close();
-    }
-  };
-  return { consumers, readLeases };
+  return { consumers, readLeases: async () => await leasesIn(around.hostPaths.leaseFile) };
 }
+
+/** Of a file that need not be there, and is not made. */
+async function leasesIn(path: string): Promise<readonly Lease[]> {
+  const { openLeasesIfThere } = await import("../lease/store.ts");
+  const store = openLeasesIfThere(path);
+  try {
+    return store?.leases() ?? [];
+  } finally {
+    store?.close();
+  }
+}
+
+/** What consumers have, by the leases in a file. */
+export const attachedPlugs = async (leaseFile: string): Promise<readonly Plug[]> =>
+  (await leasesIn(leaseFile)).flatMap(({ state, plug }) =>
+    state === "attached" && plug !== null ? [plug] : [],
+  );
 
 export function attachingOf(around: Opening, { host, lockFd }: Session, specFile: string | null) {
   let opened: Promise<Leasing> | null = null;

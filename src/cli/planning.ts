@@ -25,6 +25,10 @@ export async function planOn(
 /** Problems that stand in the way of nothing but harm: consent would lift them. */
 export const isRefusal = ({ code }: { readonly code: string }): boolean => code === "would-disrupt";
 
+/** An entry of `assign` whose consumer cannot have its VF now. */
+export const isWaiting = ({ code }: { readonly code: string }): boolean =>
+  code === "assign-waiting";
+
 /** Nothing is wrong with the spec: somebody else is in the way. */
 const isForOthers = ({ code }: { readonly code: string }): boolean =>
   code === "would-disrupt" || code === "co-owned";

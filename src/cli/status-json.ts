@@ -2,7 +2,7 @@
 
 import { applyJson } from "./history-entry.ts";
 import { problemJson } from "./inventory-json.ts";
-import { outcomeOfPlan } from "./planning.ts";
+import { isWaiting, outcomeOfPlan } from "./planning.ts";
 import { needsAttention, type Comparison, type StatusFacts } from "./status-facts.ts";
 
 const statusFormat = "sriovctl-status/1";
@@ -13,6 +13,7 @@ const comparisonJson = ({ source, plan, nextBoot }: Comparison) => ({
   drift: plan.actions.length + plan.problems.length > 0,
   numActions: plan.actions.length,
   problems: plan.problems.map(problemJson),
+  waiting: plan.warnings.filter(isWaiting).map(problemJson),
   nextBoot: {
     physicalFunctions: nextBoot.physicalFunctions.map(
       ({ name, address, numVfs, drivers, isProbed }) => ({

@@ -9,7 +9,7 @@ import { timeWords } from "./confirming.ts";
 import { applyRow } from "./history-entry.ts";
 import { plural } from "./list-text.ts";
 import { problemSentence } from "./logger.ts";
-import { outcomeOfPlan, waitsForBoot } from "./planning.ts";
+import { isWaiting, outcomeOfPlan, waitsForBoot } from "./planning.ts";
 import type { Comparison, StatusFacts, WantedSpec } from "./status-facts.ts";
 import { clean, cut, type Style } from "./style.ts";
 import { alignRows } from "./table.ts";
@@ -104,6 +104,14 @@ function driftSection({ comparisons, specs }: StatusFacts, style: Style): Sectio
   return { label: "Drift", lines };
 }
 
+/** Entries whose consumer has not got its VF, and why. */
+function waitingSection({ comparisons }: StatusFacts, style: Style): Section[] {
+  const waiting = comparisons.flatMap(({ plan }) => plan.warnings.filter(isWaiting));
+  if (waiting.length === 0) return [];
+  const words = waiting.map(({ message }) => style("warn", clean(message)));
+  return [{ label: "Waiting", lines: firstOf(words, shownProblems, style) }];
+}
+
 function unconfirmedSection({ unconfirmed }: StatusFacts, style: Style): Section[] {
   if (unconfirmed === null) return [];
   const { deadline, entry, isWatched } = unconfirmed;
@@ -191,6 +199,7 @@ export function statusText(facts: StatusFacts, style: Style, columns: number): s
     hostSection(facts, style),
     wantedSection(facts, style),
     driftSection(facts, style),
+    ...waitingSection(facts, style),
     ...openSection(facts, style),
     ...unconfirmedSection(facts, style),
     appliesSection(facts, style),

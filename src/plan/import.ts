@@ -2,8 +2,10 @@
 // so only what a spec can say and the planner would accept is written; what a driver does not
 // report, or what is as a fresh VF has it anyway, is left out and thereby left alone.
 
-import { autoMacOfVf, zeroMac } from "../model/mac.ts";
+import { formatAssignTarget } from "../model/assign-target.ts";
+import { autoMacOfConsumer, autoMacOfVf, zeroMac } from "../model/mac.ts";
 import type { EswitchMode, Inventory, Pf, Vf } from "../model/inventory.ts";
+import type { Plug } from "../model/plug.ts";
 import type { DriverChoice } from "../model/spec.ts";
 import type { LinkStatePolicy, Vlan, VlanProtocol } from "../model/vf-attribute.ts";
 import { choiceOf, driverName } from "./binding.ts";
@@ -44,28 +46,44 @@ type AdapterEntry = {
   physicalFunctions: PfEntry[];
 };
 
+/** Keys of an `assign` entry. */
+type ConsumerEntry = { to: string; vf: string; user?: string } & Omit<VfEntry, "vfs">;
+
 /** The text format as plain values, before YAML. */
 type SpecDocument = {
   apiVersion: "sriovctl/v1";
   adapters: AdapterEntry[];
   virtualFunctions?: VfEntry[];
+  assign?: ConsumerEntry[];
 };
 
 export type LabelledPf = { readonly label: string; readonly pf: Pf };
 
-export function importSpec({ physicalFunctions }: Inventory): SpecDocument {
+/** `plugs` is what consumers have by their leases: entries of `assign`. */
+export function importSpec(
+  { physicalFunctions }: Inventory,
+  plugs: readonly Plug[] = [],
+): SpecDocument {
   // A PF without the sriov files cannot be told anything.
   const pfs = physicalFunctions.filter(({ totalVfs }) => totalVfs !== null);
   const labelled = pfs.map((pf, index): LabelledPf => ({ label: `p${index}`, pf }));
   const byAdapter = [...Map.groupBy(labelled, ({ pf }) => pf.adapter).values()];
   const usedAddresses = new Set<string>();
-  const vfEntries = labelled.flatMap((pf) => entriesOf(pf, usedAddresses));
+  const given = labelled.flatMap((pf) => givenOf(pf, plugs));
+  const consumers = given.map((one) => consumerEntry(one, usedAddresses));
+  const isGiven = (pf: Pf, vf: Vf): boolean =>
+    given.some((one) => one.of.pf === pf && one.vf === vf);
+  const vfEntries = labelled.flatMap(({ label, pf }) => {
+    const others = pf.virtualFunctions.filter((vf) => !isGiven(pf, vf));
+    return entriesOf({ label, pf, vfs: others }, usedAddresses);
+  });
   return {
     apiVersion: "sriovctl/v1",
     adapters: byAdapter.map((members, index) =>
       adapterEntry(`card${index}`, members, physicalFunctions),
     ),
     ...(vfEntries.length === 0 ? {} : { virtualFunctions: vfEntries }),
+    ...(consumers.length === 0 ? {} : { assign: consumers }),
   };
 }
 
@@ -120,10 +138,40 @@ function pfEntry({ label, pf }: LabelledPf, serial: string | null, all: readonly
   };
 }
 
-/** One entry for all VFs of a PF that are alike, in the order of the first of each. */
-function entriesOf({ label, pf }: LabelledPf, usedAddresses: Set<string>): VfEntry[] {
+type Given = { readonly of: LabelledPf; readonly vf: Vf; readonly plug: Plug };
+
+/** VFs of a PF that consumers have. */
+const givenOf = (of: LabelledPf, plugs: readonly Plug[]): Given[] =>
+  of.pf.virtualFunctions.flatMap((vf): Given[] => {
+    const plug = plugs.find((one) => one.pf === of.pf.address && one.vfIndex === vf.vfIndex);
+    return plug === undefined ? [] : [{ of, vf, plug }];
+  });
+
+/** MAC and VLAN are the consumer's, as it was given them. */
+function consumerEntry({ of, vf, plug }: Given, usedAddresses: Set<string>): ConsumerEntry {
+  const { label, pf } = of;
+  const { mac, vlan, consumer, user } = plug;
+  const to = formatAssignTarget(consumer);
+  const { mac: _, vlan: none, ...policy } = policyKeys(pf, vf, usedAddresses);
+  const isAuto = mac !== null && mac === autoMacOfConsumer(to);
+  return {
+    to,
+    vf: `${label}/${vf.vfIndex}`,
+    ...driverKeys(choiceOf(vf)),
+    ...(mac === null ? {} : { mac: isAuto ? "auto" : mac }),
+    ...(vlan === null ? (none === "none" ? { vlan: none } : {}) : vlanKey(pf, vlan)),
+    ...policy,
+    ...(user === null ? {} : { user }),
+  };
+}
+
+/** One entry for all VFs that are alike, in the order of the first of each. */
+function entriesOf(
+  { label, pf, vfs }: LabelledPf & { readonly vfs: readonly Vf[] },
+  usedAddresses: Set<string>,
+): VfEntry[] {
   const alike = new Map<string, { entry: Omit<VfEntry, "vfs">; vfIndexes: number[] }>();
-  for (const vf of pf.virtualFunctions) {
+  for (const vf of vfs) {
     const entry = { ...driverKeys(choiceOf(vf)), ...policyKeys(pf, vf, usedAddresses) };
     const key = JSON.stringify(entry);
     const known = alike.get(key);

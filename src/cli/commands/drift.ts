@@ -5,6 +5,7 @@ import { readingOf } from "../attaching.ts";
 import { exitCodeOf } from "../../model/errors.ts";
 import { plural } from "../list-text.ts";
 import { withHost, type RunCommand } from "../context.ts";
+import { problemJson } from "../inventory-json.ts";
 import { planJson } from "../plan-json.ts";
 import { planLines } from "../plan-report.ts";
 import {
@@ -12,6 +13,7 @@ import {
   exitCodeOfPlan,
   isEmptyPlan,
   isRefusal,
+  isWaiting,
   planOn,
 } from "../planning.ts";
 import { parseSource, readSpecSource } from "../spec-source.ts";
@@ -26,7 +28,10 @@ export const drift: RunCommand = async (context, args) => {
   // Whom a repair would hit is the repair's question.
   const plan = { ...found, problems: found.problems.filter((problem) => !isRefusal(problem)) };
   const { empty, actions, problems, unverifiable } = planJson(plan);
-  context.printJson({ format: driftFormat, drift: !empty, actions, problems, unverifiable });
+  const waiting = plan.warnings.filter(isWaiting);
+  const rest = { actions, problems, unverifiable, waiting: waiting.map(problemJson) };
+  context.printJson({ format: driftFormat, drift: !empty, ...rest });
+  for (const { message, hint } of waiting) context.log.warn(message, hint);
   if (isEmptyPlan(plan)) {
     const unseen = plan.unverifiable.length;
     context.print(

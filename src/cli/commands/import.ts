@@ -7,6 +7,7 @@ import { SriovError } from "../../model/errors.ts";
 import { formatSpec } from "../../model/spec-format.ts";
 import { importSpec } from "../../plan/import.ts";
 import { errnoOf, writeErrorOf } from "../../model/file-error.ts";
+import { attachedPlugs } from "../attaching.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { problemSentence } from "../logger.ts";
 
@@ -30,7 +31,8 @@ export const importCommand: RunCommand = async (context, args) => {
     );
   }
   const inventory = await withHost(context, (host) => host.inventory(fullInventory));
-  const document = importSpec(inventory);
+  const plugs = await attachedPlugs(context.hostPaths.leaseFile);
+  const document = importSpec(inventory, plugs);
   const head = `What ${inventory.host.name} has, as sriovctl import found it`;
   const text = formatSpec(document, { "": head });
   for (const problem of inventory.problems) {
