@@ -175,6 +175,17 @@ test("a guest that does not let go leaves the detach pending, and its next start
   assert.ok(!domain.persistent.includes("ua-vf0") && domain.live?.includes("ua-vf0"));
 });
 
+test("a domain that is gone has no VF, and anything else that virsh says is no such answer", async () => {
+  const saying = (stderr: string) =>
+    libvirtConsumer({ run: async () => answer("", stderr, 1), host: null });
+  const options = { deadlineMs: 1000, isForced: false };
+  const gone = saying("error: failed to get domain 'web1'\n");
+  assert.deepEqual(await gone.unplug(basePlug, options), { status: "done" });
+  await assert.rejects(gone.look(basePlug), { code: "not-found" });
+  const silent = saying("error: failed to connect to the hypervisor\nerror: Connection refused\n");
+  await assert.rejects(silent.unplug(basePlug, options), { code: "consumer-refused" });
+});
+
 test("a guest that refuses is not waited for", async () => {
   const domain = new Domain(captured, shutOff);
   domain.isDeaf = true;

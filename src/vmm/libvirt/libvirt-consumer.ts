@@ -2,9 +2,6 @@
 // its own, alive and in the definition by one command, and comes out by its alias; nothing else of a domain's
 // XML is ever written. docs/attach.md has the user's side.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Host } from "../../host/host.ts";
 import { formatAssignTarget } from "../../model/assign-target.ts";
 import { SriovError } from "../../model/errors.ts";
@@ -24,6 +21,7 @@ import {
 import { detachLive, isGone } from "./detach-live.ts";
 import { vfFactsOf } from "./vf-facts.ts";
 import { queryDeadlineMs, type Virsh, virshAt, virshError, virshWords } from "./virsh.ts";
+import { withFile } from "./virsh-file.ts";
 
 type LibvirtDeps = {
   readonly run: RunProgram;
@@ -72,10 +70,18 @@ async function sidesOf(virsh: Virsh, plug: Plug): Promise<DomainSides> {
   return { name, uuid, live: now, persistent: isTransient ? null : persistent };
 }
 
-const hasLive = async (virsh: Virsh, plug: Plug): Promise<boolean> => {
-  const view = await readView(virsh, plug, [plug.consumer.name]);
-  return view.isActive && vfIn(view, plug) !== null;
-};
+async function sidesOrGone(virsh: Virsh, plug: Plug): Promise<DomainSides | null> {
+  try {
+    return await sidesOf(virsh, plug);
+  } catch (error) {
+    if (error instanceof SriovError && error.code === "not-found") return null;
+    throw error;
+  }
+}
+
+/** Whether the domain that runs has the VF; a guest may have shut down while it was waited for. */
+const hasLive = async (virsh: Virsh, plug: Plug): Promise<boolean> =>
+  vfIn((await sidesOrGone(virsh, plug))?.live ?? null, plug) !== null;
 
 function pluggedOf({ live, persistent }: DomainSides, plug: Plug): Plugged {
   const now = vfIn(live, plug);
@@ -110,18 +116,6 @@ const flagOf = { live: "--live", persistent: "--config" } as const;
 /** Sides that the plug is about, and that there are. */
 const sidesFor = (sides: DomainSides, plug: Plug): Side[] =>
   (["live", "persistent"] as const).filter((side) => isWanted(plug, side) && sides[side] !== null);
-
-/** virsh reads a device from a file only, and Node's pipes are sockets, which cannot be opened again. */
-async function withFile<T>(text: string, use: (file: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "sriovctl-virsh-"));
-  try {
-    const file = join(folder, "device.xml");
-    await writeFile(file, text);
-    return await use(file);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 async function attach(virsh: Virsh, sides: DomainSides, plug: Plug, deadlineMs: number) {
   const missing = sidesFor(sides, plug).filter((side) => vfIn(sides[side], plug) === null);
@@ -185,7 +179,9 @@ export function libvirtConsumer({ run, host }: LibvirtDeps): ConsumerAdapter {
 
   const unplug: ConsumerAdapter["unplug"] = async (plug, { deadlineMs }): Promise<Unplugged> => {
     const virsh = virshAt(run, plug.endpoint);
-    const sides = await sidesOf(virsh, plug);
+    const sides = await sidesOrGone(virsh, plug);
+    // With a domain that is gone its VFs are out.
+    if (sides === null) return { status: "done" };
     // First: a guest that never lets go is without the VF after its next start.
     if (isWanted(plug, "persistent")) await detachPersistent(virsh, sides, plug);
     if (!isWanted(plug, "live") || vfIn(sides.live, plug) === null) return { status: "done" };
