@@ -114,3 +114,18 @@ test("export without a spec is what the host has, and JSON lists what is lost", 
   assert.equal(nobody.exitCode, 2);
   assert.match(nobody.stderr, /Cannot export to nobody: wanted --to networkd/);
 });
+
+test("export defines networks of this machine's libvirt only", async (context) => {
+  const { setting } = machineWith(context, {});
+  const rows: readonly (readonly [words: string, message: RegExp])[] = [
+    ["libvirt-network --define", /Cannot define networks of \S+: libvirt is on this machine/],
+    ["nova --define", /Cannot export to nova with --define: it is for libvirt-network/],
+    ["libvirt-network --connect qemu:///session", /--connect alone: it goes with --define/],
+    ["libvirt-network --define --out files", /with --define and --out: wanted one of them/],
+  ];
+  for (const [words, message] of rows) {
+    const run = await runProgram([...host, "export", "--to", ...words.split(" ")], setting);
+    assert.equal(run.exitCode, 2, words);
+    assert.match(run.stderr, message);
+  }
+});

@@ -526,10 +526,12 @@ export const commandTable: readonly CommandRow[] = [
       },
       specOption,
       { flags: "-o, --out <folder>", summary: "write the files there instead of printing them" },
+      { flags: "--define", summary: "libvirt-network: have libvirt define and start them" },
+      { flags: "--connect <uri>", summary: "with --define: the connection (qemu:///system)" },
     ],
     examples: [
       ["sriovctl export --to networkd -f host.yaml --out files", "to leave, or to compare"],
-      ["sriovctl export --to libvirt-network | virsh net-define /dev/stdin", "a pool for libvirt"],
+      ["sriovctl export --to libvirt-network --define", "a libvirt network of each pool"],
     ],
     load: async () => (await import("./commands/export.ts")).exportCommand,
   },
