@@ -1,0 +1,144 @@
+// VFs in guests of plain QEMU, by `sriovctl attach` and `detach` on a real kernel: the guest's own
+// driver finds the VF with its MAC, its frames carry the VLAN on the wire, and it lets go when asked.
+// And QEMU starts with what qemu-args prints.
+
+import assert from "node:assert/strict";
+import { after, before, suite, test } from "node:test";
+import { type LabGuest, startGuest, startMachine } from "./guest-in-lab.ts";
+import { monitorArguments } from "./guest-vm.ts";
+import { labSkipReason } from "./lab-unavailable.ts";
+import { type Json, type ProgramLab, bootProgramLab } from "./program-in-lab.ts";
+import { smallTopology } from "./topology.ts";
+
+const devices = "/sys/bus/pci/devices";
+const pf = "0000:01:00.0";
+const vfs = ["0000:01:10.0", "0000:01:10.2", "0000:01:10.4"] as const;
+const macs = ["02:00:00:00:00:10", "02:00:00:00:00:11"] as const;
+
+const specText = `
+adapters:
+  - name: left
+    physicalFunctions:
+      - { name: left, match: { address: "${pf}" }, adminState: up, numVfs: 3 }
+pools:
+  - { name: guests, vfs: left/0-2, driver: vfio-pci }
+`;
+
+/** The wire's other end, which hears VLAN 100 apart from what has no tag. */
+const setUpWire = `
+  wire=$(basename $(dirname $(grep -l 52:54:00:cc:00:00 /sys/class/net/*/address)))
+  ip link set $wire name wire; ip link set wire up; ip addr add 10.8.0.1/24 dev wire
+  ip link add link wire name wire.100 type vlan id 100
+  ip link set wire.100 up; ip addr add 10.9.0.1/24 dev wire.100`;
+
+/** Waits for a netdev with this MAC and the guest's driver, and prints its name. */
+const awaitNetdev = (mac: string, driver = "igbvf"): string => `
+  for i in $(seq 300); do
+    for net in /sys/class/net/eth*; do
+      [ "$(cat $net/address 2> /dev/null)" = ${mac} ] || continue
+      [ "$(basename "$(readlink $net/device/driver)")" = ${driver} ] || continue
+      basename $net; exit
+    done
+    sleep 0.1
+  done
+  ls -l /sys/class/net; dmesg; exit 1`;
+
+suite("VFs in guests of QEMU", { skip: labSkipReason() }, () => {
+  let lab: ProgramLab;
+  let guest: LabGuest;
+  let spec = "";
+  before(async () => {
+    lab = await bootProgramLab(["igb", "vfio-pci", "virtio_net", "8021q"], smallTopology);
+    await lab.lab.check(`mkdir -p /var/lib/sriovctl; ${setUpWire}`);
+    spec = lab.spec("pool.yaml", specText);
+    await lab.sriovctl(0, `apply --yes -f ${spec}`);
+    guest = await startGuest(lab.lab, "web1");
+  });
+  after(() => lab?.lab.close());
+
+  const attach = async (expected: number, words: string): Promise<Json> => {
+    const socket = `--socket ${guest.directory}/qmp.sock`;
+    return (await lab.sriovctl(expected, `attach ${words} ${socket} -f ${spec} --yes`)).json;
+  };
+  const detach = async (expected: number, what: string): Promise<Json> =>
+    (await lab.sriovctl(expected, `detach ${what} -f ${spec} --yes`)).json;
+
+  const netdevOf = async (mac: string): Promise<string> =>
+    (await guest.check(awaitNetdev(mac))).trim();
+
+  /** What the PF is set to do with its VFs, by the word of `ip`. */
+  const byIp = async (): Promise<Json> => {
+    const [link] = await lab.read(`ip -d -j link show dev $(ls ${devices}/${pf}/net)`);
+    return link.vfinfo_list;
+  };
+
+  const states = async (): Promise<string[]> => {
+    const { leases } = (await lab.sriovctl(0, `lease ls -f ${spec}`)).json;
+    return leases.map(({ vf, state, holder }: Json) => `${vf} ${state} ${holder}`);
+  };
+
+  test("the guest's igbvf has the VF with its MAC, and its frames the VLAN", async () => {
+    await attach(0, `${pf}/vf0 --to qemu:web1/net1 --mac ${macs[0]} --vlan 100`);
+    const name = await netdevOf(macs[0]);
+    const printed = await guest.check(`
+      ip link set ${name} up; ip addr add 10.9.0.10/24 dev ${name}; ip addr add 10.8.0.10/24 dev ${name}
+      for i in $(seq 100); do grep -q up /sys/class/net/${name}/operstate && break; sleep 0.1; done
+      ping -c 3 -W 3 10.9.0.1 > /dev/null && echo reached in the VLAN
+      ping -c 1 -W 1 10.8.0.1 > /dev/null || echo not outside`);
+    assert.equal(printed, "reached in the VLAN\nnot outside\n");
+  });
+
+  test("a second VF goes into another port; each comes out alone", async () => {
+    await attach(0, `--pool guests --to qemu:web1/net2 --mac ${macs[1]}`);
+    assert.notEqual(await netdevOf(macs[1]), await netdevOf(macs[0]));
+    assert.deepEqual(await states(), [
+      `${pf}/vf0 attached qemu:web1/net1`,
+      `${pf}/vf1 attached qemu:web1/net2`,
+    ]);
+    await detach(0, `${pf}/vf0`);
+    assert.equal((await guest.run(awaitNetdev(macs[1]))).exitCode, 0);
+    assert.doesNotMatch(await guest.check("cat /sys/class/net/eth*/address"), /:10$/m);
+    await detach(0, "qemu:web1");
+    assert.deepEqual(await guest.run("ls /sys/class/net"), { exitCode: 0, printed: "lo\n" });
+    const settings = (await byIp()).map(
+      ({ address, vlan_list: [first] }: Json) => `${address} vlan ${first?.vlan ?? "none"}`,
+    );
+    assert.deepEqual([...new Set(settings)], ["00:00:00:00:00:00 vlan none"]);
+  });
+
+  test("a failover pair: the guest enslaves the VF to the virtio NIC that it negotiated", async () => {
+    const to = `--to qemu:web1/net1 --mac ${macs[0]}`;
+    await guest.qmp("netdev_add", { type: "hubport", id: "hub", hubid: 1 });
+    const nic = { driver: "virtio-net-pci", netdev: "hub", id: "standby", bus: "hp3" };
+    await guest.qmp("device_add", { ...nic, mac: macs[0], failover: true });
+    await guest.check(awaitNetdev(macs[0], "virtio_net"));
+    assert.ok((await guest.events()).includes("FAILOVER_NEGOTIATED"));
+    await attach(0, `${pf}/vf0 ${to} --failover standby`);
+    const name = await netdevOf(macs[0]);
+    const printed = await guest.check(`
+      for i in $(seq 100); do [ -e /sys/class/net/${name}/master ] && break; sleep 0.1; done
+      readlink /sys/class/net/${name}/master; dmesg | grep -c 'failover primary slave'`);
+    assert.match(printed, /virtio\d+\/net\/eth\d+\n1\n$/);
+    await detach(0, "qemu:web1/net1");
+    await guest.check(awaitNetdev(macs[0], "virtio_net"));
+  });
+
+  test("QEMU starts with what qemu-args prints", async () => {
+    await lab.lab.check(`for vf in ${vfs[0]} ${vfs[1]}; do
+      echo vfio-pci > ${devices}/$vf/driver_override; echo $vf > /sys/bus/pci/drivers_probe; done`);
+    const printed = await lab.lab.check(`${lab.command} qemu-args ${pf}/vf0 ${vfs[1]} --id nic`);
+    const machine = "-nodefaults -display none -machine q35,kernel-irqchip=off -m 64 -S";
+    const monitor = monitorArguments("/run/guests/cold").join(" ");
+    const words = printed.trim().split("\n").join(" ");
+    const cold = await startMachine(lab.lab, "cold", `${machine} ${monitor} ${words}`);
+    for (const [at, vf] of [vfs[0], vfs[1]].entries()) {
+      const path = `/machine/peripheral/nic${at}`;
+      assert.equal(await cold.qmp("qom-get", { path, property: "host" }), vf);
+      const parent = await cold.qmp("qom-get", { path, property: "parent_bus" });
+      assert.equal(parent, `/machine/peripheral/nic${at}-port/nic${at}-port`);
+    }
+    await cold.end();
+    const { json } = await lab.sriovctl(2, `qemu-args ${pf}/vf0 --iommufd`);
+    assert.match(json.error.message, /Cannot use iommufd/);
+  });
+});
