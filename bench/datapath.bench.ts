@@ -92,7 +92,9 @@ const median = (values: readonly number[]): number =>
   values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 function endToEnd(): BenchRow[] {
-  const hosts = [tenantsOf(1, 8), tenantsOf(1, 256), tenantsOf(1, 4096), tenantsOf(512, 8)];
+  const large = tenantsOf(1, 4096);
+  // The last one is a tenant among idle ones: what the card's own tables cost, without the memory.
+  const hosts = [tenantsOf(1, 8), tenantsOf(1, 256), large, tenantsOf(512, 8), large.slice(0, 1)];
   for (const tenants of hosts) sendAll(tenants);
   const nsByRound = Array.from({ length: rounds }, () =>
     hosts.map((tenants) => (cpuMsOf(() => sendAll(tenants)) * 1e6) / framesPerRound),
@@ -104,6 +106,7 @@ function endToEnd(): BenchRow[] {
   const nsOf = (at: number): string => median(nsByRound.map((row) => row[at] ?? NaN)).toFixed(0);
   const growth = median(nsByRound.map(([few = 0, , many = 0]) => many / few));
   const ofCard = median(nsByRound.map(([, , many = 0, apart = 0]) => many / apart));
+  const ofTables = median(nsByRound.map(([few = 0, , , , alone = 0]) => alone / few));
   const perSecond = 1000 / Number(nsOf(1));
   return [
     {
@@ -113,7 +116,13 @@ function endToEnd(): BenchRow[] {
       isMet: perSecond >= 1,
     },
     {
-      what: "its cost from 8 to 4,096 VFs, with all of their memory",
+      what: "its cost from 8 to 4,096 VFs, 8 of them busy",
+      measured: `${ofTables.toFixed(2)} x (${nsOf(0)}, ${nsOf(4)} ns)`,
+      goal: "<= 1.5 x",
+      isMet: ofTables <= 1.5,
+    },
+    {
+      what: "its cost from 8 to 4,096 VFs, all of them busy",
       measured: `${growth.toFixed(2)} x (${nsOf(0)}, ${nsOf(1)}, ${nsOf(2)} ns)`,
       goal: "<= 1.5 x",
       isMet: growth <= 1.5,

@@ -13,7 +13,17 @@ import {
   type CompiledSwitch,
 } from "../src/eswitch/compiled-switch.ts";
 import { decide } from "../src/eswitch/decide.ts";
-import type { BatchResult, FrameBatch } from "../src/eswitch/frame-batch.ts";
+import {
+  certaintyOf,
+  fateAt,
+  frameValue,
+  frameWord,
+  portOf,
+  startAt,
+  tagAt,
+  type BatchResult,
+  type FrameBatch,
+} from "../src/eswitch/frame-batch.ts";
 import type { Frame } from "../src/eswitch/frame.ts";
 import { SwitchRun } from "../src/eswitch/switch-frames.ts";
 import type { SwitchState } from "../src/eswitch/switch-state.ts";
@@ -46,30 +56,27 @@ function fileOf(
     Int32Array.of(vfs.length, addresses.length, numFrames),
     Int32Array.from(vfs.flatMap((_, at) => [macHigh[at] ?? 0, macLow[at] ?? 0, vlanTag[at] ?? 0])),
     Int32Array.from(addresses.flatMap((mac) => [highOf(mac), lowOf(mac)])),
-    batch.from,
-    batch.destinationHigh,
-    batch.destinationLow,
-    batch.sourceHigh,
-    batch.sourceLow,
-    batch.tag,
-    Int32Array.from(batch.etherType),
-    batch.sizeBytes,
+    // Columns there: the C program's own form.
+    ...Object.values(frameWord).map((word) =>
+      Int32Array.from({ length: numFrames }, (_, at) => frameValue(batch, at, word)),
+    ),
   ];
   return Buffer.concat(columns.map(({ buffer }) => Buffer.from(buffer)));
 }
 
 /** FNV-1a over words, as the C program makes it. */
-function hashOf(run: SwitchRun, { fate, tag, start, port, certainty }: BatchResult): string {
+function hashOf(run: SwitchRun, result: BatchResult): string {
   let sum = 2166136261;
   const add = (value: number): void => {
     sum = Math.imul(sum ^ value, 16777619) >>> 0;
   };
   for (let at = 0; at < numFrames; at++) {
-    add(fate[at] ?? 0);
-    add(tag[at] ?? 0);
-    for (let nth = start[at] ?? 0; nth < (start[at + 1] ?? 0); nth++) {
-      add(port[nth] ?? 0);
-      add(certainty[nth] ?? 0);
+    add(fateAt(result, at));
+    add(tagAt(result, at));
+    for (let nth = startAt(result, at); nth < startAt(result, at + 1); nth++) {
+      const delivery = result.deliveries[nth] ?? 0;
+      add(portOf(delivery));
+      add(certaintyOf(delivery));
     }
   }
   const { sent, dropped, spoofed, received, perhaps } = run.counters;
@@ -87,17 +94,21 @@ const macText = (high: number, low: number): string =>
     .map((byte) => (byte & 0xff).toString(16).padStart(2, "0"))
     .join(":");
 
+/** `word` is its high part's. */
+const macOf = (batch: FrameBatch, at: number, word: number): string =>
+  macText(frameValue(batch, at, word), frameValue(batch, at, word + 1));
+
 /** The first frames as the slow form takes them. */
 const framesOf = (batch: FrameBatch): readonly (readonly [Frame, number])[] =>
   Array.from({ length: slowFrames }, (_, at) => [
     {
-      destination: macText(batch.destinationHigh[at] ?? 0, batch.destinationLow[at] ?? 0),
-      source: macText(batch.sourceHigh[at] ?? 0, batch.sourceLow[at] ?? 0),
+      destination: macOf(batch, at, frameWord.destinationHigh),
+      source: macOf(batch, at, frameWord.sourceHigh),
       tag: null,
       etherType: 0x0800,
       sizeBytes: 64,
     },
-    batch.from[at] ?? 0,
+    frameValue(batch, at, frameWord.from),
   ]);
 
 type Figures = { readonly oursNs: number; readonly cNs: number; readonly slowNs: number };

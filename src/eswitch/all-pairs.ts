@@ -9,7 +9,17 @@ import {
   untagged,
   type CompiledSwitch,
 } from "./compiled-switch.ts";
-import { emptyBatch, setDestination, setSource, type BatchResult } from "./frame-batch.ts";
+import {
+  certaintyOf,
+  emptyBatch,
+  frameWord,
+  portOf,
+  setDestination,
+  setFrameValue,
+  setSource,
+  startAt,
+  type BatchResult,
+} from "./frame-batch.ts";
 import { broadcastMac } from "./frame.ts";
 import { tenantOf } from "./outcome.ts";
 import type { Certainty, SwitchState } from "./switch-state.ts";
@@ -95,18 +105,21 @@ function ask(run: SwitchRun, asked: Asked, sender: number, questions: readonly Q
   const batch = emptyBatch(questions.length);
   const from = asked.endpoints[sender];
   questions.forEach(({ destination, tag }, at) => {
-    batch.from[at] = asked.portOf(sender);
+    setFrameValue(batch, at, frameWord.from, asked.portOf(sender));
     setDestination(batch, at, destination);
     setSource(batch, at, from?.kind === "bridge-guest" ? from.mac : null);
-    batch.tag[at] = tag === null ? untagged : tagCode({ id: tag, qos: 0, protocol: "802.1q" });
+    const code = tag === null ? untagged : tagCode({ id: tag, qos: 0, protocol: "802.1q" });
+    setFrameValue(batch, at, frameWord.tag, code);
   });
   return run.run(batch);
 }
 
-function certaintyAt({ start, port, certainty }: BatchResult, at: number, wanted: number): number {
+function certaintyAt(result: BatchResult, at: number, wanted: number): number {
   let best = 0;
-  for (let nth = start[at] ?? 0; nth < (start[at + 1] ?? 0); nth++) {
-    if (port[nth] === wanted) best = Math.max(best, certainty[nth] ?? 0);
+  const last = startAt(result, at + 1);
+  for (let nth = startAt(result, at); nth < last; nth++) {
+    const delivery = result.deliveries[nth] ?? 0;
+    if (portOf(delivery) === wanted) best = Math.max(best, certaintyOf(delivery));
   }
   return best;
 }

@@ -1,6 +1,7 @@
-// Counters of a switch's ports, as columns.
+// Counters of a switch's ports: rows while they are counted, so that a delivery counts with the word
+// that its certainty is; columns for whoever reads them.
 
-import type { CompiledSwitch } from "./compiled-switch.ts";
+import { maybe, no, unknown, yes, type CompiledSwitch } from "./compiled-switch.ts";
 
 /** Counters of the ports; they add up over batches. */
 export type PortCounters = {
@@ -13,17 +14,29 @@ export type PortCounters = {
   readonly perhaps: Uint32Array;
 };
 
-export function newCounters({ uplink }: CompiledSwitch): PortCounters {
-  const column = (): Uint32Array => new Uint32Array(uplink + 1);
-  return {
-    sent: column(),
-    dropped: column(),
-    spoofed: column(),
-    received: column(),
-    perhaps: column(),
-  };
+const counterWords = 8;
+/** Words of a row; those below are the certainties, of which `no` is the sender's own loss. */
+export const counterWord = { sent: 4, spoofed: 5 } as const;
+
+export const newCounters = ({ uplink }: CompiledSwitch): Uint32Array =>
+  new Uint32Array((uplink + 1) * counterWords);
+
+export function count(counters: Uint32Array, port: number, word: number): void {
+  const at = port * counterWords + word;
+  counters[at] = (counters[at] ?? 0) + 1;
 }
 
-export function add(counter: Uint32Array, port: number): void {
-  counter[port] = (counter[port] ?? 0) + 1;
+export function columnsOf(counters: Uint32Array): PortCounters {
+  const ports = counters.length / counterWords;
+  const column = (...words: readonly number[]): Uint32Array =>
+    Uint32Array.from({ length: ports }, (_, port) =>
+      words.reduce((sum, word) => sum + (counters[port * counterWords + word] ?? 0), 0),
+    );
+  return {
+    sent: column(counterWord.sent),
+    dropped: column(no),
+    spoofed: column(counterWord.spoofed),
+    received: column(yes),
+    perhaps: column(unknown, maybe),
+  };
 }

@@ -5,7 +5,18 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { certainties, compileSwitch, tagCode, untagged } from "./compiled-switch.ts";
 import { decide } from "./decide.ts";
-import { emptyBatch, setDestination, setSource } from "./frame-batch.ts";
+import {
+  certaintyOf,
+  emptyBatch,
+  fateAt,
+  frameWord,
+  portOf as portOfDelivery,
+  setDestination,
+  setFrameValue,
+  setSource,
+  startAt,
+  tagAt,
+} from "./frame-batch.ts";
 import type { Frame, Port } from "./frame.ts";
 import { frames, portOf, switchStates } from "./switch-state.arbitrary.ts";
 import type { SwitchState } from "./switch-state.ts";
@@ -22,21 +33,22 @@ function quickly(state: SwitchState, sent: readonly Sent[]) {
   const run = new SwitchRun(compileSwitch(state));
   const batch = emptyBatch(sent.length);
   sent.forEach(({ frame, from }, at) => {
-    batch.from[at] = numberOf(state, from);
+    setFrameValue(batch, at, frameWord.from, numberOf(state, from));
     setDestination(batch, at, frame.destination);
     setSource(batch, at, frame.source);
-    batch.tag[at] = frame.tag === null ? untagged : tagCode(frame.tag);
-    batch.etherType[at] = frame.etherType;
-    batch.sizeBytes[at] = frame.sizeBytes;
+    const tag = frame.tag === null ? untagged : tagCode(frame.tag);
+    setFrameValue(batch, at, frameWord.tag, tag);
+    setFrameValue(batch, at, frameWord.etherType, frame.etherType);
+    setFrameValue(batch, at, frameWord.sizeBytes, frame.sizeBytes);
   });
-  const { fate, tag, start, port, certainty } = run.run(batch);
+  const result = run.run(batch);
   const answers = sent.map((_, at) => ({
-    fate: fates[fate[at] ?? -1],
-    tag: tag[at],
-    deliveries: Array.from(port.subarray(start[at], start[at + 1]), (number, nth) => [
-      number,
-      certainties[certainty[(start[at] ?? 0) + nth] ?? -1],
-    ]),
+    fate: fates[fateAt(result, at)],
+    tag: tagAt(result, at),
+    deliveries: Array.from(
+      result.deliveries.subarray(startAt(result, at), startAt(result, at + 1)),
+      (delivery) => [portOfDelivery(delivery), certainties[certaintyOf(delivery)]],
+    ),
   }));
   const counters = Object.entries(run.counters).map(([name, column]) => [name, [...column]]);
   return { answers, counters: Object.fromEntries(counters) };
@@ -125,13 +137,16 @@ test("a table of many addresses finds each of them", () => {
   const run = new SwitchRun(compileSwitch(state));
   const batch = emptyBatch(4096);
   for (let at = 0; at < 4096; at++) {
-    batch.from[at] = 4097;
+    setFrameValue(batch, at, frameWord.from, 4097);
     setDestination(batch, at, macOf(at));
   }
-  const { fate, port } = run.run(batch);
-  assert.ok(fate.every((value) => value === 0));
+  const result = run.run(batch);
+  const found = Array.from({ length: 4096 }, (_, at) => [
+    fateAt(result, at),
+    portOfDelivery(result.deliveries[startAt(result, at)] ?? -1),
+  ]);
   assert.deepEqual(
-    [...port.subarray(0, 4096)],
-    Array.from({ length: 4096 }, (_, at) => at),
+    found,
+    Array.from({ length: 4096 }, (_, at) => [0, at]),
   );
 });

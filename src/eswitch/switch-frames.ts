@@ -17,16 +17,27 @@ import {
   yes,
 } from "./compiled-switch.ts";
 import type { Fate } from "./decide.ts";
-import type { BatchResult, FrameBatch } from "./frame-batch.ts";
-import { add, newCounters, type PortCounters } from "./port-counters.ts";
+import {
+  certaintyOf,
+  deliveryOf,
+  endOf,
+  endWords,
+  frameWord,
+  frameWords,
+  portOf,
+  type BatchResult,
+  type FrameBatch,
+} from "./frame-batch.ts";
+import { columnsOf, count, counterWord, newCounters, type PortCounters } from "./port-counters.ts";
 import {
   decideQuickly,
   quickSwitchOf,
   type QuickResult,
   type QuickSwitch,
 } from "./quick-frames.ts";
+import { hostTakes, vfTakes } from "./takers.ts";
 
-/** What `BatchResult.fate` counts. */
+/** What `fateAt` counts. */
 export const fates: readonly Fate[] = [
   "forwarded",
   "no-link",
@@ -44,21 +55,15 @@ const refusedTag = 4;
 const lost = 5;
 const undecided = 6;
 
-/** VFs that take a group's frame, with the certainty that they do. */
-type Members = { readonly ports: Int32Array; readonly sure: Uint8Array };
-
 /** Runs batches through one switch and keeps its counters. */
 export class SwitchRun {
-  readonly counters: PortCounters;
   readonly #switch: CompiledSwitch;
   readonly #quick: QuickSwitch;
+  readonly #counters: Uint32Array;
   /** By VLAN, as far as it was asked for: a flood looks at no VF in vain. */
-  readonly #members = new Map<number, Members>();
-  #ports = new Int32Array(1024);
-  #certainties = new Uint8Array(1024);
-  #fate = new Uint8Array(0);
-  #tags = new Int32Array(0);
-  #start = new Int32Array(1);
+  readonly #members = new Map<number, Int32Array>();
+  #ends = new Int32Array(endWords);
+  #deliveries = new Int32Array(1024);
   #length = 0;
   // Of the frame at hand.
   #from = 0;
@@ -68,66 +73,60 @@ export class SwitchRun {
   constructor(compiled: CompiledSwitch) {
     this.#switch = compiled;
     this.#quick = quickSwitchOf(compiled);
-    this.counters = newCounters(compiled);
+    this.#counters = newCounters(compiled);
   }
 
-  /** The first `count` frames. The result is overwritten by the next run. */
-  run(batch: FrameBatch, count = batch.from.length): BatchResult {
-    const { counters } = this;
-    const { fate, tag, start } = this.#resultFor(count);
-    this.#length = 0;
-    for (let at = 0; at < count; at++) {
-      at = this.#passQuickly(batch, at, count);
-      if (at === count) break;
-      start[at] = this.#length;
-      const end = this.#decide(batch, at);
-      fate[at] = end;
-      tag[at] = this.#tag;
-      add(counters.sent, this.#from);
-      if (end !== forwarded && end !== undecided) add(counters.dropped, this.#from);
-      if (end === spoofedMac) add(counters.spoofed, this.#from);
+  get counters(): PortCounters {
+    return columnsOf(this.#counters);
+  }
+
+  /** The first `numFrames`. The result is overwritten by the next run. */
+  run(batch: FrameBatch, numFrames = batch.length / frameWords): BatchResult {
+    if (this.#ends.length <= numFrames * endWords) {
+      this.#ends = new Int32Array((numFrames + 1) * endWords);
     }
-    start[count] = this.#length;
-    return { fate, tag, start, port: this.#ports, certainty: this.#certainties };
+    this.#length = 0;
+    for (let at = 0; at < numFrames; at++) {
+      at = this.#passQuickly(batch, at, numFrames);
+      if (at === numFrames) break;
+      const first = this.#length;
+      const fate = this.#decide(batch, at * frameWords);
+      this.#ends[at * endWords] = first;
+      this.#ends[at * endWords + 1] = endOf(this.#tag, fate);
+      count(this.#counters, this.#from, counterWord.sent);
+      if (fate !== forwarded && fate !== undecided) count(this.#counters, this.#from, no);
+      if (fate === spoofedMac) count(this.#counters, this.#from, counterWord.spoofed);
+    }
+    this.#ends[numFrames * endWords] = this.#length;
+    return { ends: this.#ends, deliveries: this.#deliveries };
   }
 
   /** All up to a frame that needs a closer look, or to the end. Returns where that is. */
-  #passQuickly(batch: FrameBatch, at: number, count: number): number {
-    while (this.#length + count - at > this.#ports.length) this.#grow();
+  #passQuickly(batch: FrameBatch, at: number, end: number): number {
+    while (this.#length + end - at > this.#deliveries.length) this.#grow();
     const out: QuickResult = {
-      fate: this.#fate,
-      tag: this.#tags,
-      start: this.#start,
-      port: this.#ports,
-      certainty: this.#certainties,
-      counters: this.counters,
+      ends: this.#ends,
+      deliveries: this.#deliveries,
+      counters: this.#counters,
       length: this.#length,
     };
-    const end = decideQuickly(this.#quick, batch, { at, count }, out);
+    const next = decideQuickly(this.#quick, batch, { at, end }, out);
     this.#length = out.length;
-    return end;
+    return next;
   }
 
-  #resultFor(count: number) {
-    if (this.#fate.length < count) {
-      this.#fate = new Uint8Array(count);
-      this.#tags = new Int32Array(count);
-      this.#start = new Int32Array(count + 1);
-    }
-    return { fate: this.#fate, tag: this.#tags, start: this.#start };
-  }
-
-  #decide(batch: FrameBatch, at: number): number {
+  /** `row` is where the frame begins in the batch. */
+  #decide(batch: FrameBatch, row: number): number {
     const compiled = this.#switch;
-    this.#from = batch.from[at] ?? 0;
-    this.#tag = batch.tag[at] ?? 0;
+    this.#from = batch[row] ?? 0;
+    this.#tag = batch[row + frameWord.tag] ?? 0;
     this.#certainty = yes;
     if (compiled.isSwitchdev) return undecided;
-    const refusal = this.#admit(batch, at);
+    const refusal = this.#admit(batch, row);
     if (refusal !== forwarded) return refusal;
     const first = this.#length;
-    const high = batch.destinationHigh[at] ?? 0;
-    const low = batch.destinationLow[at] ?? 0;
+    const high = batch[row + frameWord.destinationHigh] ?? 0;
+    const low = batch[row + frameWord.destinationLow] ?? 0;
     if (this.#from !== compiled.uplink && compiled.veb !== yes) {
       if (compiled.veb === unknown) return undecided;
       this.#deliver(compiled.uplink, compiled.link[compiled.uplink] ?? 0);
@@ -139,7 +138,7 @@ export class SwitchRun {
     return this.#length === first ? lost : forwarded;
   }
 
-  #admit(batch: FrameBatch, at: number): number {
+  #admit(batch: FrameBatch, row: number): number {
     const compiled = this.#switch;
     const from = this.#from;
     const link = compiled.link[from] ?? 0;
@@ -147,14 +146,15 @@ export class SwitchRun {
     this.#certainty = link;
     const isVf = from < compiled.pf;
     if (isVf && compiled.refusesTypes[from] === 1) {
-      if (compiled.refusedTypes.includes(batch.etherType[at] ?? 0)) return refusedType;
+      if (compiled.refusedTypes.includes(batch[row + frameWord.etherType] ?? 0)) return refusedType;
     }
-    if ((batch.sizeBytes[at] ?? 0) > compiled.largestSize) this.#lower(maybe);
+    if ((batch[row + frameWord.sizeBytes] ?? 0) > compiled.largestSize) this.#lower(maybe);
     if (!isVf) return forwarded;
-    const sourceHigh = batch.sourceHigh[at] ?? 0;
+    const sourceHigh = batch[row + frameWord.sourceHigh] ?? 0;
     if (
       sourceHigh !== -1 &&
-      (sourceHigh !== compiled.macHigh[from] || batch.sourceLow[at] !== compiled.macLow[from])
+      (sourceHigh !== compiled.macHigh[from] ||
+        batch[row + frameWord.sourceLow] !== compiled.macLow[from])
     ) {
       const pass = compiled.otherSource[from] ?? 0;
       if (pass === no) return spoofedMac;
@@ -185,53 +185,30 @@ export class SwitchRun {
     if (certainty < this.#certainty) this.#certainty = certainty;
   }
 
-  /** With which certainty a VF's filter and link let a frame of this VLAN through. */
-  #vf(port: number, id: number): number {
-    const { link, vlanKind, vlanTag } = this.#switch;
-    const kind = vlanKind[port];
-    if (kind === vlanPort) return vlanIdOf(vlanTag[port] ?? 0) === id ? (link[port] ?? 0) : no;
-    const accepts = kind === vlanTrunk ? (id === 0 ? yes : maybe) : unknown;
-    return Math.min(link[port] ?? 0, accepts);
-  }
-
-  #host(id: number): number {
-    const { link, pf } = this.#switch;
-    return Math.min(link[pf] ?? 0, id === 0 ? yes : maybe);
-  }
-
   #flood(isBroadcast: boolean): void {
     const { pf, uplink, link, hasBridge } = this.#switch;
     const id = vlanIdOf(this.#tag);
-    const ceiling = Math.min(isBroadcast ? yes : maybe, this.#certainty);
-    const { ports, sure } = this.#membersOf(id);
-    while (this.#length + ports.length > this.#ports.length) this.#grow();
-    const from = this.#from;
-    const taken = this.#ports;
-    const certainties = this.#certainties;
-    const { received, perhaps } = this.counters;
-    let length = this.#length;
-    for (let at = 0; at < ports.length; at++) {
-      const port = ports[at] ?? 0;
-      if (port === from) continue;
-      const own = sure[at] ?? 0;
-      const certainty = own < ceiling ? own : ceiling;
-      taken[length] = port;
-      certainties[length++] = certainty;
-      const counter = certainty === yes ? received : perhaps;
-      counter[port] = (counter[port] ?? 0) + 1;
+    const most = isBroadcast ? yes : maybe;
+    const members = this.#membersOf(id);
+    for (let at = 0; at < members.length; at++) {
+      const delivery = members[at] ?? 0;
+      this.#deliver(portOf(delivery), Math.min(certaintyOf(delivery), most));
     }
-    this.#length = length;
-    this.#deliver(pf, Math.min(this.#host(id), isBroadcast || hasBridge ? yes : maybe));
+    this.#deliver(
+      pf,
+      Math.min(hostTakes(this.#switch, id), isBroadcast || hasBridge ? yes : maybe),
+    );
     this.#deliver(uplink, link[uplink] ?? 0);
   }
 
   /** VFs that could take a frame of this VLAN. */
-  #membersOf(id: number): Members {
+  #membersOf(id: number): Int32Array {
     const known = this.#members.get(id);
     if (known !== undefined) return known;
-    const all = Array.from({ length: this.#switch.pf }, (_, port) => port);
-    const ports = Int32Array.from(all.filter((port) => this.#vf(port, id) !== no));
-    const members = { ports, sure: Uint8Array.from(ports, (port) => this.#vf(port, id)) };
+    const all = Array.from({ length: this.#switch.pf }, (_, port) =>
+      deliveryOf(port, vfTakes(this.#switch, port, id)),
+    );
+    const members = Int32Array.from(all.filter((delivery) => certaintyOf(delivery) !== no));
     this.#members.set(id, members);
     return members;
   }
@@ -250,10 +227,10 @@ export class SwitchRun {
         const kind = this.#switch.vlanKind[port];
         if (kind !== vlanPort || vlanIdOf(this.#switch.vlanTag[port] ?? 0) === id)
           isElsewhere = false;
-        this.#deliver(port, this.#vf(port, id));
+        this.#deliver(port, vfTakes(this.#switch, port, id));
       }
     }
-    if (isPfs) this.#deliver(pf, this.#host(id));
+    if (isPfs) this.#deliver(pf, hostTakes(this.#switch, id));
     if (isElsewhere && this.#from !== uplink) {
       this.#deliver(uplink, Math.min(link[uplink] ?? 0, otherVlan));
     }
@@ -263,7 +240,7 @@ export class SwitchRun {
     const compiled = this.#switch;
     const { pf, uplink, link, hasBridge, promiscuousCopy } = compiled;
     const from = this.#from;
-    const host = this.#host(vlanIdOf(this.#tag));
+    const host = hostTakes(compiled, vlanIdOf(this.#tag));
     if (from === uplink) {
       if (hasBridge) this.#deliver(pf, host);
       return;
@@ -278,19 +255,14 @@ export class SwitchRun {
   #deliver(port: number, certainty: number): void {
     const sure = Math.min(certainty, this.#certainty);
     if (sure === no || port === this.#from) return;
-    if (this.#length === this.#ports.length) this.#grow();
-    this.#ports[this.#length] = port;
-    this.#certainties[this.#length++] = sure;
-    if (sure === yes) add(this.counters.received, port);
-    else add(this.counters.perhaps, port);
+    if (this.#length === this.#deliveries.length) this.#grow();
+    this.#deliveries[this.#length++] = deliveryOf(port, sure);
+    count(this.#counters, port, sure);
   }
 
   #grow(): void {
-    const ports = new Int32Array(this.#ports.length * 2);
-    ports.set(this.#ports);
-    const sure = new Uint8Array(ports.length);
-    sure.set(this.#certainties);
-    this.#ports = ports;
-    this.#certainties = sure;
+    const deliveries = new Int32Array(this.#deliveries.length * 2);
+    deliveries.set(this.#deliveries);
+    this.#deliveries = deliveries;
   }
 }

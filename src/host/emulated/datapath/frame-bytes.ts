@@ -1,8 +1,8 @@
-// Frames as bytes and as columns of a batch: what a card reads of a header, and how it copies a
+// Frames as bytes and as rows of a batch: what a card reads of a header, and how it copies a
 // frame while it puts a tag in or takes one out.
 
 import { untagged } from "../../../eswitch/compiled-switch.ts";
-import type { FrameBatch } from "../../../eswitch/frame-batch.ts";
+import { frameWord, frameWords, type FrameBatch } from "../../../eswitch/frame-batch.ts";
 import type { Ram } from "./ram.ts";
 
 const tagBytes = 4;
@@ -15,25 +15,27 @@ export const frameMost = 9728;
 const customerTag = 0x8100;
 const serviceTag = 0x88a8;
 
-/** Reads the header at `address` into the columns of frame `at`; the source as it is written. */
+/** Reads the header at `address` into the row of frame `at`; the source as it is written. */
 export function readHeader(
   bytes: Uint8Array,
   address: number,
   batch: FrameBatch,
   at: number,
 ): void {
+  const row = at * frameWords;
   const byte = (offset: number): number => bytes[address + offset] ?? 0;
-  batch.destinationHigh[at] = (byte(0) << 8) | byte(1);
-  batch.destinationLow[at] = (byte(2) << 24) | (byte(3) << 16) | (byte(4) << 8) | byte(5);
-  batch.sourceHigh[at] = (byte(6) << 8) | byte(7);
-  batch.sourceLow[at] = (byte(8) << 24) | (byte(9) << 16) | (byte(10) << 8) | byte(11);
+  batch[row + frameWord.destinationHigh] = (byte(0) << 8) | byte(1);
+  batch[row + frameWord.destinationLow] =
+    (byte(2) << 24) | (byte(3) << 16) | (byte(4) << 8) | byte(5);
+  batch[row + frameWord.sourceHigh] = (byte(6) << 8) | byte(7);
+  batch[row + frameWord.sourceLow] = (byte(8) << 24) | (byte(9) << 16) | (byte(10) << 8) | byte(11);
   const type = (byte(12) << 8) | byte(13);
   if (type === customerTag || type === serviceTag) {
-    batch.tag[at] = (byte(14) << 8) | byte(15) | (type === customerTag ? 0 : 1 << 16);
-    batch.etherType[at] = (byte(16) << 8) | byte(17);
+    batch[row + frameWord.tag] = (byte(14) << 8) | byte(15) | (type === customerTag ? 0 : 1 << 16);
+    batch[row + frameWord.etherType] = (byte(16) << 8) | byte(17);
   } else {
-    batch.tag[at] = untagged;
-    batch.etherType[at] = type;
+    batch[row + frameWord.tag] = untagged;
+    batch[row + frameWord.etherType] = type;
   }
 }
 

@@ -10,7 +10,16 @@ import {
   yes,
   type CompiledSwitch,
 } from "../../../eswitch/compiled-switch.ts";
-import type { BatchResult } from "../../../eswitch/frame-batch.ts";
+import {
+  certaintyOf,
+  fateAt,
+  frameValue,
+  frameWord,
+  portOf,
+  startAt,
+  tagAt,
+  type BatchResult,
+} from "../../../eswitch/frame-batch.ts";
 import { fates, SwitchRun } from "../../../eswitch/switch-frames.ts";
 import type { SwitchState } from "../../../eswitch/switch-state.ts";
 import { copyFrame, lengthAfter, type FrameCopy } from "./frame-bytes.ts";
@@ -153,8 +162,8 @@ export class Nic {
 
   #settle(at: number, result: BatchResult): void {
     const { batch, descriptor: descriptors } = this.#transmit;
-    const from = batch.from[at] ?? 0;
-    const ended = endOfFate[result.fate[at] ?? 0] ?? 0;
+    const from = frameValue(batch, at, frameWord.from);
+    const ended = endOfFate[fateAt(result, at)] ?? 0;
     const end = ended === endCode.delivered ? this.#forward(at, result) : ended;
     this.#end(end);
     if (from > this.pf) return;
@@ -171,12 +180,13 @@ export class Nic {
 
   /** To every receiver. The best that came of it is the frame's end. */
   #forward(at: number, result: BatchResult): number {
-    const tag = result.tag[at] ?? untagged;
-    const last = result.start[at + 1] ?? 0;
+    const tag = tagAt(result, at);
+    const last = startAt(result, at + 1);
     let best: number = frameEnds.length;
-    for (let nth = result.start[at] ?? 0; nth < last; nth++) {
-      const port = result.port[nth] ?? 0;
-      const sure = result.certainty[nth] ?? unknown;
+    for (let nth = startAt(result, at); nth < last; nth++) {
+      const delivery = result.deliveries[nth] ?? 0;
+      const port = portOf(delivery);
+      const sure = certaintyOf(delivery);
       const end =
         sure === yes ? this.#deliver(at, port, tag) : this.#deliverIf({ at, port, tag, sure });
       if (end < best) best = end;
@@ -195,14 +205,14 @@ export class Nic {
   #deliver(at: number, port: number, tag: number): number {
     const { pf, uplink, vlanKind } = this.#switch;
     const { batch, address, length } = this.#transmit;
-    const from = batch.from[at] ?? 0;
+    const from = frameValue(batch, at, frameWord.from);
     const isTagged = from < pf && vlanKind[from] === vlanPort;
     const isTagTaken = port < pf && vlanKind[port] === vlanPort;
     const copy: FrameCopy = {
       from: address[at] ?? 0,
       length: length[at] ?? 0,
       insert: isTagged && !isTagTaken ? tag : untagged,
-      isStripped: !isTagged && isTagTaken && batch.tag[at] !== untagged,
+      isStripped: !isTagged && isTagTaken && frameValue(batch, at, frameWord.tag) !== untagged,
     };
     return port === uplink ? this.#sendToWire(copy) : this.#receive.deliver(port, copy);
   }

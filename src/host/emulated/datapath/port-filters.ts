@@ -2,13 +2,12 @@
 // groups. With it the emulated card answers what the switch's model can only answer with "if".
 
 import {
-  untagged,
   vlanIdOf,
   vlanTrunk,
   maybe,
   type CompiledSwitch,
 } from "../../../eswitch/compiled-switch.ts";
-import type { FrameBatch } from "../../../eswitch/frame-batch.ts";
+import { frameValue, frameWord, type FrameBatch } from "../../../eswitch/frame-batch.ts";
 import { endCode } from "./frame-ends.ts";
 
 const broadcastHigh = 0xffff;
@@ -45,8 +44,8 @@ export class PortFilters {
     const { frame, port } = at;
     const refusal = this.#judgeSender(compiled, batch, frame);
     if (refusal !== endCode.delivered) return refusal;
-    const high = batch.destinationHigh[frame] ?? 0;
-    const low = batch.destinationLow[frame] ?? 0;
+    const high = frameValue(batch, frame, frameWord.destinationHigh);
+    const low = frameValue(batch, frame, frameWord.destinationLow);
     const isGroup = (high & 0x0100) !== 0 && !(high === broadcastHigh && low === -1);
     const id = vlanIdOf(at.tag);
     const { pf, uplink, hasBridge, vlanKind } = compiled;
@@ -62,21 +61,21 @@ export class PortFilters {
   }
 
   #judgeSender(compiled: CompiledSwitch, batch: FrameBatch, frame: number): number {
-    const from = batch.from[frame] ?? 0;
+    const from = frameValue(batch, frame, frameWord.from);
     if (from < compiled.pf) {
       const isOwn =
-        batch.sourceHigh[frame] === compiled.macHigh[from] &&
-        batch.sourceLow[frame] === compiled.macLow[from];
+        frameValue(batch, frame, frameWord.sourceHigh) === compiled.macHigh[from] &&
+        frameValue(batch, frame, frameWord.sourceLow) === compiled.macLow[from];
       // A guest registers one MAC here, so any other is not registered.
       if (!isOwn && compiled.otherSource[from] === maybe) return endCode["spoofed-mac"];
-      const tag = batch.tag[frame] ?? untagged;
+      const tag = frameValue(batch, frame, frameWord.tag);
       const isTrunk = compiled.vlanKind[from] === vlanTrunk;
       const id = vlanIdOf(tag);
       const isAsked = compiled.ownTag[from] === maybe && isTrunk && id !== 0;
       if (isAsked && this.#vlans[from]?.has(id) !== true) return endCode["refused-tag"];
     }
     const { largestSize } = compiled;
-    if ((batch.sizeBytes[frame] ?? 0) <= largestSize) return endCode.delivered;
+    if (frameValue(batch, frame, frameWord.sizeBytes) <= largestSize) return endCode.delivered;
     return largestSize < 0 ? endCode["not-known"] : endCode["too-long"];
   }
 }

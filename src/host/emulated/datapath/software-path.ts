@@ -4,7 +4,7 @@
 // program does it so stands in docs/data-path.md.
 
 import { untagged, vlanIdOf } from "../../../eswitch/compiled-switch.ts";
-import { emptyBatch } from "../../../eswitch/frame-batch.ts";
+import { emptyBatch, frameWord } from "../../../eswitch/frame-batch.ts";
 import { frameMost, headerBytes, readHeader, untaggedBytes } from "./frame-bytes.ts";
 import { endCode, frameEnds } from "./frame-ends.ts";
 import { devicePages, GuestDriver, type RegisterBus } from "./guest-driver.ts";
@@ -157,13 +157,13 @@ export class SoftwarePath {
   #forward(port: number, length: number): number {
     const header = this.#header;
     readHeader(this.#ram.bytes, this.#buffer(buffer.socket), header, 0);
-    const tag = header.tag[0] ?? untagged;
+    const tag = header[frameWord.tag] ?? untagged;
     if (untaggedBytes(length, tag) > this.#largest) return endCode["too-long"];
-    const mac = (high: Int32Array, low: Int32Array): number =>
-      (high[0] ?? 0) * 2 ** 32 + ((low[0] ?? 0) >>> 0);
+    const mac = (high: number, low: number): number =>
+      (header[high] ?? 0) * 2 ** 32 + ((header[low] ?? 0) >>> 0);
     const takers = this.bridge.forward(port, {
-      destination: mac(header.destinationHigh, header.destinationLow),
-      source: mac(header.sourceHigh, header.sourceLow),
+      destination: mac(frameWord.destinationHigh, frameWord.destinationLow),
+      source: mac(frameWord.sourceHigh, frameWord.sourceLow),
       vlan: vlanIdOf(tag),
     });
     const ends = takers.map((taker) =>

@@ -2,7 +2,7 @@
 // translated, or from the wire. They wait as a batch for the switch.
 
 import { untagged } from "../../../eswitch/compiled-switch.ts";
-import { emptyBatch } from "../../../eswitch/frame-batch.ts";
+import { emptyBatch, frameWord, frameWords } from "../../../eswitch/frame-batch.ts";
 import { frameMost, headerBytes, readHeader, untaggedBytes } from "./frame-bytes.ts";
 import { endCode } from "./frame-ends.ts";
 import type { Functions } from "./functions.ts";
@@ -106,9 +106,13 @@ export class TransmitRings {
   #add(from: number, { address, length, descriptor: place }: Taken): void {
     const at = this.count++;
     const { batch } = this;
-    batch.from[at] = from;
+    const row = at * frameWords;
+    batch[row + frameWord.from] = from;
     readHeader(this.#functions.ram.bytes, address, batch, at);
-    batch.sizeBytes[at] = untaggedBytes(length, batch.tag[at] ?? untagged);
+    batch[row + frameWord.sizeBytes] = untaggedBytes(
+      length,
+      batch[row + frameWord.tag] ?? untagged,
+    );
     this.address[at] = address;
     this.length[at] = length;
     this.descriptor[at] = place;
