@@ -1,18 +1,24 @@
 // `sriovctl doctor TARGET`: which findings concern one PF, one VF or one VM. What is wrong with the
 // host concerns everybody; what is wrong with a PF concerns its VFs.
 
-import type { Diagnosis, Finding } from "../doctor/doctor.ts";
+import { type Diagnosis, type Finding, narrowed } from "../doctor/doctor.ts";
 import { vfTarget } from "../model/bdf.ts";
-import type { Inventory } from "../model/inventory.ts";
+import type { Inventory, Pf, Vf } from "../model/inventory.ts";
 import { findFunction } from "./find-function.ts";
+
+/** `web1`, or as `list` writes it, `vm:web1`; one that is off counts by what it is to have. */
+function isOfVm({ owners, reservations = [] }: Pf | Vf, named: string): boolean {
+  const vm = named.startsWith("vm:") ? named.slice(3) : named;
+  return [...owners, ...reservations].some(({ kind, name }) => kind === "vm" && name === vm);
+}
 
 /** Targets that concern the function or VM that a person named. Throws SriovError `not-found`. */
 export function targetsFor(inventory: Inventory, named: string): ReadonlySet<string> {
   const targets = new Set(["host"]);
   for (const pf of inventory.physicalFunctions) {
-    for (const { owners, vfIndex } of pf.virtualFunctions) {
-      if (!owners.some(({ kind, name }) => kind === "vm" && name === named)) continue;
-      targets.add(pf.address).add(vfTarget(pf.address, vfIndex));
+    if (isOfVm(pf, named)) targets.add(pf.address);
+    for (const vf of pf.virtualFunctions) {
+      if (isOfVm(vf, named)) targets.add(pf.address).add(vfTarget(pf.address, vf.vfIndex));
     }
   }
   if (targets.size > 1) return targets;
@@ -25,7 +31,7 @@ export function targetsFor(inventory: Inventory, named: string): ReadonlySet<str
 
 function narrowFinding<Kind extends Finding>(finding: Kind, targets: ReadonlySet<string>): Kind[] {
   const own = finding.targets.filter((target) => targets.has(target));
-  return own.length === 0 ? [] : [{ ...finding, targets: own }];
+  return own.length === 0 ? [] : [narrowed(finding, own)];
 }
 
 export const narrowTo = (diagnosis: Diagnosis, targets: ReadonlySet<string>): Diagnosis => ({

@@ -49,6 +49,7 @@ test("--severity decides the exit code, and a target what counts", async (contex
     [["ens5", "--severity", "warning"], 4],
     [["eno1", "--severity", "info"], 0],
     [["web1"], 4],
+    [["vm:web1"], 4],
     [["--explain", "iommu-off"], 0],
   ];
   for (const [argv, exitCode] of exitCodes) {

@@ -55,9 +55,9 @@ function memoryOf({ facts }: View, { driver, owners }: Pf | Vf, domain: string |
   return known ?? "not known: the group's type was not reported";
 }
 
-function peerOf({ inventory, functionAt }: View, address: Address): DmaPeer {
-  const functions = inventory.physicalFunctions.flatMap((pf) => [pf, ...pf.virtualFunctions]);
-  const known = functions.find((candidate) => candidate.address === address) ?? null;
+function peerOf({ inventory, functionAt, placeAt }: View, address: Address): DmaPeer {
+  const place = placeAt(address);
+  const known = place?.vf ?? place?.pf ?? null;
   const facts = functionAt(address);
   const isListed = inventory.bridges.some((bridge) => bridge.address === address);
   return {

@@ -5,10 +5,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { evidenceOf, healthyFacts, nicOf } from "../../test/evidence-of.ts";
 import { nothingKnown } from "../../test/evidence-of-dump.ts";
-import { freshIgbPolicy, inventoryOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
-import type { Vf } from "../model/inventory.ts";
+import {
+  freshIgbPolicy,
+  inventoryOf,
+  netdevOf,
+  pfOf,
+  vfOf,
+  vmOwner,
+} from "../../test/inventory-of.ts";
+import type { Pf, Vf } from "../model/inventory.ts";
 import { catalogue } from "./catalogue.ts";
-import { diagnose } from "./doctor.ts";
+import { diagnose, narrowed } from "./doctor.ts";
 import { ruleTable } from "./rules.ts";
 import type { Evidence, Wanted } from "./view.ts";
 
@@ -52,6 +59,25 @@ test("evidence beyond a screen is counted", () => {
   const trust = findings.find(({ rule }) => rule.id === "trust-on");
   assert.equal(trust?.targets.length, 64);
   assert.deepEqual(trust?.evidence.slice(8), ["and 56 more like these"]);
+});
+
+test("what is said of some of its targets has their evidence", () => {
+  const virtualFunctions = Array.from({ length: 64 }, (_, at) => ({ ...guestVf(0), vfIndex: at }));
+  const { findings } = diagnose(evidenceOf([pfOf(address, 64, { virtualFunctions })]), today);
+  const trust = findings.find(({ rule }) => rule.id === "trust-on");
+  assert.ok(trust);
+  const part = narrowed(trust, [`${address}/vf63`]);
+  assert.deepEqual(part.evidence, [`${address}/vf63, VM web1: trust on`]);
+});
+
+test("a rule that could look at nothing is not counted as checked", () => {
+  const nvme = pfOf("0000:05:00.0", 0, { classCode: 0x010802, netdevs: [] });
+  const nic = pfOf(address, 0, { netdevs: [netdevOf({ name: "ens1" })] });
+  const numChecked = (pfs: readonly Pf[]): number =>
+    diagnose(evidenceOf(pfs, { facts: { nics: [] } }), today).numChecked;
+  assert.equal(numChecked([nvme]), ruleTable.length);
+  assert.ok(numChecked([nvme, nic]) < ruleTable.length);
+  assert.equal(numChecked([nvme, nic]), numChecked([nic]));
 });
 
 // Comparing each group with each VF would take minutes.

@@ -4,7 +4,7 @@
 
 import type { Problem } from "../model/problem.ts";
 import type { Missing, Need } from "./needs.ts";
-import { leavesNothing, missing } from "./needs.ts";
+import { missing } from "./needs.ts";
 import type { Step } from "./remedy.ts";
 import type { Rule, Severity, Sighting, Target } from "./rule.ts";
 import { ruleTable } from "./rules.ts";
@@ -13,12 +13,17 @@ import { viewOf } from "./view.ts";
 
 type Waived = { readonly reason: string; readonly until: string };
 
+type Seen = Pick<Sighting, "targets" | "evidence">;
+
 export type Finding = {
   readonly rule: Rule;
   readonly severity: Severity;
   readonly targets: readonly Target[];
   readonly says: string;
+  /** Of its targets, as much as a person reads; the rest is counted. */
   readonly evidence: readonly string[];
+  /** All of it, with what each is about. */
+  readonly seen: readonly Seen[];
   readonly fix: readonly Step[];
   readonly needsReboot: boolean;
   /** Rules whose findings only follow from this one. */
@@ -55,7 +60,7 @@ export function diagnose(evidence: Evidence, today: string): Diagnosis {
   const view = viewOf(evidence);
   const gaps = gapsOf(view);
   const asked = ruleTable.filter(
-    ({ needs }) => !needs.some((need) => isClosed(gaps.get(need), view)),
+    ({ needs }) => !needs.some((need) => gaps.get(need)?.isTotal === true),
   );
   const found = view.pfs.length === 0 ? [] : asked.flatMap((rule) => findingsOf(rule, view));
   const kept = withoutConsequences(found);
@@ -95,9 +100,6 @@ function gapsOf(view: View): Gaps {
   return gaps;
 }
 
-const isClosed = (gap: Missing | undefined, view: View): boolean =>
-  gap !== undefined && leavesNothing(gap, view);
-
 const uncheckedOf = (gaps: Gaps): Unchecked[] =>
   [...gaps].map(([need, { what, why, pfs }]) => {
     const rules = ruleTable.filter(({ needs }) => needs.includes(need)).map(({ id }) => id);
@@ -106,6 +108,21 @@ const uncheckedOf = (gaps: Gaps): Unchecked[] =>
 
 /** Evidence lines of one finding; the rest is counted. */
 const shownEvidence = 8;
+
+function evidenceOf(seen: readonly Seen[]): string[] {
+  const lines = [...new Set(seen.flatMap(({ evidence }) => evidence))];
+  const left = lines.length - shownEvidence;
+  const more = left > 0 ? [`and ${left} more like these`] : [];
+  return [...lines.slice(0, shownEvidence), ...more];
+}
+
+/** What of a finding concerns these of its targets, with their evidence. */
+export function narrowed<Kind extends Finding>(finding: Kind, targets: readonly Target[]): Kind {
+  if (targets.length === finding.targets.length) return finding;
+  const wanted = new Set(targets);
+  const seen = finding.seen.filter((each) => each.targets.some((target) => wanted.has(target)));
+  return { ...finding, targets, seen, evidence: evidenceOf(seen) };
+}
 
 function findingsOf(rule: Rule, view: View): Finding[] {
   const causes = new Map<string, Sighting[]>();
@@ -118,17 +135,15 @@ function findingsOf(rule: Rule, view: View): Finding[] {
   }
   return [...causes.values()].flatMap(([first, ...others]): Finding[] => {
     if (first === undefined) return [];
-    const all = [first, ...others];
-    const evidence = [...new Set(all.flatMap((sighting) => sighting.evidence))];
-    const left = evidence.length - shownEvidence;
-    const more = left > 0 ? [`and ${left} more like these`] : [];
+    const seen = [first, ...others];
     return [
       {
         rule,
         severity: first.severity ?? rule.severity,
-        targets: [...new Set(all.flatMap(({ targets }) => targets))],
+        targets: [...new Set(seen.flatMap(({ targets }) => targets))],
         says: first.says,
-        evidence: [...evidence.slice(0, shownEvidence), ...more],
+        evidence: evidenceOf(seen),
+        seen,
         fix: first.fix ?? rule.fix(view.system),
         needsReboot: first.needsReboot ?? rule.needsReboot,
         explains: [],
@@ -181,9 +196,10 @@ function applyWaivers(finding: Finding, { wanted }: Evidence, today: string) {
   const open: Finding[] = [];
   const waived: WaivedFinding[] = [];
   for (const { waiver, targets } of parts.values()) {
-    if (waiver === null) open.push({ ...finding, targets });
-    else if (waiver.until < today) open.push({ ...finding, targets, expired: waiver });
-    else waived.push({ ...finding, targets, waived: waiver });
+    const part = narrowed(finding, targets);
+    if (waiver === null) open.push(part);
+    else if (waiver.until < today) open.push({ ...part, expired: waiver });
+    else waived.push({ ...part, waived: waiver });
   }
   return { open, waived };
 }

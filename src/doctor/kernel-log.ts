@@ -5,7 +5,6 @@ import type { LogRow } from "./kernel-log-lines.ts";
 import { logRows } from "./kernel-log-lines.ts";
 import type { Rule, Sighting, Target } from "./rule.ts";
 import type { View } from "./view.ts";
-import { targetOf } from "./view.ts";
 import type { Pf } from "../model/inventory.ts";
 import { vfTarget } from "../model/bdf.ts";
 
@@ -20,9 +19,10 @@ type Place = { readonly target: Target; readonly pf: Pf | null };
 function placeOf(view: View, line: string): Place | null {
   const addresses: readonly string[] = line.match(addressPattern) ?? [];
   if (addresses.length === 0) return { target: "host", pf: null };
-  const vf = view.vfs.find((entry) => addresses.includes(entry.vf.address));
-  if (vf !== undefined) return { target: targetOf(vf), pf: vf.pf };
-  const pf = view.pfs.find(({ address }) => addresses.includes(address));
+  const places = addresses.flatMap((address) => view.placeAt(address) ?? []);
+  const vf = places.find((place) => place.vf !== null);
+  if (vf?.vf) return { target: vfTarget(vf.pf.address, vf.vf.vfIndex), pf: vf.pf };
+  const pf = places[0]?.pf;
   if (pf === undefined) return null;
   const number = vfPattern.exec(line)?.[1];
   const target = number === undefined ? pf.address : vfTarget(pf.address, Number(number));

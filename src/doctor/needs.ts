@@ -13,6 +13,8 @@ export type Missing = {
   readonly why: string;
   /** PFs of which it is not known; null: of the whole host. */
   readonly pfs: readonly string[] | null;
+  /** Of no PF that it is about: a rule with this need has nothing to look at. */
+  readonly isTotal: boolean;
 };
 
 type NeedRow = {
@@ -21,7 +23,11 @@ type NeedRow = {
   readonly source: RegExp;
 } & (
   | { readonly isKnown: (view: View) => boolean }
-  | { readonly isKnownOf: (pf: Pf, view: View) => boolean }
+  | {
+      readonly isKnownOf: (pf: Pf, view: View) => boolean;
+      /** Which PFs have it at all; absent: all. */
+      readonly isAbout?: (pf: Pf) => boolean;
+    }
 );
 
 /** A module that is not loaded has no parameters that could be wrong. */
@@ -89,29 +95,32 @@ const needs = {
   "policy": {
     what: "VF attributes",
     source: /netlink|ip-link/,
-    isKnownOf: (pf) =>
-      !isNetwork(pf) || pf.numVfs === 0 || pf.virtualFunctions.some((vf) => vf.policy !== null),
+    isAbout: (pf) => isNetwork(pf) && pf.numVfs > 0,
+    isKnownOf: (pf) => pf.virtualFunctions.some((vf) => vf.policy !== null),
   },
   "private-flags": {
     what: "private flags",
     source: /ethtool|^driver of/,
-    isKnownOf: (pf, { nicOf }) => !hasNetdev(pf) || (nicOf(pf)?.privateFlags ?? null) !== null,
+    isAbout: hasNetdev,
+    isKnownOf: (pf, { nicOf }) => (nicOf(pf)?.privateFlags ?? null) !== null,
   },
   "pause": {
     what: "pause frames",
     source: /ethtool|^driver of/,
-    isKnownOf: (pf, { nicOf }) => !hasNetdev(pf) || (nicOf(pf)?.pause ?? null) !== null,
+    isAbout: hasNetdev,
+    isKnownOf: (pf, { nicOf }) => (nicOf(pf)?.pause ?? null) !== null,
   },
   "own-filter": {
     what: "MAC filter",
     source: /bridge|ethtool|^driver of/,
-    isKnownOf: (pf, { nicOf }) => !hasNetdev(pf) || (nicOf(pf)?.selfFdb ?? null) !== null,
+    isAbout: hasNetdev,
+    isKnownOf: (pf, { nicOf }) => (nicOf(pf)?.selfFdb ?? null) !== null,
   },
   "firmware-vfs": {
     what: "VF counts of the firmware",
     source: /mstconfig|devlink|^driver of/,
-    isKnownOf: (pf, { nicOf }) =>
-      pf.vendorId !== mellanox || (nicOf(pf)?.firmwareVfs ?? null) !== null,
+    isAbout: ({ vendorId }) => vendorId === mellanox,
+    isKnownOf: (pf, { nicOf }) => (nicOf(pf)?.firmwareVfs ?? null) !== null,
   },
   "reservations": {
     what: "who is to have which VF",
@@ -130,18 +139,17 @@ const needs = {
   },
 } as const satisfies Record<string, NeedRow>;
 
-/** null: it is known, of everything. `pfs` null: nothing is known, the rule cannot run. */
+/** null: it is known, of everything that it is about. */
 export function missing(need: Need, view: View): Missing | null {
   const row: NeedRow = needs[need];
   const { what } = row;
   const gap = view.facts.gaps.find(({ source }) => row.source.test(source));
   const why = gap === undefined ? "this host does not tell" : `${gap.source}: ${gap.why}`;
-  if ("isKnown" in row) return row.isKnown(view) ? null : { what, why, pfs: null };
-  const unknown = view.pfs.filter((pf) => !row.isKnownOf(pf, view));
+  if ("isKnown" in row) return row.isKnown(view) ? null : { what, why, pfs: null, isTotal: true };
+  const { isKnownOf, isAbout = () => true } = row;
+  const concerned = view.pfs.filter((pf) => isAbout(pf));
+  const unknown = concerned.filter((pf) => !isKnownOf(pf, view));
   if (unknown.length === 0) return null;
-  return { what, why, pfs: unknown.map(({ address }) => address) };
+  const isTotal = unknown.length === concerned.length;
+  return { what, why, pfs: unknown.map(({ address }) => address), isTotal };
 }
-
-/** Whether a rule with this gap has anything left to look at. */
-export const leavesNothing = ({ pfs }: Missing, view: View): boolean =>
-  pfs === null || pfs.length === view.pfs.length;

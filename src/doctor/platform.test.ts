@@ -1,5 +1,7 @@
 // Cases of the platform rules. Log lines and config values are as real machines showed them.
 
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import {
   bridgeOf,
   checkRules,
@@ -8,6 +10,7 @@ import {
   portConfig,
 } from "../../test/evidence-of.ts";
 import { pfOf } from "../../test/inventory-of.ts";
+import { diagnose } from "./doctor.ts";
 import { platformRules } from "./platform.ts";
 
 const address = "0000:03:00.0";
@@ -39,6 +42,21 @@ const behindPort = (ari: boolean) =>
       functions: [functionOf(address), functionOf("0000:00:01.0", { config: portConfig({ ari }) })],
     },
   });
+
+test("the fix of an IOMMU that is off is the processor's own", () => {
+  const behind = (vendorId: number) =>
+    evidenceOf([pfOf(address, 0, { path: ["0000:00:01.0"] })], {
+      iommu: { instances: [], acpiTables: null },
+      inventory: { bridges: [bridgeOf("0000:00:01.0", { vendorId })] },
+    });
+  const fixOf = (vendorId: number): string => {
+    const [finding] = diagnose(behind(vendorId), "2026-06-15").findings;
+    return (finding?.fix ?? []).map(({ text }) => text).join("\n");
+  };
+  assert.match(fixOf(0x8086), /intel_iommu=on/);
+  assert.match(fixOf(0x1022), /AMD-Vi/);
+  assert.doesNotMatch(fixOf(0x1022), /intel_iommu/);
+});
 
 checkRules(platformRules, {
   "iommu-off": {

@@ -20,8 +20,20 @@ const firmwareStep = say(
   "In the firmware's setup, turn on VT-d (Intel) or AMD-Vi / IOMMU (AMD), then boot",
 );
 
-/** Nothing in the file system tells the vendor apart; the ACPI tables do, where root may read. */
-function iommuOffFix({ facts, system }: View, offArguments: readonly string[]): Step[] {
+/** The ACPI tables tell whose IOMMU it is, where root may read them; otherwise the root ports above the
+ * PFs do, which are part of the processor. */
+function isAmd({ facts, inventory }: View): boolean {
+  if (facts.iommu.acpiTables?.includes("IVRS") === true) return true;
+  const roots = new Set(inventory.physicalFunctions.flatMap(({ path }) => path.at(-1) ?? []));
+  return inventory.bridges.some(
+    ({ address, vendorId }) => roots.has(address) && vendorId === vendorAmd,
+  );
+}
+
+const vendorAmd = 0x1022;
+
+function iommuOffFix(view: View, offArguments: readonly string[]): Step[] {
+  const { facts, system } = view;
   const tables = facts.iommu.acpiTables;
   if (offArguments.length > 0) return kernelArguments(system, { remove: offArguments });
   const isArm = facts.kernel.architecture === "aarch64";
@@ -33,6 +45,8 @@ function iommuOffFix({ facts, system }: View, offArguments: readonly string[]): 
       run("dmesg | grep -i amd-vi"),
     ];
   }
+  // drivers/iommu/amd/init.c uses what is offered, and knows no amd_iommu=on.
+  if (isAmd(view)) return [firmwareStep];
   const argument = kernelArguments(system, { add: ["intel_iommu=on"] });
   return tables === null ? [firmwareStep, ...argument] : argument;
 }

@@ -5,8 +5,8 @@ import type { Claim } from "../model/claim.ts";
 import { claimsOn } from "../model/claim.ts";
 import { say } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
-import type { View } from "./view.ts";
-import { isForGuests, pfName, targetOf } from "./view.ts";
+import type { PfVf, View } from "./view.ts";
+import { guestsOf, pfName, targetOf } from "./view.ts";
 
 function mtuAbovePf({ vfs }: View): Sighting[] {
   return vfs.flatMap(({ pf, vf }): Sighting[] => {
@@ -62,19 +62,28 @@ function deprecatedMaxVfs({ pfs, inventory }: View): Sighting[] {
   });
 }
 
+type Holder = PfVf & { readonly mac: string };
+
+const isOnePort = (holders: readonly Holder[]): boolean =>
+  new Set(holders.map(({ pf }) => pf.address)).size < holders.length;
+
+/** A guest that bonds VFs of two ports gives both one MAC, and so does whoever prepares that. */
+const isOfSeveral = (holders: readonly Holder[]): boolean =>
+  new Set(holders.flatMap(({ vf }) => guestsOf(vf).map(({ name }) => name))).size > 1;
+
 function sameMac({ vfs }: View): Sighting[] {
-  const holders = new Map<string, { readonly targets: string[]; readonly lines: string[] }>();
-  for (const entry of vfs) {
+  const all = vfs.flatMap((entry): Holder[] => {
     const mac = entry.vf.policy?.mac ?? null;
-    if (mac === null || /^(?:00:)+00$/.test(mac)) continue;
-    const holder = holders.get(mac) ?? { targets: [], lines: [] };
-    holder.targets.push(targetOf(entry));
-    holder.lines.push(`${targetOf(entry)}: ${mac}${isForGuests(entry.vf) ? ", for a guest" : ""}`);
-    holders.set(mac, holder);
-  }
-  return [...holders].flatMap(([mac, { targets, lines }]): Sighting[] =>
-    targets.length < 2 ? [] : [{ targets, says: `VFs have the same MAC ${mac}`, evidence: lines }],
-  );
+    return mac === null || /^(?:00:)+00$/.test(mac) ? [] : [{ ...entry, mac }];
+  });
+  return [...Map.groupBy(all, ({ mac }) => mac)].flatMap(([mac, holders]): Sighting[] => {
+    if (holders.length < 2 || !(isOnePort(holders) || isOfSeveral(holders))) return [];
+    const evidence = holders.map((holder) => {
+      const guests = guestsOf(holder.vf).map(({ name }) => `, VM ${name}`);
+      return `${targetOf(holder)}${guests.join("")}: ${mac}`;
+    });
+    return [{ targets: holders.map(targetOf), says: `VFs have the same MAC ${mac}`, evidence }];
+  });
 }
 
 export const policyRules: readonly Rule[] = [
@@ -127,7 +136,8 @@ export const policyRules: readonly Rule[] = [
     severity: "warning",
     needs: ["policy"],
     test: sameMac,
-    cause: "The card's switch delivers to one of them; which one depends on the card.",
+    cause:
+      "The switch that both are on, in the card or behind its ports, delivers to one of them; which one depends on it.",
     fix: () => [say("Give each VF its own MAC in the spec; mac: auto makes stable ones")],
     needsReboot: false,
     reference: "IEEE 802.1Q, filtering database",

@@ -10,7 +10,7 @@ export type Step = { readonly kind: "run" | "say"; readonly text: string };
 export const run = (text: string): Step => ({ kind: "run", text });
 export const say = (text: string): Step => ({ kind: "say", text });
 
-type Family = "debian" | "pve" | "fedora" | "arch" | "suse" | "pop";
+type Family = "debian" | "pve" | "fedora" | "ostree" | "arch" | "suse" | "pop";
 
 export type System = { readonly family: Family | null };
 
@@ -20,6 +20,7 @@ const families: Readonly<Record<string, Family>> = {
   pop: "pop",
   debian: "debian",
   ubuntu: "debian",
+  rhcos: "ostree",
   fedora: "fedora",
   rhel: "fedora",
   centos: "fedora",
@@ -43,18 +44,27 @@ const grubFile = "/etc/default/grub";
 /** Characters that mean something to sed's extended expressions. */
 const quoted = (text: string): string => text.replaceAll(/[.[\]*^$+?(){}|\\/&]/g, "\\$&");
 
+/** As the shell takes it between single quotes: `["'` of a sed expression. */
+const anyQuote = `"'\\''`;
+
+/** A whole word, not the end of another: `iommu=off` is in `intel_iommu=off` too. */
+const withoutWord = (word: string): string =>
+  `s/(^|[ ${anyQuote}])${quoted(word)}($|[ ${anyQuote}])/\\1\\2/`;
+
 function grubEdits({ add = [], remove = [] }: ArgumentChange): Step[] {
   const words = add.map((word) => quoted(word)).join(" ");
-  const adding = `sudo sed -i -E 's/^(GRUB_CMDLINE_LINUX_DEFAULT=["'\\''])/\\1${words} /' ${grubFile}`;
+  const adding = `sudo sed -i -E 's/^(GRUB_CMDLINE_LINUX_DEFAULT=[${anyQuote}])/\\1${words} /' ${grubFile}`;
   const removing = remove.map((word) =>
-    run(`sudo sed -i -E '/^GRUB_CMDLINE_LINUX/s/ ?${quoted(word)}//' ${grubFile}`),
+    run(`sudo sed -i -E '/^GRUB_CMDLINE_LINUX/${withoutWord(word)}' ${grubFile}`),
   );
   return [...(add.length === 0 ? [] : [run(adding)]), ...removing];
 }
 
 const cmdlineEdits = ({ add = [], remove = [] }: ArgumentChange): Step[] => {
-  const adding = `sed -i 's/$/ ${add.map((word) => quoted(word)).join(" ")}/' /etc/kernel/cmdline`;
-  const removing = remove.map((word) => run(`sed -i 's/ ${quoted(word)}//' /etc/kernel/cmdline`));
+  const adding = `sed -i -E 's/$/ ${add.map((word) => quoted(word)).join(" ")}/' /etc/kernel/cmdline`;
+  const removing = remove.map((word) =>
+    run(`sed -i -E '${withoutWord(word)}' /etc/kernel/cmdline`),
+  );
   return [...(add.length === 0 ? [] : [run(adding)]), ...removing];
 };
 
@@ -65,6 +75,12 @@ const grubby = ({ add = [], remove = [] }: ArgumentChange): Step => {
   ];
   return run(`sudo grubby --update-kernel=ALL ${words.join(" ")}`);
 };
+
+const kargs = ({ add = [], remove = [] }: ArgumentChange): string =>
+  [
+    ...add.map((word) => `--append-if-missing=${word}`),
+    ...remove.map((word) => `--delete-if-present=${word}`),
+  ].join(" ");
 
 const inWords = ({ add = [], remove = [] }: ArgumentChange): string =>
   [
@@ -89,6 +105,8 @@ export function kernelArguments({ family }: System, change: ArgumentChange): Ste
       ];
     case "fedora":
       return [grubby(change)];
+    case "ostree":
+      return [run(`sudo rpm-ostree kargs ${kargs(change)}`)];
     case "arch":
       return [
         ...grubEdits(change),

@@ -30,6 +30,18 @@ const numVfs = (count: number) => [{ kind: "num-vfs", numVfs: count, where: "/et
 const claimed = (...claims: readonly Claim[]) =>
   evidenceOf([pfOf(address)], { inventory: { claims } });
 
+const otherPort = "0000:03:00.1";
+const onTwoPorts = (...guests: readonly [string, string]) =>
+  evidenceOf(
+    [address, otherPort].map((port, at) =>
+      pfOf(port, 1, {
+        virtualFunctions: [
+          vfOf(port, 0, { ...mac("02:00:00:00:00:01"), owners: [vmOwner(guests[at] ?? "")] }),
+        ],
+      }),
+    ),
+  );
+
 checkRules(policyRules, {
   "vf-mtu-above-pf": {
     fires: {
@@ -79,9 +91,14 @@ checkRules(policyRules, {
         evidence: withVfs(mac("02:00:00:00:00:01"), mac("02:00:00:00:00:01")),
         targets: [vf0, `${address}/vf1`],
       },
+      "two guests on two ports": {
+        evidence: onTwoPorts("web1", "web2"),
+        targets: [vf0, `${otherPort}/vf0`],
+      },
     },
     silent: {
       "none set": fine,
+      "a guest that bonds two ports": onTwoPorts("web1", "web1"),
       "different": withVfs(mac("02:00:00:00:00:01"), mac("02:00:00:00:00:02")),
     },
   },

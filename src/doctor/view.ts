@@ -44,11 +44,15 @@ export type Evidence = {
 
 export type PfVf = { readonly pf: Pf; readonly vf: Vf };
 
+type Place = { readonly pf: Pf; readonly vf: Vf | null };
+
 export type View = Evidence & {
   readonly system: System;
   readonly pfs: readonly Pf[];
   readonly vfs: readonly PfVf[];
   readonly functionAt: (address: Address) => PciFunctionFacts | null;
+  /** The PF or VF at an address. */
+  readonly placeAt: (address: Address) => Place | null;
   /** null: not read, or not all of it could be read. */
   readonly configAt: (address: Address) => FunctionConfig | null;
   readonly nicOf: (pf: Pf) => NicFacts | null;
@@ -66,12 +70,18 @@ export function viewOf(evidence: Evidence): View {
   const configs = new Map<Address, FunctionConfig | null>();
   const logs = new Map<RegExp, readonly string[]>();
   const members = groupMembers(evidence);
+  const places = new Map<Address, Place>();
+  for (const pf of pfs) {
+    for (const vf of pf.virtualFunctions) places.set(vf.address, { pf, vf });
+    places.set(pf.address, { pf, vf: null });
+  }
   return {
     ...evidence,
     system: systemOf(facts, inventory.host.kernelRelease),
     pfs,
     vfs: pfs.flatMap((pf) => pf.virtualFunctions.map((vf) => ({ pf, vf }))),
     functionAt: (address) => functions.get(address) ?? null,
+    placeAt: (address) => places.get(address) ?? null,
     configAt: (address) => {
       const known = configs.get(address);
       if (known !== undefined) return known;

@@ -18,8 +18,9 @@ export type Candidate = {
   readonly adapter: string;
   readonly numaNode: number | null;
   readonly iommuGroup: number | null;
-  /** Other functions in its IOMMU group: they go where it goes. */
-  readonly groupMates: readonly Address[];
+  /** The functions of its IOMMU group, itself among them: they go where it goes. One list for all of
+   * a group, which on a strange host has thousands. */
+  readonly groupMembers: readonly Address[];
   readonly owners: readonly Owner[];
   readonly claim: SpecClaim;
   /** A write to its PF or a VF of it is in flight. */
@@ -73,13 +74,12 @@ export function candidatesOf(
   return inventory.physicalFunctions.flatMap((pf) => {
     const pfKey = keys.get(pf.address) ?? `at:${pf.address}`;
     return pf.virtualFunctions.map(({ vfIndex, address, iommuGroup, owners }): Candidate => {
-      const members = iommuGroup === null ? [] : (groups.get(iommuGroup) ?? []);
       return {
         vf: { pfKey, vfIndex, pf: pf.address, address },
         adapter: pf.adapter,
         numaNode: pf.numaNode,
         iommuGroup,
-        groupMates: members.length > 1 ? members.filter((member) => member !== address) : [],
+        groupMembers: iommuGroup === null ? [] : (groups.get(iommuGroup) ?? []),
         owners,
         claim: claims.get(address) ?? noClaim,
         isPfChanging: pf.isChanging,

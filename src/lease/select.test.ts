@@ -210,12 +210,12 @@ test("whatever is wished: the choice keeps every rule, and is missed only when t
       const { choices, rejections } = selectVfs(wish, candidates, leases);
       const own = choices.map(({ candidate }) => candidate);
       assert.equal(new Set(own).size, own.length, "no VF twice");
-      for (const { vf, claim, owners, numaNode, groupMates } of own) {
+      for (const { vf, claim, owners, numaNode, groupMembers } of own) {
         assert(!targets.includes(targetOf(vf)) && owners.length === 0);
         assert(wish.pool === null || claim.pool === wish.pool);
         assert(wish.pfs.length === 0 || wish.pfs.includes(vf.pf));
         assert(wish.numa?.isStrict !== true || numaNode === wish.numa.node);
-        assert(!wish.isAloneInGroup || groupMates.length === 0);
+        assert(!wish.isAloneInGroup || groupMembers.length < 2);
       }
       const places = own.map(({ vf, adapter }) => (wish.apart === "card" ? adapter : vf.pf));
       assert(wish.apart === null || new Set(places).size === places.length);

@@ -93,13 +93,14 @@ const isOneConsumer = (one: string, other: string): boolean =>
 
 /** An IOMMU group has one user: what a mate's holder may touch, the holder of this VF may too. */
 function groupObjection(candidate: Candidate, wish: Wish, taken: Taken): string | null {
-  const { iommuGroup, groupMates } = candidate;
-  const [mate] = groupMates;
+  const { iommuGroup, groupMembers, vf } = candidate;
   if (wish.isAloneInGroup && iommuGroup === null) return "its IOMMU group is not known";
-  if (wish.isAloneInGroup && mate !== undefined) {
-    return `shares IOMMU group ${iommuGroup} with ${groupMates.join(", ")}`;
+  if (wish.isAloneInGroup && groupMembers.length > 1) {
+    const mates = groupMembers.filter((address) => address !== vf.address);
+    return `shares IOMMU group ${iommuGroup} with ${mates.join(", ")}`;
   }
-  for (const address of groupMates) {
+  for (const address of groupMembers) {
+    if (address === vf.address) continue;
     const lease = taken.byAddress.get(address);
     const others = lease !== undefined && !isOneConsumer(lease.holder?.name ?? "", wish.holder);
     const words = others ? leasedWords(lease) : null;

@@ -160,6 +160,7 @@ test("permanent devlink parameters tell what the next start of the card brings",
 test("locked memory is read as the kernel prints it", () => {
   const status = "Name:\tqemu\nVmPeak:\t 9 kB\nVmLck:\t 4194304 kB\nVmPin:\t 0 kB\n";
   assert.equal(parseLockedBytes(status), 4 * 2 ** 30);
+  assert.equal(parseLockedBytes("VmLck:\t 0 kB\nVmPin:\t 1024 kB\n"), 2 ** 20);
   assert.equal(parseLockedBytes("VmLck:\tmany kB\n"), null);
   const limits = (soft: string): string =>
     `Limit                     Soft Limit           Hard Limit           Units\nMax locked memory         ${soft}           8388608              bytes\n`;

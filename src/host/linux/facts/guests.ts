@@ -8,10 +8,13 @@ import type { FactSources } from "./fact-reader.ts";
 /** A host runs fewer; what says otherwise is no host. */
 const guestsMax = 1024;
 
-/** `VmLck:\t 4194304 kB` (fs/proc/task_mmu.c task_mem()). */
+/** `VmLck:\t 4194304 kB` (fs/proc/task_mmu.c task_mem()). VFIO's own containers count as locked, iommufd
+ * as pinned (drivers/iommu/iommufd/pages.c), each against the same limit. */
 export function parseLockedBytes(status: string): number | null {
-  const kib = /^VmLck:\s*(\d{1,12}) kB$/m.exec(status)?.[1];
-  return kib === undefined ? null : Number(kib) * 1024;
+  const kib = [...status.matchAll(/^Vm(?:Lck|Pin):\s*(\d{1,12}) kB$/gm)].map(([, size]) =>
+    Number(size),
+  );
+  return kib.length === 0 ? null : Math.max(...kib) * 1024;
 }
 
 /** Soft limit, in bytes (fs/proc/base.c proc_pid_limits()). */
