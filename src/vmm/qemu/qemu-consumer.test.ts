@@ -206,7 +206,7 @@ test("a VF goes into the free port, once, and is read back", async (context) => 
 test("what QEMU only keeps for later is not said to be plugged", async (context) => {
   const { endpoint, root } = await machineOf(context, q35);
   const plug = plugFor(endpoint, { failover });
-  await assert.rejects(qemuConsumer({ root }).plug(plug, 20), {
+  await assert.rejects(qemuConsumer({ root }).plug(plug, 1000), {
     code: "consumer-refused",
     message: `VM web1 took VF ${vf} but does not have it`,
   });
