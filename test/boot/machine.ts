@@ -103,14 +103,22 @@ export class Machine {
   }
 
   /** Of a machine that is starting. */
-  async whenConsoleSays(text: string): Promise<void> {
+  #console(): string {
     if (this.#directory === "") throw new Error("The machine is off");
     const console = join(this.#directory, "console.log");
-    const read = (): string => (existsSync(console) ? readFileSync(console, "utf8") : "");
+    return existsSync(console) ? readFileSync(console, "utf8") : "";
+  }
+
+  consoleSays(text: string): boolean {
+    return this.#console().includes(text);
+  }
+
+  async whenConsoleSays(text: string): Promise<void> {
     const deadlineMs = performance.now() + bootTimeoutMs;
-    while (!read().includes(text)) {
+    while (!this.consoleSays(text)) {
       if (performance.now() > deadlineMs) {
-        throw new Error(`The console never says ${text}, and ends with\n${read().slice(-2000)}`);
+        const end = this.#console().slice(-2000);
+        throw new Error(`The console never says ${text}, and ends with\n${end}`);
       }
       await sleep(20);
     }
