@@ -3,7 +3,7 @@
 // somebody else has the VF. docs/attach.md tells it step by step.
 
 import { formatAssignTarget, type AssignTarget } from "../model/assign-target.ts";
-import { vfTarget, type Address } from "../model/bdf.ts";
+import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { autoMacOfConsumer } from "../model/mac.ts";
 import type { Plan } from "../model/plan.ts";
@@ -13,8 +13,9 @@ import type { Vlan } from "../model/vf-attribute.ts";
 import { leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
 import { selectVfs, type Rejection, type Wish } from "../lease/select.ts";
 import { planAttach } from "../plan/attach.ts";
+import { heldPolicy } from "../plan/held-policy.ts";
 import type { Plugged } from "../vmm/consumer.ts";
-import { acquireVfs, lookAtVfs, type Failed, type HostLook, type Leasing } from "./leasing.ts";
+import { acquireVfs, lookAtVfs, type Failed, type Leasing } from "./leasing.ts";
 import { cleanGivenBack, settleLeases } from "./plug-leases.ts";
 import {
   assertSound,
@@ -79,9 +80,13 @@ function ownLease(leasing: Leasing, { consumer, wish }: AttachWish): Lease | nul
   throw refused(name, `${targetOf(vf)} ${leaseWords(lease)}`, "See sriovctl lease ls");
 }
 
-function policyOf(look: HostLook, address: Address, { mac, vlan }: PlugTerms): PolicySpec {
-  const { policy } = look.baselineOf(address);
-  return { ...policy, ...(mac === null ? {} : { mac }), ...(vlan === null ? {} : { vlan }) };
+/** What nobody asks for now is as it was asked for then, else as the spec says. */
+function policyOf(baseline: PolicySpec, known: Plug | null, { mac, vlan }: PlugTerms): PolicySpec {
+  return {
+    ...(known === null ? baseline : heldPolicy(baseline, known)),
+    ...(mac === null ? {} : { mac }),
+    ...(vlan === null ? {} : { vlan }),
+  };
 }
 
 function macOf(mac: PolicySpec["mac"], consumer: AssignTarget): string | null {
@@ -115,11 +120,12 @@ export async function previewAttach(session: Attaching, wish: AttachWish): Promi
   if (place === undefined) {
     return { kind: "nothing-fits", rejections: selection?.rejections ?? [] };
   }
-  const policy = policyOf(look, place.address, wish.terms);
+  const known = lease?.plug ?? null;
+  const { driver, policy: baseline } = look.baselineOf(place.address);
+  const policy = policyOf(baseline, known, wish.terms);
   const plug = plugFor(wish, place, policy);
   const adapter = await adapterFor(plug, consumersOf(session));
   const plugged = await adapter.look(plug);
-  const known = lease?.plug ?? null;
   const target = formatAssignTarget(wish.consumer);
   const isAsAsked = known === null || isSameTerms(known, plug);
   if (lease?.state === "attached" && isPlugged(plugged) && !isAsAsked) {
@@ -128,7 +134,6 @@ export async function previewAttach(session: Attaching, wish: AttachWish): Promi
   }
   const isDone = lease?.state === "attached" && faultOf(plug, plugged) === null;
   const found = await findVf(session, place);
-  const { driver } = look.baselineOf(place.address);
   const because = lease === null ? `leased to ${target}` : `${target} has it leased`;
   const input = { ...found, plug, driver, policy, because };
   const reasons = choice?.because ?? ["it has it already"];

@@ -46,6 +46,11 @@ test("a VF of a pool goes to a VM, stays there, and comes back clean", async (co
     [document.outcome, document.isLive, document.isPersistent, document.lease.state],
     ["nothing-to-do", true, true, "attached"],
   );
+  const unsaid = await run("attach --to libvirt:web2/net1 --yes --json");
+  assert.equal(JSON.parse(unsaid.stdout).outcome, "nothing-to-do", "what is not said stays");
+  const otherwise = await run("attach --to libvirt:web2/net1 --vlan none --yes");
+  assert.equal(otherwise.exitCode, 3);
+  assert.match(otherwise.stderr, /on other terms \(MAC 02:00:5e:10:00:01, VLAN 120\)/);
   assert.equal((await run("detach libvirt:web2 --yes")).exitCode, 0);
   assert.match((await run("lease ls")).stdout, /No VF is leased/);
   assert.match((await run("detach libvirt:web2 --yes")).stdout, /^Nothing to do/);

@@ -17,6 +17,7 @@ import { formatAssignTarget } from "../model/assign-target.ts";
 import type { Holdings } from "../model/holdings.ts";
 import type { Plug } from "../model/plug.ts";
 import { driverFor } from "./consumer-driver.ts";
+import { heldPolicy } from "./held-policy.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import type { MatchedPf } from "./match.ts";
 
@@ -125,8 +126,6 @@ function asAttached(known: VfWanted | undefined, plug: Plug, match: MatchedPf): 
     pf,
     spec: { where },
   } = match;
-  const policy = known?.policy ?? {};
-  const { mac, vlan } = plug;
   const to = formatAssignTarget(plug.consumer);
   return {
     where,
@@ -134,11 +133,7 @@ function asAttached(known: VfWanted | undefined, plug: Plug, match: MatchedPf): 
     ...known,
     vfIndex: plug.vfIndex,
     driver: driverFor(plug.consumer.kind, pf, known?.driver ?? null),
-    policy: {
-      ...policy,
-      ...(mac === null ? {} : { mac }),
-      ...(vlan === null && policy.vlan === undefined ? {} : { vlan: vlan ?? "none" }),
-    },
+    policy: heldPolicy(known?.policy ?? {}, plug),
     consumer: to,
     claim: to,
   };
