@@ -86,7 +86,7 @@ async function assertFresh(
   session: Session,
   inventory: Inventory,
 ): Promise<void> {
-  const holdings = await holdingsFor(session, spec, inventory);
+  const holdings = await holdingsFor(session, spec, { inventory, consent });
   const { actions, problems } = plan({ spec, inventory, consent, ...holdings });
   const isSame =
     JSON.stringify([actions, problems]) === JSON.stringify([planned.actions, planned.problems]);

@@ -60,8 +60,16 @@ function hadNoEffect({ change }: Action, { result, error }: RecordedResult): boo
   return error.code === "would-disrupt" || (change.kind === "create-vfs" && error.errno !== null);
 }
 
+/** A VF that was taken from its consumer has to come back: where that fails, all goes back. */
+const mustComeBack = (lane: readonly Action[], { target }: Pick<Action, "target">): boolean =>
+  lane.some(({ change, target: other }) => change.kind === "detach-vf" && other === target);
+
 /** Intent, requests, result. False when nothing further of this lane may run. */
-async function runBatch(run: Run, batch: readonly Action[]): Promise<boolean> {
+async function runBatch(
+  run: Run,
+  batch: readonly Action[],
+  lane: readonly Action[],
+): Promise<boolean> {
   const [first] = batch;
   if (first === undefined || run.stopReason !== null) return false;
   const fresh = new Set(batch.filter((action) => run.stateOf(action) === "not-run"));
@@ -82,7 +90,10 @@ async function runBatch(run: Run, batch: readonly Action[]): Promise<boolean> {
     run.stop("stuck");
     return false;
   }
-  return isOnVf(first.change) || results.every(({ result }) => result === "done");
+  return batch.every(
+    (action) =>
+      run.stateOf(action) === "done" || (isOnVf(action.change) && !mustComeBack(lane, action)),
+  );
 }
 
 /** With keep-going a PF that failed must still not be left refusing drivers. */
@@ -90,7 +101,8 @@ async function putBackAutoprobe(run: Run, lane: readonly Action[]): Promise<void
   const ofAutoprobe = lane.filter(({ change }) => change.kind === "set-autoprobe");
   const last = ofAutoprobe.at(-1);
   const isBegun = ofAutoprobe.some((action) => run.stateOf(action) === "done");
-  if (last !== undefined && isBegun && run.stateOf(last) === "not-run") await runBatch(run, [last]);
+  if (last !== undefined && isBegun && run.stateOf(last) === "not-run")
+    await runBatch(run, [last], lane);
 }
 
 async function runLane(
@@ -104,7 +116,7 @@ async function runLane(
     // A VF that failed gets nothing more: least of all a driver without its policy.
     const batch = whole.filter(({ target }) => !failedVfs.has(target));
     if (batch.length === 0) continue;
-    const isSound = await runBatch(run, batch);
+    const isSound = await runBatch(run, batch, lane);
     for (const action of batch) {
       const hasFailed = run.stateOf(action) === "failed";
       if (hasFailed && isOnVf(action.change)) failedVfs.add(action.target);

@@ -10,9 +10,10 @@ import {
 import { vfTarget, type Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { vfAt, type Inventory } from "../model/inventory.ts";
-import type { Assignment, Holdings, WaitingEntry } from "../model/holdings.ts";
+import type { Assignment, HandOver, Holdings, WaitingEntry } from "../model/holdings.ts";
 import { autoMacOfConsumer } from "../model/mac.ts";
 import type { Plug } from "../model/plug.ts";
+import { handOverWord, type Consent } from "../model/plan.ts";
 import type { AssignSpec, PolicySpec, Spec } from "../model/spec.ts";
 import { candidatesOf, type Candidate } from "../lease/candidates.ts";
 import type { Lease } from "../lease/lease.ts";
@@ -21,7 +22,7 @@ import { matchPfs } from "../plan/match.ts";
 import { policyOfEntry } from "../plan/wanted.ts";
 import type { Consumers } from "../vmm/consumer.ts";
 import { leaseClaims } from "./lease-claims.ts";
-import { adapterFor, faultOf } from "./plugging.ts";
+import { adapterFor, faultOf, isPlugged } from "./plugging.ts";
 
 export type Surroundings = {
   readonly consumers?: Consumers;
@@ -156,11 +157,36 @@ async function assignmentOf(
   }
 }
 
+/** null: the consumer has nothing to hand over. */
+async function handOverOf(plug: Plug, consumers: Consumers): Promise<HandOver | null> {
+  let isKnown = false;
+  try {
+    const adapter = await adapterFor(plug, consumers);
+    isKnown = true;
+    if (!isPlugged(await adapter.look(plug))) return null;
+    return { plug, refusals: await adapter.checkUnplug(plug) };
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    // With a VM that has ended its VFs are out.
+    if (isKnown && error.code === "not-found") return null;
+    return { plug, refusals: [{ message: error.message, hint: error.hint }] };
+  }
+}
+
+async function handOversOf(plugs: readonly Plug[], consumers: Consumers): Promise<HandOver[]> {
+  const found: HandOver[] = [];
+  for (const plug of plugs) {
+    const handOver = await handOverOf(plug, consumers);
+    if (handOver !== null) found.push(handOver);
+  }
+  return found;
+}
+
 /** Nothing where nobody keeps leases or has consumers: a plan then says so of each entry. */
 export async function holdingsFor(
   { consumers, readLeases }: Surroundings,
   spec: Spec,
-  inventory: Inventory,
+  { inventory, consent }: { readonly inventory: Inventory; readonly consent: Consent },
 ): Promise<{ readonly holdings?: Holdings }> {
   if (consumers === undefined || readLeases === undefined) return {};
   const leases = await readLeases();
@@ -182,5 +208,9 @@ export async function holdingsFor(
     if ("plug" in found) assignments.push(found);
     else waiting.push(found);
   }
-  return { holdings: { plugs, assignments, waiting } };
+  const pfs = new Set(choosing.labels.values());
+  const isAsked = consent.includes(handOverWord);
+  const ofSpec = isAsked ? plugs.filter(({ pf }) => pfs.has(pf)) : [];
+  const handOvers = await handOversOf(ofSpec, consumers);
+  return { holdings: { plugs, assignments, waiting, handOvers } };
 }

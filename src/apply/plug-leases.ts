@@ -62,6 +62,7 @@ export function leasedConsumers(
     return {
       look: async (plug) => await adapter.look(plug),
       check: async (plug) => await adapter.check(plug),
+      checkUnplug: async (plug) => await adapter.checkUnplug(plug),
       unplug: async (plug, options) => await adapter.unplug(plug, options),
       plug: async (plug, deadlineMs) => {
         const its = await leasing();

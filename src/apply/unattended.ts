@@ -93,7 +93,7 @@ export async function planFor(
 ): Promise<{ readonly planned: Plan; readonly consent: Consent; readonly inventory: Inventory }> {
   const inventory = await inventoryFor(reading.host, spec);
   const consent = protectConsent(spec, inventory);
-  const holdings = await holdingsFor(reading, spec, inventory);
+  const holdings = await holdingsFor(reading, spec, { inventory, consent: [] });
   return { planned: plan({ spec, inventory, consent, ...holdings }), consent, inventory };
 }
 

@@ -42,7 +42,7 @@ export async function verify(
   consent: Consent,
 ): Promise<Verification> {
   const inventory = await inventoryFor(session.host, spec);
-  const holdings = await holdingsFor(session, spec, inventory);
+  const holdings = await holdingsFor(session, spec, { inventory, consent });
   const { actions, problems, unverifiable } = plan({ spec, inventory, consent, ...holdings });
   const empty = actions.length === 0 && problems.length === 0;
   return { empty, unverifiable, remaining: { actions, problems } };

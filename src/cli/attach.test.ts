@@ -182,6 +182,29 @@ test("an entry that waits is told by drift and status; import writes who has whi
   assert.match((await run(`plan -f ${imported}`)).stdout, /Nothing to do/);
 });
 
+test("a PF is resized under a VM by hand-over, by a saved plan too, and back", async (context) => {
+  const root = temporaryDirectory(context);
+  const run = async (line: string) =>
+    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env: stateIn(root) });
+  const path = join(root, "assign.yaml");
+  writeFileSync(path, assigning);
+  assert.equal((await run(`apply -f ${path} --yes`)).exitCode, 0);
+  writeFileSync(path, assigning.replace("numVfs: 6", "numVfs: 8"));
+  const refused = await run(`apply -f ${path} --yes`);
+  assert.deepEqual([refused.exitCode, /vm:web2/.test(refused.stdout)], [3, true]);
+  const planned = await run(`plan -f ${path} --hand-over --out ${root}/saved.plan`);
+  assert.match(planned.stdout, /VF 0: detach from libvirt:web2\/net1 .*nothing stands in/);
+  assert.match(planned.stdout, /on 1 PF, handing over 2 VFs, disrupting nobody/);
+  const applied = await run(`apply ${root}/saved.plan --yes`);
+  assert.equal(applied.exitCode, 0, applied.stderr);
+  assert.match((await run("lease ls")).stdout, /vf0 .* attached  libvirt:web2\/net1  1 /);
+  assert.match((await run(`drift -f ${path}`)).stdout, /No drift/);
+  assert.equal((await run("rollback --yes")).exitCode, 0);
+  assert.match((await run("who 0000:3b:00.1/vf0")).stdout, /VF 0 of .*vm:web2/s);
+  const both = await run(`apply -f ${path} --hand-over --keep-going`);
+  assert.deepEqual([both.exitCode, /come back, or all is undone/.test(both.stderr)], [2, true]);
+});
+
 test("without-vfs: the command's exit code, and the VFs are back whatever it was", async (context) => {
   const { run } = await machine(context);
   await run(`attach ${vf0} ${toWeb2} --yes`);

@@ -59,6 +59,11 @@ const consentOption: OptionRow = {
   isRepeatable: true,
 };
 
+const handOverOption: OptionRow = {
+  flags: "--hand-over",
+  summary: "resize PFs in use: take attached VFs out of their VMs and give them back",
+};
+
 const yesOption: OptionRow = { flags: "-y, --yes", summary: "do not ask for confirmation" };
 
 const rootOption: OptionRow = {
@@ -225,6 +230,7 @@ export const commandTable: readonly CommandRow[] = [
     options: [
       specOption,
       consentOption,
+      handOverOption,
       { flags: "-o, --out <file>", summary: "save the plan for `sriovctl apply FILE`" },
       { flags: "--rehearse", summary: "run it on an emulated twin of this host first" },
     ],
@@ -244,6 +250,7 @@ export const commandTable: readonly CommandRow[] = [
       specOption,
       yesOption,
       consentOption,
+      handOverOption,
       { flags: "--keep-going", summary: "after a failure go on with the others, undo nothing" },
       {
         flags: "--confirm-within <time>",
@@ -261,6 +268,7 @@ export const commandTable: readonly CommandRow[] = [
       ["sriovctl apply -f host.yaml", "plan, ask, do, verify"],
       ["sriovctl apply night.plan --yes", "a saved plan, if the host is still as it was"],
       ["sriovctl apply -f host.yaml --confirm-within 90s", "goes back unless confirmed"],
+      ["sriovctl apply -f host.yaml --hand-over", "resize PFs whose VFs are in VMs"],
       ["sriovctl apply -f host.yaml --yes --json", "for programs"],
       ["sriovctl apply --unattended --wait 60", "what the unit of a boot runs"],
     ],

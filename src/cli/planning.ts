@@ -18,7 +18,7 @@ export async function planOn(
   { consent = [], around = {} }: { readonly consent?: Consent; readonly around?: Surroundings },
 ): Promise<Planned> {
   const inventory = await inventoryFor(host, spec);
-  const holdings = await holdingsFor(around, spec, inventory);
+  const holdings = await holdingsFor(around, spec, { inventory, consent });
   return { plan: plan({ spec, inventory, consent, ...holdings }), inventory };
 }
 

@@ -103,7 +103,10 @@ async function compare(
   if (whole === null) return [];
   const { source, spec } = whole;
   const inventory = await inventoryFor(host, spec, "all");
-  const holdings = await holdingsFor(readingOf(context, host), spec, inventory);
+  const holdings = await holdingsFor(readingOf(context, host), spec, {
+    inventory,
+    consent: [],
+  });
   const found = plan({ spec, inventory, consent: [], ...holdings });
   const problems = found.problems.filter((problem) => !isRefusal(problem));
   const nextBoot = predictBoot(spec, inventory);

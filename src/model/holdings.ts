@@ -15,9 +15,18 @@ export type Assignment = {
 /** An entry that nothing is attached for now, and why. */
 export type WaitingEntry = { readonly to: string; readonly message: string; readonly hint: string };
 
+/** What a consumer has and would be without for a while. */
+export type HandOver = {
+  readonly plug: Plug;
+  /** Why it cannot let go of it while it runs; empty where it can. */
+  readonly refusals: readonly { readonly message: string; readonly hint: string | null }[];
+};
+
 export type Holdings = {
   /** Of VFs that are attached now. */
   readonly plugs: readonly Plug[];
   readonly assignments: readonly Assignment[];
   readonly waiting: readonly WaitingEntry[];
+  /** Where that was agreed to: all that consumers really have; empty otherwise. */
+  readonly handOvers: readonly HandOver[];
 };

@@ -8,6 +8,9 @@ import type { Problem } from "./problem.ts";
 /** Users whose disruption is agreed to, each `kind:name`, and protected roles as `protect:word`. */
 export type Consent = readonly string[];
 
+/** Word of a consent that VFs are taken out of their consumers for a resize, and given back after it. */
+export const handOverWord = "hand-over";
+
 export type PlanProblem = Problem & {
   /** Adapter that stays untouched because of it; null is a problem of the whole spec. */
   readonly adapter: string | null;

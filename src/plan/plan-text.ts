@@ -165,6 +165,15 @@ function unverifiableWords(unverifiable: Plan["unverifiable"]): string[] {
 const counted = (count: number, noun: string): string =>
   `${count} ${noun}${count === 1 ? "" : "s"}`;
 
+/** `handing over 2 VFs, ` where VFs are taken from their consumers and given back. */
+function handOverWords(actions: readonly Action[]): string {
+  const targetsOf = (kind: Change["kind"]): string[] =>
+    actions.flatMap(({ change, target }) => (change.kind === kind ? [target] : []));
+  const back = new Set(targetsOf("attach-vf"));
+  const numVfs = targetsOf("detach-vf").filter((target) => back.has(target)).length;
+  return numVfs === 0 ? "" : `handing over ${counted(numVfs, "VF")}, `;
+}
+
 /** `62 actions on 3 PFs, disrupting nobody`. */
 export function summaryOf({ actions, problems }: Plan): string {
   if (problems.length > 0 && problems.every(({ code }) => code === pendingReboot)) {
@@ -181,7 +190,8 @@ export function summaryOf({ actions, problems }: Plan): string {
     disrupts.map(({ kind, name }) => `${kind}:${name}`),
   );
   const users = hits.length === 0 ? "nobody" : [...new Set(hits)].join(", ");
-  return `${counted(actions.length, "action")} on ${counted(pfs.size, "PF")}, disrupting ${users}`;
+  const begin = `${counted(actions.length, "action")} on ${counted(pfs.size, "PF")}`;
+  return `${begin}, ${handOverWords(actions)}disrupting ${users}`;
 }
 
 /** The whole plan; ends with one line that sums it up. */

@@ -12,7 +12,8 @@ import { moduleOf } from "./binding.ts";
 import { coOwners } from "./co-owned.ts";
 import { consentProblems } from "./disruption.ts";
 import { matchPfs, type MatchedPf } from "./match.ts";
-import { diffPf, type PfDiff } from "./pf-diff.ts";
+import { diffWithHandOver, returnActions } from "./hand-over.ts";
+import type { PfDiff } from "./pf-diff.ts";
 import { pfRefusals } from "./pf-refusals.ts";
 import { plugAction } from "./plug-action.ts";
 import { wantedPfs, type PfWanted } from "./wanted.ts";
@@ -30,9 +31,13 @@ const noDiff: PfDiff = { actions: [], problems: [], unverifiable: [], losses: []
 function planPf(wanted: PfWanted, { inventory, consent, holdings }: PlanInput): PfDiff {
   const refusals = pfRefusals(wanted, inventory.bridges);
   if (refusals.length > 0) return { ...noDiff, problems: refusals };
-  const diff = diffPf(wanted);
+  const diff = diffWithHandOver(wanted, holdings?.handOvers ?? []);
   if (diff.problems.length > 0) return { ...noDiff, problems: diff.problems };
-  const actions = [...diff.actions, ...attachActions(diff, wanted, holdings)];
+  const back = returnActions(diff.actions, wanted);
+  const given = new Set(back.map(({ target }) => target));
+  const assigned = attachActions(diff, wanted, holdings);
+  const own = assigned.filter(({ target }) => !given.has(target));
+  const actions = [...diff.actions, ...back, ...own];
   return { ...diff, actions, problems: consentProblems(actions, wanted, consent) };
 }
 

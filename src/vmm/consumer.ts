@@ -35,6 +35,9 @@ export interface ConsumerAdapter {
   /** Changes nothing; everything that would make `plug` fail and can be known before. The VF has not
    * got its driver yet, nor the PF its settings. */
   check(plug: Plug): Promise<readonly PlugProblem[]>;
+  /** Changes nothing; everything known to keep the consumer from letting go while it runs, and from
+   * taking the VF again. */
+  checkUnplug(plug: Plug): Promise<readonly PlugProblem[]>;
   /** Idempotent: what is plugged already as asked is left. */
   plug(plug: Plug, deadlineMs: number): Promise<Plugged>;
   /** Idempotent; waits for the guest's consent by event until the deadline. `isForced`: without

@@ -5,14 +5,17 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { apply } from "../../src/apply/apply.ts";
 import { attach, type Attached } from "../../src/apply/attach.ts";
 import { detach, previewDetach } from "../../src/apply/detach.ts";
+import { holdingsFor } from "../../src/apply/holdings.ts";
 import type { JournalSink, JournalStore } from "../../src/apply/journal-store.ts";
 import type { Leasing } from "../../src/apply/leasing.ts";
 import type { Attaching } from "../../src/apply/plug-run.ts";
 import { mendAbandoned } from "../../src/apply/plug-leases.ts";
 import { recover } from "../../src/apply/recover.ts";
 import type { Report } from "../../src/apply/report.ts";
+import { inventoryFor } from "../../src/apply/verify.ts";
 import { leasesOfConsumer, withoutVfs } from "../../src/apply/without-vfs.ts";
 import { emulatedConsumers } from "../../src/host/emulated/consumers.ts";
 import { openEmulatedHost, type EmulatedHost } from "../../src/host/emulated/emulated-host.ts";
@@ -21,7 +24,10 @@ import type { Host } from "../../src/host/host.ts";
 import type { Lease } from "../../src/lease/lease.ts";
 import type { LeaseStore } from "../../src/lease/store.ts";
 import { parseAssignTarget } from "../../src/model/assign-target.ts";
+import type { Consent } from "../../src/model/plan.ts";
 import type { Plug } from "../../src/model/plug.ts";
+import type { Spec } from "../../src/model/spec.ts";
+import { plan } from "../../src/plan/plan.ts";
 import type { Consumers } from "../../src/vmm/consumer.ts";
 import { temporaryDirectory } from "../run-program.ts";
 import { countingClock } from "../sim/bench.ts";
@@ -46,11 +52,20 @@ const machine: MachinePlan = {
 
 export async function openAttachBench(
   context: TestContext,
-  faults: readonly Fault[] = [],
+  {
+    faults = [],
+    guests = machine.guests,
+    spec = poolSpec([pf], 2),
+  }: {
+    readonly faults?: readonly Fault[];
+    readonly guests?: MachinePlan["guests"];
+    readonly spec?: Spec;
+  } = {},
 ): Promise<AttachBench> {
-  const host = await openEmulatedHost({ name: machineProfile(machine), statePath: null, faults });
+  const profile = machineProfile({ ...machine, ...(guests === undefined ? {} : { guests }) });
+  const host = await openEmulatedHost({ name: profile, statePath: null, faults });
   const path = join(temporaryDirectory(context), "leases.sqlite");
-  const leasing = leasingOn(host, poolSpec([pf], 2), path);
+  const leasing = leasingOn(host, spec, path);
   context.after(() => leasing.store.close());
   const session: Attaching = {
     now: countingClock(),
@@ -60,6 +75,7 @@ export async function openAttachBench(
     lockFd: null,
     consumers: emulatedConsumers((change) => host.store.transact(change)),
     leasing: async () => leasing,
+    readLeases: async () => leasing.store.leases(),
   };
   return { host, leasing, session };
 }
@@ -86,6 +102,19 @@ export async function attachTo(session: Attaching, to: string): Promise<Attached
     ipAddresses: [],
   } as const;
   return await attach(session, { consumer, wish: wishFor(to), terms }, options);
+}
+
+/** Plans and applies, as `sriovctl apply --yes` does. */
+export async function applyTo(
+  session: Attaching,
+  spec: Spec,
+  consent: Consent = [],
+): Promise<Report> {
+  const inventory = await inventoryFor(session.host, spec);
+  const holdings = await holdingsFor(session, spec, { inventory, consent });
+  const planned = plan({ spec, inventory, consent, ...holdings });
+  const request = { ...options, spec, plan: planned, consent, onProblem: "stop" } as const;
+  return await apply(session, request);
 }
 
 const isPluggedLease = (lease: Lease): lease is Lease & { readonly plug: Plug } =>
@@ -190,6 +219,7 @@ const dyingConsumers =
     return {
       look: async (plug) => await adapter.look(plug),
       check: async (plug) => await adapter.check(plug),
+      checkUnplug: async (plug) => await adapter.checkUnplug(plug),
       plug: async (plug, deadlineMs) =>
         await stepped(steps, async () => await adapter.plug(plug, deadlineMs)),
       unplug: async (plug, wish) =>

@@ -27,6 +27,7 @@ export type MachinePlan = {
   readonly guests?: readonly {
     readonly name: string;
     readonly holds: readonly (readonly [number, number])[];
+    readonly keepsDevices?: boolean;
   }[];
   readonly isVfioLoaded?: boolean;
   /** Drivers of VFs are modules that nobody has loaded yet, as after a boot. */
@@ -79,10 +80,11 @@ export function machineProfile({
   areVfDriversLoaded = true,
   lockModel,
 }: MachinePlan): Profile {
-  const holders = guests.map(({ name, holds }, index): GuestProfile => ({
+  const holders = guests.map(({ name, holds, keepsDevices = false }, index): GuestProfile => ({
     name,
     pid: 4000 + index,
     holds: holds.map(([pf, vfIndex]) => ({ pf: pfAddress(pf), vfIndex })),
+    ...(keepsDevices ? { keepsDevices } : {}),
   }));
   const pfDrivers = ["igb", "ixgbe", "i40e", "ice", "mlx5_core", "nvme"];
   const vfDrivers = ["igbvf", "ixgbevf", "iavf"];

@@ -35,6 +35,11 @@ export const applyCommand: RunCommand = async (context, args) => {
     const message = `Cannot apply with --${option}: it belongs to --unattended`;
     throw new SriovError("usage", message, { operation: "apply", target: option });
   }
+  if (args.isSet("hand-over") && args.isSet("keep-going")) {
+    const message =
+      "Cannot apply with --hand-over and --keep-going: VFs come back, or all is undone";
+    throw new SriovError("usage", message, { operation: "apply", target: "keep-going" });
+  }
   const wanted = wantedOf(context, args);
   return withHost(context, async (host) => {
     assertWritable(context, host, "apply");
@@ -130,7 +135,7 @@ function wantedOf(context: Context, args: Arguments): Wanted {
     return { spec: parseForApply(context, args), consent: extra, saved: null };
   }
   if (args.text("file") !== null || extra.length > 0) {
-    const message = `Cannot apply ${path} with -f or --allow-disruption: a saved plan has its own`;
+    const message = `Cannot apply ${path} with -f, --allow-disruption or --hand-over: a saved plan has its own`;
     throw new SriovError("usage", message, { operation: "apply", target: path });
   }
   const saved = parseSavedPlan(readText(path, maxPlanBytes), path);

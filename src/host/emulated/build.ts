@@ -34,7 +34,9 @@ export function buildMachine(profile: Profile): Machine {
       assert(pf?.vfs[vfIndex]?.driver === "vfio-pci", `VF ${vfIndex} of ${address} is for guests`);
       return addressOfVf(machine, pf, vfIndex);
     });
-    machine.state.core.guests.push({ name: guest.name, pid: guest.pid, holds });
+    const { name, pid, keepsDevices } = guest;
+    const keeps = keepsDevices === true ? { keepsDevices } : {};
+    machine.state.core.guests.push({ name, pid, holds, ...keeps });
   }
   return machine;
 }

@@ -7,7 +7,16 @@ import type { ConsumerAdapter, Consumers } from "../../vmm/consumer.ts";
 import { applyEvent } from "./events.ts";
 import { effectOf, takeFaults, type Fault } from "./faults.ts";
 import type { Machine } from "./machine.ts";
-import { isThere, nameOf, pluggedOf, plugIn, plugOut, problemsOf, unreadyWords } from "./plugs.ts";
+import {
+  isThere,
+  keepersOf,
+  nameOf,
+  pluggedOf,
+  plugIn,
+  plugOut,
+  problemsOf,
+  unreadyWords,
+} from "./plugs.ts";
 
 /** As `MachineStore.transact`. */
 type Transact = <Result>(change: (machine: Machine) => Result) => Result;
@@ -68,6 +77,11 @@ function adapterOf(transact: Transact): ConsumerAdapter {
       transact((machine) => {
         assertThere(machine, plug);
         return problemsOf(machine, plug);
+      }),
+    checkUnplug: async (plug) =>
+      transact((machine) => {
+        assertThere(machine, plug);
+        return keepersOf(machine, plug);
       }),
     plug: async (plug) =>
       transact((machine) => {

@@ -66,6 +66,15 @@ export function problemsOf(machine: Machine, plug: Plug): readonly PlugProblem[]
   return guestProblems(machine, plug, guestOf(machine, plug.consumer.name));
 }
 
+/** Why the consumer would not let go while it runs. */
+export function keepersOf(machine: Machine, { consumer, vf }: Plug): readonly PlugProblem[] {
+  if (isIn(consumer)) return [];
+  if (consumer.kind === "dpdk") return [problem("applications are not asked", "End it first")];
+  const guest = guestOf(machine, consumer.name);
+  const isKept = guest?.keepsDevices === true && guest.holds.includes(vf);
+  return isKept ? [problem(`guest ${consumer.name} has no port that takes hot-plug`)] : [];
+}
+
 const deviceOf = (guest: GuestState | null, { consumer, vf }: Plug): DeviceState | null =>
   guest?.devices?.find((device) => device.name === consumer.device && device.vf === vf) ?? null;
 

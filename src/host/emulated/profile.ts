@@ -62,6 +62,8 @@ export type GuestProfile = {
   readonly pid: number;
   /** VFs that it has open, through vfio. */
   readonly holds: readonly { readonly pf: Address; readonly vfIndex: number }[];
+  /** Its machine has no port from which a device could be unplugged. */
+  readonly keepsDevices?: boolean;
 };
 
 export type Profile = {

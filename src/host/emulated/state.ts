@@ -128,6 +128,8 @@ export type GuestState = {
   holds: Address[];
   /** VFs that it had open when it was stopped, and will want again; absent while it runs. */
   stoppedWith?: Address[];
+  /** Its machine has no port from which a device could be unplugged; absent: it has. */
+  keepsDevices?: boolean;
   /** VFs that it was given by name; absent: none. */
   devices?: DeviceState[];
 };

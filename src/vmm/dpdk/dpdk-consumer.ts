@@ -213,6 +213,14 @@ class DpdkConsumer implements ConsumerAdapter {
     return await this.look(plug);
   }
 
+  async checkUnplug(plug: Plug): Promise<readonly PlugProblem[]> {
+    const owners = (await this.#host.owners([plug.vf])).get(plug.vf) ?? [];
+    const user = owners.find(({ kind }) => kind === "process" || kind === "vm");
+    if (user === undefined) return [];
+    const message = `${user.name} has it open (${user.evidence}), and applications are not asked`;
+    return [{ message, hint: "End the application" }];
+  }
+
   async unplug(plug: Plug, options: { readonly deadlineMs: number }): Promise<Unplugged> {
     const seen = await seenBy(this.#host, plug);
     if (seen === null) return { status: "done" };

@@ -47,7 +47,7 @@ async function request({ virsh, plug, sides }: Detaching, alias: string): Promis
 }
 
 /** `paused (user)`, `running (booted)`; empty where it cannot be told. */
-async function stateOf({ virsh, sides }: Detaching): Promise<string> {
+export async function stateOf(virsh: Virsh, sides: DomainSides): Promise<string> {
   const { stdout, end } = await virsh(["domstate", "--reason", sides.uuid], queryDeadlineMs);
   const isTold = end.status === "exited" && end.exitCode === 0;
   return isTold ? (stdout.toString("utf8").trim().split("\n")[0] ?? "") : "";
@@ -59,7 +59,7 @@ async function pending(
   { deadlineMs, isRefused }: { readonly deadlineMs: number; readonly isRefused: boolean },
 ): Promise<Unplugged> {
   const { plug, sides } = detaching;
-  const state = await stateOf(detaching);
+  const state = await stateOf(detaching.virsh, detaching.sides);
   const why = isRefused
     ? "its guest refused"
     : state.startsWith("paused")

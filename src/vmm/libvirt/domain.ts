@@ -52,7 +52,7 @@ export type DomainView = {
   readonly isSharingOff: boolean;
   /** Root and downstream ports with nothing behind them. */
   readonly freePorts: readonly DomainPort[];
-  readonly portCount: number;
+  readonly ports: readonly DomainPort[];
   readonly vfs: readonly DomainVf[];
   readonly nics: readonly DomainNic[];
   readonly aliases: ReadonlySet<string>;
@@ -140,7 +140,7 @@ export function parseDomainView(xml: string): DomainView | string {
     hasBalloon: balloon !== undefined && attribute(balloon, "model") !== "none",
     isSharingOff: childOf(backing, "nosharepages") !== null || childOf(backing, "locked") !== null,
     freePorts: ports.filter(({ bus }) => !taken.has(bus)),
-    portCount: ports.length,
+    ports,
     vfs: devices.flatMap((device) => vfOf(device) ?? []),
     nics: devices.flatMap((device) => nicOf(device) ?? []),
     aliases: new Set(devices.flatMap((device) => aliasOf(device) ?? [])),

@@ -13,7 +13,7 @@ import type { ProgramOutput, RunProgram } from "../program.ts";
 import { deviceXml } from "./device-xml.ts";
 import { parseDomainView } from "./domain.ts";
 import { libvirtConsumer } from "./libvirt-consumer.ts";
-import { obstaclesOf, type VfFacts } from "./obstacles.ts";
+import { keepersOf, obstaclesOf, type VfFacts } from "./obstacles.ts";
 import { meaningOf, virshWords } from "./virsh.ts";
 
 const captured = readFileSync(
@@ -351,6 +351,40 @@ for (const [what, edit, change, message] of rows) {
     }
   });
 }
+
+const keepers: readonly (readonly [edit: (xml: string) => string, state: string, says: RegExp])[] =
+  [
+    [same, "running (booted)", /^$/],
+    [same, "", /^$/],
+    [
+      same,
+      "paused (user)",
+      /^domain web1 is paused \(user\), and a guest lets go only while it runs$/,
+    ],
+    [
+      (xml) => xml.replaceAll("<target chassis", "<target hotplug='off' chassis"),
+      "running (booted)",
+      /^domain web1 has it in a port with hotplug='off', from where/,
+    ],
+    [
+      (xml) => xml.replaceAll("model='pcie-root-port'", "model='pcie-to-pci-bridge'"),
+      "running (booted)",
+      /^domain web1 has it in no port, from where/,
+    ],
+    [(xml) => xml.replace(hostdevXml, ""), "paused (user)", /^$/],
+    [(xml) => xml.replace(" id='1'", ""), "shut off (shutdown)", /^$/],
+  ];
+
+test("what keeps a domain from letting go while it runs is seen before", () => {
+  for (const [edit, state, says] of keepers) {
+    const view = parseDomainView(edit(captured));
+    assert.ok(typeof view !== "string");
+    const live = view.isActive ? view : null;
+    const sides = { name: view.name, uuid: view.uuid, live, persistent: null };
+    const words = keepersOf(sides, basePlug, state).map(({ message }) => message);
+    assert.match(words.join("; "), says);
+  }
+});
 
 test("what the host knows of the VF is in the way too", () => {
   const inTheWay = [{ address: "0000:01:00.0", driver: "igb" }];

@@ -15,10 +15,11 @@ import {
   differenceOf,
   type DomainSides,
   isWanted,
+  keepersOf,
   obstaclesOf,
   vfIn,
 } from "./obstacles.ts";
-import { detachLive, isGone } from "./detach-live.ts";
+import { detachLive, isGone, stateOf } from "./detach-live.ts";
 import { vfFactsOf } from "./vf-facts.ts";
 import { queryDeadlineMs, type Virsh, virshAt, virshError, virshWords } from "./virsh.ts";
 import { withFile } from "./virsh-file.ts";
@@ -191,5 +192,11 @@ export function libvirtConsumer({ run, host }: LibvirtDeps): ConsumerAdapter {
     );
   };
 
-  return { look, check, plug: plugIn, unplug };
+  const checkUnplug = async (plug: Plug): Promise<readonly PlugProblem[]> => {
+    const virsh = virshAt(run, plug.endpoint);
+    const sides = await sidesOf(virsh, plug);
+    return keepersOf(sides, plug, await stateOf(virsh, sides));
+  };
+
+  return { look, check, checkUnplug, plug: plugIn, unplug };
 }

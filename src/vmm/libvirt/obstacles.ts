@@ -87,7 +87,7 @@ function portProblems(live: DomainView): PlugProblem[] {
   const what =
     fixed > 0
       ? `its ${fixed} free ports have hotplug='off'`
-      : `all of its ${live.portCount} PCI Express root ports are taken`;
+      : `all of its ${live.ports.length} PCI Express root ports are taken`;
   const hint =
     "Attach with --persistent alone, or shut it down and add <controller type='pci' model='pcie-root-port'/> with virsh edit";
   return [problem(`it runs, and ${what}`, hint)];
@@ -212,6 +212,24 @@ export function obstaclesOf(sides: DomainSides, plug: Plug, facts: VfFacts): Plu
   // The running domain and its definition mostly say the same.
   const seen = new Set<string>();
   return found.filter(({ message }) => !seen.has(message) && seen.add(message));
+}
+
+/** Why the domain would not let go of the VF; what its guest does is seen only then. */
+export function keepersOf({ live, name }: DomainSides, plug: Plug, state: string): PlugProblem[] {
+  const vf = live === null ? null : vfIn(live, plug);
+  if (live === null || vf === null) return [];
+  const found: PlugProblem[] = [];
+  const port = live.ports.find(({ bus }) => bus === vf.guestBus);
+  const isFixed =
+    port === undefined ? machineKind(live.machine) === "express" : !port.isHotpluggable;
+  if (isFixed) {
+    const where = port === undefined ? "in no port" : "in a port with hotplug='off'";
+    const message = `domain ${name} has it ${where}, from where nothing is unplugged while it runs`;
+    found.push(problem(message, `Shut it down: virsh shutdown ${name}`));
+  }
+  if (state.startsWith("running") || state === "") return found;
+  const message = `domain ${name} is ${state}, and a guest lets go only while it runs`;
+  return [...found, problem(message, `virsh resume ${name}`)];
 }
 
 /** What a VF means for a domain that has none yet: it pins all of the memory. */

@@ -133,6 +133,8 @@ export function netnsConsumer(deps: NetnsDeps): ConsumerAdapter {
         isThere(namespace) ? await moveProblems(new Move(run, namespace, plug)) : [namespace],
       );
     },
+    // The interface is moved, whoever uses it there.
+    checkUnplug: async () => [],
     plug: async (plug) => {
       await withNamespace(places, plug.consumer, async (namespace) => {
         if (!isThere(namespace)) throw notFound("attach", plug, namespace);

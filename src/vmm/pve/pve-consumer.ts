@@ -114,6 +114,12 @@ export function pveConsumer({ run, ...given }: PveDeps): ConsumerAdapter {
       const problems = wishProblems(plug);
       return [...problems, ...(vm === null ? [noVm(plug)] : vmProblems(files, plug, vm))];
     },
+    checkUnplug: async (plug) => {
+      const { name } = plug.consumer;
+      if (readVm(files, name)?.isRunning !== true) return [];
+      const message = `VM ${name} runs, and Proxmox VE takes a device out with the VM's end`;
+      return [{ message, hint: `Stop it: qm shutdown ${name}` }];
+    },
     plug: async (plug) => {
       const vm = readVm(files, plug.consumer.name);
       if (vm === null) {

@@ -246,6 +246,25 @@ test("a VF in a port without hot-plug is not asked for", async (context) => {
   assert.deepEqual(changes, []);
 });
 
+test("what keeps a VM from letting go while it runs is seen before", async (context) => {
+  const rows: readonly (readonly [answers: Answers, says: RegExp | null])[] = [
+    [withVf0, null],
+    [q35, null],
+    [{ ...withVf0, [`qom-get ${peripheral}/down hotplug`]: false }, /port down, which takes no/],
+    [
+      { ...withVf0, "query-status": { status: "paused" } },
+      /VM web1 is paused, and a guest lets go/,
+    ],
+  ];
+  for (const [answers, says] of rows) {
+    const { endpoint, root, changes } = await machineOf(context, answers);
+    const problems = await qemuConsumer({ root }).checkUnplug(plugFor(endpoint));
+    assert.equal(problems.length, says === null ? 0 : 1);
+    assert.match(problems[0]?.message ?? "", says ?? /^$/);
+    assert.deepEqual(changes, []);
+  }
+});
+
 test("with a VM that has ended its VF is out; one that is not found is said to be so", async (context) => {
   const root = mkdtempSync(join(tmpdir(), "qemu-none-"));
   context.after(() => rmSync(root, { recursive: true }));

@@ -88,6 +88,27 @@ const isAbout = (
   { id, path }: { readonly id: string | null; readonly path: string },
 ): boolean => data["path"] === path || (id !== null && data["device"] === id);
 
+const noHotplug = (id: string, vm: Vm, bus: string | null): PlugProblem => ({
+  message: `${id} of VM ${vm.name} is in port ${bus}, which takes no hot-plug`,
+  hint: "It comes out when the VM ends",
+});
+
+/** Why the VM would not let go of the VF; what the guest does is seen only then. */
+async function keepersOf(plug: Plug, vm: Vm): Promise<readonly PlugProblem[]> {
+  const given = await findGiven(plug, vm);
+  if (given === null) return [];
+  const problems: PlugProblem[] = [];
+  const port = (await readPorts(vm.ask)).find(({ bus }) => bus === given.bus);
+  if (port?.isHotpluggable !== true)
+    problems.push(noHotplug(given.id ?? given.path, vm, given.bus));
+  const state = await readRunState(vm.ask);
+  if (state !== null && state !== "running") {
+    const message = `VM ${vm.name} is ${state}, and a guest lets go only while it runs`;
+    problems.push({ message, hint: "Continue the VM first" });
+  }
+  return problems;
+}
+
 async function unplugFrom(plug: Plug, vm: Vm, deadlineMs: number): Promise<Unplugged> {
   const given = await findGiven(plug, vm);
   if (given === null) return { status: "done" };
@@ -95,8 +116,8 @@ async function unplugFrom(plug: Plug, vm: Vm, deadlineMs: number): Promise<Unplu
   const id = given.id ?? given.path;
   const port = (await readPorts(vm.ask)).find(({ bus }) => bus === given.bus);
   if (port?.isHotpluggable === false) {
-    const message = `${id} of VM ${vm.name} is in port ${port.bus}, which takes no hot-plug`;
-    throw refused(plug, message, "It comes out when the VM ends");
+    const { message, hint } = noHotplug(id, vm, port.bus);
+    throw refused(plug, message, hint);
   }
   const reply = await vm.connection.execute("device_del", { id }, answerMs);
   const event = await vm.connection.awaitEvent(
@@ -151,6 +172,7 @@ const isNotFound = (error: unknown): boolean =>
 export const qemuConsumer = (deps: QemuDeps): ConsumerAdapter => ({
   look: (plug) => withVm(plug, deps, async (vm) => pluggedOf(await findGiven(plug, vm))),
   check: (plug) => check(plug, deps),
+  checkUnplug: (plug) => withVm(plug, deps, (vm) => keepersOf(plug, vm)),
   plug: async (plug, deadlineMs) => {
     const [problem] = problemsOfWish(plug);
     if (problem !== undefined) throw refused(plug, problem.message, problem.hint);
