@@ -24,7 +24,7 @@ import type { Host } from "../../src/host/host.ts";
 import type { Lease } from "../../src/lease/lease.ts";
 import type { LeaseStore } from "../../src/lease/store.ts";
 import { parseAssignTarget } from "../../src/model/assign-target.ts";
-import type { Consent } from "../../src/model/plan.ts";
+import type { Consent, Plan } from "../../src/model/plan.ts";
 import type { Plug } from "../../src/model/plug.ts";
 import type { Spec } from "../../src/model/spec.ts";
 import { plan } from "../../src/plan/plan.ts";
@@ -104,15 +104,19 @@ export async function attachTo(session: Attaching, to: string): Promise<Attached
   return await attach(session, { consumer, wish: wishFor(to), terms }, options);
 }
 
+export async function planFor(session: Attaching, spec: Spec, consent: Consent): Promise<Plan> {
+  const inventory = await inventoryFor(session.host, spec);
+  const holdings = await holdingsFor(session, spec, { inventory, consent });
+  return plan({ spec, inventory, consent, ...holdings });
+}
+
 /** Plans and applies, as `sriovctl apply --yes` does. */
 export async function applyTo(
   session: Attaching,
   spec: Spec,
   consent: Consent = [],
 ): Promise<Report> {
-  const inventory = await inventoryFor(session.host, spec);
-  const holdings = await holdingsFor(session, spec, { inventory, consent });
-  const planned = plan({ spec, inventory, consent, ...holdings });
+  const planned = await planFor(session, spec, consent);
   const request = { ...options, spec, plan: planned, consent, onProblem: "stop" } as const;
   return await apply(session, request);
 }

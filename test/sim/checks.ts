@@ -27,7 +27,9 @@ export type Checked = {
   readonly scenario: Scenario;
 };
 
-async function inventoryOn({ host }: TestBench): Promise<Inventory> {
+type OnHost = Pick<TestBench, "host">;
+
+export async function inventoryOn({ host }: OnHost): Promise<Inventory> {
   const options = { ...fullInventory, census: false };
   const { physicalFunctions } = await host.inventory(options);
   return await host.inventory({
@@ -36,7 +38,7 @@ async function inventoryOn({ host }: TestBench): Promise<Inventory> {
   });
 }
 
-export const factsOn = async (bench: TestBench): Promise<PfFacts[]> =>
+export const factsOn = async (bench: OnHost): Promise<PfFacts[]> =>
   (await inventoryOn(bench)).physicalFunctions.map(factsOf);
 
 export const heldVfs = ({ host }: TestBench): HeldVf[] =>

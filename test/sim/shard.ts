@@ -2,6 +2,7 @@
 // and prints what came about as one line of JSON. It goes on after a failure, so that one run
 // shows whether it has one cause or many.
 
+import { simulateAssign } from "./assign.ts";
 import { simulate, type Tally } from "./simulate.ts";
 import { simulateTrial } from "./trial.ts";
 
@@ -22,6 +23,8 @@ for (; done < numSeeds && failures.length < mostFailures; done++) {
   try {
     await simulate(seed, tally);
     await simulateTrial(seed, tally);
+    // It is about consumers alone, and half of the seeds meet all of it.
+    if (seed % 4 < 2) await simulateAssign(seed, tally);
   } catch (error) {
     const story = error instanceof Error ? (error.stack ?? error.message) : String(error);
     failures.push({ seed, story });

@@ -48,7 +48,7 @@ export async function machineOf({ machine, past, faults }: Scenario): Promise<[T
   return [bench, before];
 }
 
-export function setFaults({ host }: TestBench, faults: readonly Fault[]): void {
+export function setFaults({ host }: Pick<TestBench, "host">, faults: readonly Fault[]): void {
   host.store.transact(({ state }) => {
     state.core.faults = faults.map((fault) => ({ fault, seen: 0 }));
   });

@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { simulateAssign } from "./assign.ts";
 import type { ShardReport } from "./shard.ts";
 import { simulate } from "./simulate.ts";
 import { simulateTrial } from "./trial.ts";
@@ -49,12 +50,18 @@ const landmarks = [
   "trial armed, then undone",
   "trial confirmed, then over",
   "watchdog died",
+  "assign done",
+  "assign undone",
+  "assign refused",
+  "assign died, finish: done",
+  "assign died, preferred: undone",
 ];
 
 test("every seed of the simulation holds what apply promises", async (context) => {
   if (SEED !== undefined) {
     await simulate(Number(SEED), new Map());
-    return await simulateTrial(Number(SEED), new Map());
+    await simulateTrial(Number(SEED), new Map());
+    return await simulateAssign(Number(SEED), new Map());
   }
   const numShards = Math.max(1, Math.min(availableParallelism(), numSeeds));
   const startedAtMs = performance.now();
