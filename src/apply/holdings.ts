@@ -4,6 +4,7 @@
 
 import {
   formatAssignTarget,
+  needsNetdev,
   parseAssignTarget,
   type AssignTarget,
 } from "../model/assign-target.ts";
@@ -150,7 +151,9 @@ async function assignmentOf(
   try {
     const plugged = await (await adapterFor(plug, consumers)).look(plug);
     choosing.chosen.add(vfTarget(place.pf, place.vfIndex));
-    return { to, plug, isPlugged: faultOf(plug, plugged) === null };
+    const isThere = faultOf(plug, plugged) === null;
+    const notes = isThere || needsNetdev(target.kind) ? [] : plugged.notes;
+    return { to, plug, isPlugged: isThere, notes };
   } catch (error) {
     if (!(error instanceof SriovError)) throw error;
     return waits(error.message, "Apply again once it is there");

@@ -217,4 +217,13 @@ test("without-vfs: the command's exit code, and the VFs are back whatever it was
   assert.equal((await run("without-vfs libvirt:web2 -- /nowhere")).exitCode, 127);
   assert.match((await run("lease ls")).stdout, /attached  libvirt:web2\/net1  1 /);
   assert.equal((await run("without-vfs libvirt:web1 -- true")).exitCode, 0);
+  const to = (host: string) => run(`without-vfs libvirt:web2 --target ${host} -- false`);
+  const nowhere = await to("emulated:igb-lab");
+  assert.equal(nowhere.exitCode, 3);
+  assert.match(nowhere.stderr, /one of 8086:159b here: there is no such card.*was not run/s);
+  const there = await to("emulated:demo");
+  assert.deepEqual(
+    [there.exitCode, /net1 has 0000:3b:00.0\/vf1 to go to/.test(there.stderr)],
+    [1, true],
+  );
 });

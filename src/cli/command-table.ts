@@ -469,9 +469,19 @@ export const commandTable: readonly CommandRow[] = [
       ["<consumer>", "libvirt:web1 for all of its VFs, or libvirt:web1/net1"],
       ["<command...>", "after --: a snapshot, a migration, a change of memory"],
     ],
-    options: [consentOption],
+    options: [
+      consentOption,
+      {
+        flags: "--target <host>",
+        summary: "first look for free VFs of the same model there: snapshot:FILE, a capture of it",
+      },
+    ],
     examples: [
       ["sriovctl without-vfs libvirt:web1 -- virsh save web1 /srv/web1.save", "a snapshot"],
+      [
+        "sriovctl without-vfs libvirt:web1 --target snapshot:b.capture -- virsh migrate web1 ...",
+        "a migration, if host b has VFs for it",
+      ],
     ],
     load: async () => (await import("./commands/without-vfs.ts")).withoutVfsCommand,
   },

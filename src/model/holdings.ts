@@ -10,6 +10,8 @@ export type Assignment = {
   readonly plug: Plug;
   /** The consumer says so. */
   readonly isPlugged: boolean;
+  /** What it means for the consumer, where it has not got it yet: `a VF pins all 2048 MiB ...`. */
+  readonly notes: readonly string[];
 };
 
 /** An entry that nothing is attached for now, and why. */

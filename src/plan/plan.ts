@@ -100,11 +100,16 @@ function macProblems(wanted: readonly PfWanted[]): PlanProblem[] {
 const messageOf = ({ message, hint }: WaitingEntry) => ({ message, hint });
 
 function assignWarnings(spec: Spec, holdings: Holdings | undefined): Problem[] {
+  const notes = new Map(holdings?.assignments.map((one) => [one.to, one.notes]));
   const waiting = new Map(holdings?.waiting.map((entry) => [entry.to, entry]));
   if (holdings !== undefined) {
     return spec.assign.flatMap(({ to, where }): Problem[] => {
       const entry = waiting.get(to);
-      return entry === undefined ? [] : [{ code: "assign-waiting", where, ...messageOf(entry) }];
+      const told = (notes.get(to) ?? []).map((note) => {
+        return { code: "assign-costs", where, message: `${to}: ${note}` };
+      });
+      if (entry === undefined) return told;
+      return [{ code: "assign-waiting", where, ...messageOf(entry) }];
     });
   }
   return spec.assign.map(({ to, source, where }) => ({

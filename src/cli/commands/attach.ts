@@ -67,11 +67,12 @@ function nothingFits(context: Context, attached: Attached | AttachPreview, to: s
 
 type ToDo = Extract<AttachPreview, { kind: "attached" | "to-do" }>;
 
-function printPreview(context: Context, { lease, because, plug, plan }: ToDo): void {
+function printPreview(context: Context, { lease, because, plug, plugged, plan }: ToDo): void {
   const to = formatAssignTarget(plug.consumer);
   context.print(`${context.style("strong", plugName(plug))} for ${clean(to)}`);
   context.print(`  why   ${clean(because.join("; "))}`);
   if (lease === null) context.print("  first leased, reset and cleaned");
+  for (const note of plugged.notes) context.print(`  note  ${clean(note)}`);
   context.print(...planLines(plan, context.style), "");
 }
 

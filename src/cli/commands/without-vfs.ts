@@ -2,10 +2,15 @@
 // them again with the same lease, MAC and VLAN, also when the command fails. The exit code is the command's.
 
 import { spawn } from "node:child_process";
+import type { AttachedLease } from "../../apply/detach.ts";
 import { mendAbandoned } from "../../apply/plug-leases.ts";
-import type { Attaching } from "../../apply/plug-run.ts";
+import { findVf, type Attaching } from "../../apply/plug-run.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
 import { leasesOfConsumer, withoutVfs } from "../../apply/without-vfs.ts";
+import { fullInventory } from "../../host/host.ts";
+import { targetOf } from "../../lease/lease.ts";
+import { fitsOn, type VfHere } from "../../lease/target-host.ts";
+import { formatAssignTarget } from "../../model/assign-target.ts";
 import { printReport, reportJson } from "../apply-report.ts";
 import { assertWritable, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
@@ -27,12 +32,43 @@ async function runInForeground(command: string, args: readonly string[]): Promis
   return await promise;
 }
 
+/** Whether the host that is named has a VF for each; says so, and what speaks against it. */
+async function isRoomOn(
+  context: Context,
+  session: Attaching,
+  { leases, hostName }: { readonly leases: readonly AttachedLease[]; readonly hostName: string },
+): Promise<boolean> {
+  const target = await context.wiring.openHost(hostName, context);
+  try {
+    const wanted: VfHere[] = [];
+    for (const { plug, vf } of leases) {
+      const { pf } = await findVf(session, vf);
+      wanted.push({ consumer: plug.consumer, pf, vfIndex: vf.vfIndex });
+    }
+    const { fits, problems } = fitsOn(await target.inventory(fullInventory), wanted);
+    for (const { message, hint } of problems) context.log.error(message, hint);
+    if (problems.length > 0) return false;
+    for (const { here, there } of fits) {
+      const to = formatAssignTarget(here.consumer);
+      context.log.note(`${to} has ${targetOf(there.vf)} to go to on ${clean(hostName)}`);
+    }
+    return true;
+  } finally {
+    await target.close();
+  }
+}
+
 async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
   assertNothingUnfinished(await readOwnJournals(session));
   const leasing = await session.leasing();
   await mendAbandoned(leasing);
   const [consumer = "", command = "", ...words] = args.operands;
   const leases = leasesOfConsumer(leasing.store.leases(), consumer);
+  const hostName = args.text("target");
+  if (hostName !== null && !(await isRoomOn(context, session, { leases, hostName }))) {
+    context.log.error("The command was not run, and nothing was taken out");
+    return 3;
+  }
   const names = leases.map(({ plug }) => plugName(plug)).join(", ");
   context.log.note(
     leases.length === 0 ? `${clean(consumer)} has no VF attached` : `Without ${names}:`,

@@ -50,6 +50,8 @@ export type DomainView = {
   readonly hasBalloon: boolean;
   /** `<memoryBacking><nosharepages/>`, `<locked/>`. */
   readonly isSharingOff: boolean;
+  /** `<hugepages/>`: all of it is there from the start. */
+  readonly isPreallocated: boolean;
   /** Root and downstream ports with nothing behind them. */
   readonly freePorts: readonly DomainPort[];
   readonly ports: readonly DomainPort[];
@@ -139,6 +141,7 @@ export function parseDomainView(xml: string): DomainView | string {
     hardLimitKib: kibOf(childOf(childOf(root, "memtune"), "hard_limit")),
     hasBalloon: balloon !== undefined && attribute(balloon, "model") !== "none",
     isSharingOff: childOf(backing, "nosharepages") !== null || childOf(backing, "locked") !== null,
+    isPreallocated: childOf(backing, "hugepages") !== null,
     freePorts: ports.filter(({ bus }) => !taken.has(bus)),
     ports,
     vfs: devices.flatMap((device) => vfOf(device) ?? []),

@@ -91,6 +91,8 @@ class Domain {
         return answer(`Id: 1\nPersistent:     ${this.isTransient ? "no" : "yes"}\n`);
       case "domstate":
         return answer("running (booted)\n");
+      case "dommemstat":
+        return answer("actual 65536\nlast_update 0\nrss 61440\n");
       case "attach-device": {
         const device = readFileSync(rest[1] ?? "", "utf8").trimEnd();
         this.#change(rest, (xml) => xml.replace("</devices>", `${device}</devices>`));

@@ -7,6 +7,7 @@ import { formatAssignTarget } from "../../model/assign-target.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Plug } from "../../model/plug.ts";
 import type { ConsumerAdapter, Plugged, PlugProblem, Unplugged } from "../consumer.ts";
+import { availableBytes } from "../pinned-memory.ts";
 import type { RunProgram } from "../program.ts";
 import { parseDomainView, type DomainView } from "./domain.ts";
 import { deviceXml } from "./device-xml.ts";
@@ -16,6 +17,7 @@ import {
   type DomainSides,
   isWanted,
   keepersOf,
+  type MemoryNow,
   obstaclesOf,
   vfIn,
 } from "./obstacles.ts";
@@ -84,7 +86,24 @@ async function sidesOrGone(virsh: Virsh, plug: Plug): Promise<DomainSides | null
 const hasLive = async (virsh: Virsh, plug: Plug): Promise<boolean> =>
   vfIn((await sidesOrGone(virsh, plug))?.live ?? null, plug) !== null;
 
-function pluggedOf({ live, persistent }: DomainSides, plug: Plug): Plugged {
+const unknownMemory: MemoryNow = { resident: null, available: null };
+
+/** Of the domain and this host, where that is where it runs. */
+async function memoryOf(virsh: Virsh, { live, uuid }: DomainSides): Promise<MemoryNow> {
+  // Another host's domain has `qemu+ssh://host/system`, and its memory is not ours.
+  const isHere = /^qemu:\/\/\/|^qemu\+unix:\/\/\//.test(virsh.uri);
+  if (!isHere || live === null || live.vfs.length > 0) return unknownMemory;
+  const { stdout, end } = await virsh(["dommemstat", uuid], queryDeadlineMs);
+  const isTold = end.status === "exited" && end.exitCode === 0;
+  const kib = isTold ? /^rss (\d{1,15})$/m.exec(stdout.toString("utf8"))?.[1] : undefined;
+  return { resident: kib === undefined ? null : Number(kib) * 1024, available: availableBytes("") };
+}
+
+function pluggedOf(
+  { live, persistent }: DomainSides,
+  plug: Plug,
+  memory: MemoryNow = unknownMemory,
+): Plugged {
   const now = vfIn(live, plug);
   const kept = vfIn(persistent, plug);
   const vf = now ?? kept;
@@ -93,7 +112,8 @@ function pluggedOf({ live, persistent }: DomainSides, plug: Plug): Plugged {
   if (now !== null && now.guestBus !== null) notes.push(`on bus ${now.guestBus} of the guest`);
   if (live === null && kept !== null)
     notes.push("the domain does not run: it has the VF from its next start");
-  if (view !== null && view.vfs.length <= (vf === null ? 0 : 1)) notes.push(...costsOf(view));
+  if (view !== null && view.vfs.length <= (vf === null ? 0 : 1))
+    notes.push(...costsOf(view, memory));
   const vlan = vf?.vlanId ?? 0;
   return {
     isLive: live === null ? null : now !== null,
@@ -162,8 +182,11 @@ async function detachPersistent(virsh: Virsh, sides: DomainSides, plug: Plug): P
 }
 
 export function libvirtConsumer({ run, host }: LibvirtDeps): ConsumerAdapter {
-  const look = async (plug: Plug): Promise<Plugged> =>
-    pluggedOf(await sidesOf(virshAt(run, plug.endpoint), plug), plug);
+  const look = async (plug: Plug): Promise<Plugged> => {
+    const virsh = virshAt(run, plug.endpoint);
+    const sides = await sidesOf(virsh, plug);
+    return pluggedOf(sides, plug, await memoryOf(virsh, sides));
+  };
 
   const check = async (plug: Plug): Promise<readonly PlugProblem[]> => {
     const sides = await sidesOf(virshAt(run, plug.endpoint), plug);

@@ -3,6 +3,7 @@
 
 import type { Plug } from "../../model/plug.ts";
 import type { PlugProblem } from "../consumer.ts";
+import { pinWords } from "../pinned-memory.ts";
 import { formOf, userAlias } from "./device-xml.ts";
 import type { DomainNic, DomainVf, DomainView } from "./domain.ts";
 
@@ -232,16 +233,15 @@ export function keepersOf({ live, name }: DomainSides, plug: Plug, state: string
   return [...found, problem(message, `virsh resume ${name}`)];
 }
 
+/** Bytes; null: not known. */
+export type MemoryNow = { readonly resident: number | null; readonly available: number | null };
+
 /** What a VF means for a domain that has none yet: it pins all of the memory. */
-export function costsOf(view: DomainView): string[] {
-  const { memoryKib, currentMemoryKib, hasBalloon, isSharingOff, name } = view;
+export function costsOf(view: DomainView, { resident, available }: MemoryNow): string[] {
+  const { memoryKib, currentMemoryKib, hasBalloon, isSharingOff, isPreallocated, name } = view;
   if (memoryKib === null) return [];
-  const notes = [`a VF pins all ${mib(memoryKib)} of the memory of ${name} while it runs`];
-  if (hasBalloon && currentMemoryKib !== null && currentMemoryKib < memoryKib) {
-    notes.push(
-      `its balloon (${mib(currentMemoryKib)} of ${mib(memoryKib)}) no longer gives memory back`,
-    );
-  }
-  if (!isSharingOff) notes.push("the host can neither swap it nor merge it (KSM)");
-  return notes;
+  const bytes = memoryKib * 1024;
+  const balloonBytes = hasBalloon && currentMemoryKib !== null ? currentMemoryKib * 1024 : null;
+  const residentBytes = isPreallocated ? bytes : resident;
+  return pinWords({ name, bytes, balloonBytes, residentBytes, isSharingOff }, available);
 }

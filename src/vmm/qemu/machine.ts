@@ -169,6 +169,18 @@ export async function readMemoryBytes(ask: AskQemu): Promise<number | null> {
   return typeof base === "number" && typeof plugged === "number" ? base + plugged : null;
 }
 
+/** What the balloon leaves the guest; null without a balloon. */
+export async function readBalloonBytes(ask: AskQemu): Promise<number | null> {
+  const balloon = await ask("query-balloon", {});
+  if (typeof balloon !== "object" || balloon === null) return null;
+  const { actual } = balloon as Readonly<Record<string, unknown>>;
+  return typeof actual === "number" ? actual : null;
+}
+
+/** Whether the host may merge the guest's memory: -machine mem-merge, on unless it is said. */
+export const isMerged = async (ask: AskQemu): Promise<boolean> =>
+  (await get(ask, "/machine", "mem-merge")) !== false;
+
 /** A thread of QEMU's process: a virtual processor; null where QEMU does not tell. */
 export async function readThread(ask: AskQemu): Promise<number | null> {
   const processors = await ask("query-cpus-fast", {});

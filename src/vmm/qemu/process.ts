@@ -17,6 +17,8 @@ type QemuProcess = {
   /** Linux include/uapi/linux/capability.h. */
   readonly capabilities: bigint;
   readonly lockedBytes: number;
+  /** Huge pages too. */
+  readonly residentBytes: number;
   /** Infinity: no limit. */
   readonly lockableBytes: number;
 };
@@ -54,13 +56,15 @@ export function readQemuProcess(root: SystemRoot, thread: number): QemuProcess |
   if (!/qemu|kvm/.test(basename(command))) return null;
   const [, uid = "", effectiveUid = uid] = /^(\d+)\s+(\d+)/.exec(uids) ?? [];
   const [, gid = "", effectiveGid = gid] = /^(\d+)\s+(\d+)/.exec(gids) ?? [];
+  const kib = (name: string): number => Number(/^(\d+) kB$/.exec(field(name) ?? "")?.[1] ?? 0);
   const groups = (field("Groups") ?? "").split(/\s+/).filter((word) => word !== "");
   return {
     pid: Number(tgid),
     uid: Number(effectiveUid),
     gids: [Number(effectiveGid), ...groups.map(Number)],
     capabilities: BigInt(`0x${capabilities}`),
-    lockedBytes: Number(/^(\d+) kB$/.exec(field("VmLck") ?? "")?.[1] ?? 0) * 1024,
+    lockedBytes: kib("VmLck") * 1024,
+    residentBytes: (kib("VmRSS") + kib("HugetlbPages")) * 1024,
     lockableBytes,
   };
 }

@@ -246,6 +246,23 @@ test("a VF in a port without hot-plug is not asked for", async (context) => {
   assert.deepEqual(changes, []);
 });
 
+test("a VM without VFs is told what the first one pins", async (context) => {
+  const memory: Answers = {
+    ...q35,
+    "query-memory-size-summary": { "base-memory": 2 ** 30, "plugged-memory": 0 },
+    "query-balloon": { actual: 2 ** 29 },
+    "qom-get /machine mem-merge": true,
+  };
+  const { endpoint, root } = await machineOf(context, memory);
+  const { notes, isLive } = await qemuConsumer({ root }).look(plugFor(endpoint));
+  assert.equal(isLive, false);
+  assert.deepEqual(notes, [
+    "a VF pins all 1024 MiB of the memory of web1 while it runs",
+    "its balloon (512 MiB of 1024 MiB) no longer gives memory back",
+    "the host can neither swap it nor merge it (KSM)",
+  ]);
+});
+
 test("what keeps a VM from letting go while it runs is seen before", async (context) => {
   const rows: readonly (readonly [answers: Answers, says: RegExp | null])[] = [
     [withVf0, null],

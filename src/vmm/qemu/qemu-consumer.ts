@@ -5,11 +5,22 @@
 import { SriovError } from "../../model/errors.ts";
 import type { Plug } from "../../model/plug.ts";
 import type { ConsumerAdapter, Plugged, PlugProblem, Unplugged } from "../consumer.ts";
-import { type GivenFunction, readIommufd, readPorts, readRunState } from "./machine.ts";
+import { availableBytes, pinWords } from "../pinned-memory.ts";
+import {
+  type GivenFunction,
+  isMerged,
+  readBalloonBytes,
+  readGivenFunctions,
+  readIommufd,
+  readMemoryBytes,
+  readPorts,
+  readRunState,
+  readThread,
+} from "./machine.ts";
 import { conflictOf, failoverProblem, findPort, isPort } from "./obstacles.ts";
 import { problemsIn, problemsOfWish } from "./obstacles.ts";
 import { isVmRunning } from "./find-socket.ts";
-import { hasIommufd } from "./process.ts";
+import { hasIommufd, readQemuProcess } from "./process.ts";
 import type { QmpReply } from "./qmp.ts";
 import { type QemuDeps, type Vm, answerMs, findGiven, refused, withVm } from "./vm.ts";
 
@@ -22,6 +33,28 @@ function pluggedOf(given: GivenFunction | null): Plugged {
     ...(failover === null ? [] : [`failover pair with ${failover}`]),
   ];
   return { ...told, isLive: true, device: id ?? path, notes };
+}
+
+/** What a VF means for a VM that has none yet. */
+async function costsOf(vm: Vm, { root }: QemuDeps): Promise<readonly string[]> {
+  const bytes = await readMemoryBytes(vm.ask);
+  if (bytes === null || (await readGivenFunctions(vm.ask)).length > 0) return [];
+  const thread = await readThread(vm.ask);
+  const process = thread === null ? null : readQemuProcess(root, thread);
+  const memory = {
+    name: vm.name,
+    bytes,
+    balloonBytes: await readBalloonBytes(vm.ask),
+    residentBytes: process?.residentBytes ?? null,
+    isSharingOff: !(await isMerged(vm.ask)),
+  };
+  return pinWords(memory, availableBytes(root));
+}
+
+async function look(plug: Plug, vm: Vm, deps: QemuDeps): Promise<Plugged> {
+  const given = await findGiven(plug, vm);
+  const plugged = pluggedOf(given);
+  return given === null ? { ...plugged, notes: await costsOf(vm, deps) } : plugged;
 }
 
 async function check(plug: Plug, deps: QemuDeps): Promise<readonly PlugProblem[]> {
@@ -170,7 +203,7 @@ const isNotFound = (error: unknown): boolean =>
   error instanceof SriovError && error.code === "not-found";
 
 export const qemuConsumer = (deps: QemuDeps): ConsumerAdapter => ({
-  look: (plug) => withVm(plug, deps, async (vm) => pluggedOf(await findGiven(plug, vm))),
+  look: (plug) => withVm(plug, deps, (vm) => look(plug, vm, deps)),
   check: (plug) => check(plug, deps),
   checkUnplug: (plug) => withVm(plug, deps, (vm) => keepersOf(plug, vm)),
   plug: async (plug, deadlineMs) => {
