@@ -44,6 +44,28 @@ async function unbind(address: string, bench: Bench): Promise<Executed> {
   }
 }
 
+/** The PF itself: its VFs are gone by then, and there is no policy to lose. */
+export async function bindPf(change: Of<"bind-pf">, view: PfView, bench: Bench): Promise<Executed> {
+  const { pf: address, driver: wanted } = change;
+  const pf = await view.read();
+  const override = overrideOf(change);
+  if (pf.driverOverride !== override) {
+    await request(bench, { verb: "setDriverOverride", address, driver: override });
+  }
+  view.forget();
+  if (!isBoundAs(wanted, pf.driver)) {
+    const unbound = pf.driver === null ? done : await unbind(address, bench);
+    if (unbound.status !== "done") return unbound;
+    const probed = wanted === "none" ? done : await request(bench, { verb: "probe", address });
+    if (probed.status !== "done") return probed;
+  }
+  const now = await view.read();
+  if (isBoundAs(wanted, now.driver)) return done;
+  const words = `its driver is ${now.driver ?? "none"}, wanted ${driverName(wanted)}`;
+  const detail = { operation: change.kind, target: address };
+  throw new SriovError("not-bound", `Cannot bind ${address}: ${words}`, detail);
+}
+
 /** Override, unbind, probe. Whether the driver took the VF is for `settleBindings` to see. */
 export async function requestBinding(bind: Bind, view: PfView, bench: Bench): Promise<Executed> {
   const vf = await view.readVf(bind.vfIndex);

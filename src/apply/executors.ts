@@ -10,9 +10,9 @@ import { SriovError } from "../model/errors.ts";
 import { changeWords } from "../plan/plan-text.ts";
 import { awaitLink } from "./await-link.ts";
 import { broughtUser, broughtVfs } from "./census.ts";
-import { requestBinding } from "./binding.ts";
+import { bindPf, requestBinding } from "./binding.ts";
 import type { PfView } from "./pf-view.ts";
-import { attachVf, detachVf } from "./plugging.ts";
+import { attachPf, attachVf, detachPf, detachVf } from "./plugging.ts";
 import { done, request, settleMs, type Bench, type Executed, type Of } from "./request.ts";
 import { isSatisfied } from "./satisfied.ts";
 
@@ -169,6 +169,9 @@ const pfExecutors: { readonly [Name in Kind]: PfExecutor<Name> } = {
   "bind-driver": requestBinding,
   "set-alt-name": setAltName,
   "probe-vf": probeVf,
+  "bind-pf": bindPf,
+  "attach-pf": attachPf,
+  "detach-pf": detachPf,
   "attach-vf": attachVf,
   "detach-vf": detachVf,
 };

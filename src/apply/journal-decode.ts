@@ -72,6 +72,9 @@ const byName =
     );
   };
 
+const isDriverChoice: Check = (value) =>
+  oneOf("none", "kernel", "vfio-pci")(value) || shape({ name: isText })(value);
+
 const onVf = { pf: isAddress, vfIndex: isCount };
 
 const changePayloads: Readonly<Record<ChangeKind, Check>> = {
@@ -86,12 +89,12 @@ const changePayloads: Readonly<Record<ChangeKind, Check>> = {
   "set-msix-count": shape({ ...onVf, msixCount: isCount }),
   "set-alt-name": shape({ ...onVf, altName: isText, isPresent: isFlag }),
   "probe-vf": shape(onVf),
+  "bind-pf": shape({ pf: isAddress, driver: isDriverChoice }),
+  "attach-pf": shape({ pf: isAddress, plug: isPlug }),
+  "detach-pf": shape({ pf: isAddress, plug: isPlug }),
   "attach-vf": shape({ ...onVf, plug: isPlug }),
   "detach-vf": shape({ ...onVf, plug: isPlug }),
-  "bind-driver": shape({
-    ...onVf,
-    driver: (value) => oneOf("none", "kernel", "vfio-pci")(value) || shape({ name: isText })(value),
-  }),
+  "bind-driver": shape({ ...onVf, driver: isDriverChoice }),
 };
 
 const isChange = byName("kind", changePayloads) as (value: unknown) => value is Change;

@@ -162,7 +162,9 @@ export type Journal = Ledger & {
 };
 
 export function formatFor(actions: readonly Action[], isArmed: boolean): JournalFormat {
-  if (actions.some(({ change }) => isPlugChange(change))) return "sriovctl-journal/3";
+  const isNewer = ({ change }: Action): boolean =>
+    isPlugChange(change) || change.kind === "bind-pf";
+  if (actions.some(isNewer)) return "sriovctl-journal/3";
   return isArmed ? "sriovctl-journal/2" : "sriovctl-journal/1";
 }
 

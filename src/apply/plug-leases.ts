@@ -5,7 +5,7 @@
 import { formatAssignTarget, isOfTarget, parseAssignTarget } from "../model/assign-target.ts";
 import { isPlugChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
-import type { Plug } from "../model/plug.ts";
+import { isWhole, type Plug } from "../model/plug.ts";
 import type { Problem } from "../model/problem.ts";
 import { leaseWords, targetOf, type Lease } from "../lease/lease.ts";
 import type { Consumers } from "../vmm/consumer.ts";
@@ -65,6 +65,8 @@ export function leasedConsumers(
       checkUnplug: async (plug) => await adapter.checkUnplug(plug),
       unplug: async (plug, options) => await adapter.unplug(plug, options),
       plug: async (plug, deadlineMs) => {
+        // Leases are of VFs; a complete device was looked at under the lock.
+        if (isWhole(plug)) return await adapter.plug(plug, deadlineMs);
         const its = await leasing();
         if (leaseOfPlug(its, plug) === null && mode === "claiming") await claim(its, plug);
         if (leaseOfPlug(its, plug) === null) throw notLeased(plug, its.store.leases());

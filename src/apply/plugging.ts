@@ -4,9 +4,9 @@
 import { formatAssignTarget } from "../model/assign-target.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
-import type { PlugChange } from "../model/action.ts";
+import type { PlugChange, WholeChange } from "../model/action.ts";
 import { vfAt } from "../model/inventory.ts";
-import type { Plug } from "../model/plug.ts";
+import { isWhole, type Plug } from "../model/plug.ts";
 import type { ConsumerAdapter, Consumers, Plugged, Unplugged } from "../vmm/consumer.ts";
 import type { PfView } from "./pf-view.ts";
 import { done, type Bench, type Executed } from "./request.ts";
@@ -51,15 +51,32 @@ async function asItIs({ plug, vfIndex }: PlugChange, view: PfView): Promise<Plug
   return vf === null || plug.vf === vf.address ? plug : { ...plug, vf: vf.address };
 }
 
-export async function attachVf(change: PlugChange, view: PfView, bench: Bench): Promise<Executed> {
-  const plug = await asItIs(change, view);
+export const attachVf = async (change: PlugChange, view: PfView, bench: Bench): Promise<Executed> =>
+  await plugIn(await asItIs(change, view), view, bench);
+
+export const attachPf = async (
+  change: WholeChange,
+  view: PfView,
+  bench: Bench,
+): Promise<Executed> => await plugIn(change.plug, view, bench);
+
+export const detachPf = async (
+  change: WholeChange,
+  view: PfView,
+  bench: Bench,
+): Promise<Executed> => await plugOut(change.plug, view, bench);
+
+const deviceName = (plug: Plug): string =>
+  isWhole(plug) ? plug.pf : vfTarget(plug.pf, plug.vfIndex);
+
+async function plugIn(plug: Plug, view: PfView, bench: Bench): Promise<Executed> {
   const adapter = await adapterFor(plug, bench.consumers);
   await bench.permit();
   const fault = faultOf(plug, await adapter.plug(plug, plugDeadlineMs));
   view.forget();
   if (fault === null) return done;
   const target = formatAssignTarget(plug.consumer);
-  const message = `Cannot attach ${vfTarget(plug.pf, plug.vfIndex)} to ${target}: ${fault}`;
+  const message = `Cannot attach ${deviceName(plug)} to ${target}: ${fault}`;
   throw new SriovError("consumer-refused", message, { operation: "attach VF", target });
 }
 
@@ -73,8 +90,10 @@ async function unplugFrom(adapter: ConsumerAdapter, plug: Plug): Promise<Unplugg
   }
 }
 
-export async function detachVf(change: PlugChange, view: PfView, bench: Bench): Promise<Executed> {
-  const plug = await asItIs(change, view);
+export const detachVf = async (change: PlugChange, view: PfView, bench: Bench): Promise<Executed> =>
+  await plugOut(await asItIs(change, view), view, bench);
+
+async function plugOut(plug: Plug, view: PfView, bench: Bench): Promise<Executed> {
   const adapter = await adapterFor(plug, bench.consumers);
   await bench.permit();
   const unplugged = await unplugFrom(adapter, plug);

@@ -86,9 +86,11 @@ function withoutConsumer({ vfIndex, plug }: PlugChange, pf: Pf): Pf {
 const after = (change: PfChange, pf: Pf): Pf =>
   change.kind === "detach-vf"
     ? withoutConsumer(change, pf)
-    : change.kind === "remove-vfs" || change.kind === "create-vfs"
-      ? { ...pf, numVfs: change.kind === "create-vfs" ? change.numVfs : 0, virtualFunctions: [] }
-      : pf;
+    : change.kind === "detach-pf"
+      ? { ...pf, owners: pf.owners.filter((owner) => !isOfTarget(change.plug.consumer, owner)) }
+      : change.kind === "remove-vfs" || change.kind === "create-vfs"
+        ? { ...pf, numVfs: change.kind === "create-vfs" ? change.numVfs : 0, virtualFunctions: [] }
+        : pf;
 
 /** Whom these changes would hit, in order, on the host as it is: VFs made on the way have no user. */
 function hitsOf(changes: readonly PfChange[], inventory: Inventory): Disruption[] {

@@ -11,7 +11,7 @@ import { isSame, settingOf } from "../plan/vf-policy.ts";
 import type { Of } from "./request.ts";
 
 /** The override that a choice leaves behind: a later probe then finds the same driver. */
-export const overrideOf = ({ driver }: Of<"bind-driver">): string | null =>
+export const overrideOf = ({ driver }: Pick<Of<"bind-driver">, "driver">): string | null =>
   driver === "none" || driver === "kernel" ? null : driverName(driver);
 
 function isVfSo(change: VfChange, vf: Vf, pf: Pf): boolean {
@@ -41,6 +41,12 @@ export function isSatisfied(change: PfChange, pf: Pf): boolean {
       return netdev?.mtu === change.mtu;
     case "set-admin-state":
       return netdev?.isUp === change.isUp;
+    case "bind-pf":
+      return isBoundAs(change.driver, pf.driver) && pf.driverOverride === overrideOf(change);
+    // Only the consumer could tell, and its adapter asks it.
+    case "attach-pf":
+    case "detach-pf":
+      return false;
     case "remove-vfs":
       return pf.numVfs === 0;
     case "create-vfs":

@@ -205,6 +205,32 @@ test("a PF is resized under a VM by hand-over, by a saved plan too, and back", a
   assert.deepEqual([both.exitCode, /come back, or all is undone/.test(both.stderr)], [2, true]);
 });
 
+test("a whole PF goes to a VM and back, and what it gives up is said", async (context) => {
+  const root = temporaryDirectory(context);
+  const run = async (line: string) =>
+    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env: stateIn(root) });
+  const whole = "attach --whole ens5 --to libvirt:web2/dev0";
+  const dry = await run(`${whole} --dry-run`);
+  assert.match(dry.stdout, /no VFs of 0000:87:00.0 for anybody[^]*bind the PF to vfio-pci/);
+  const given = await run(`${whole} --yes`);
+  assert.deepEqual([given.exitCode, /is with libvirt:web2/.test(given.stdout)], [0, true]);
+  assert.match((await run("who 0000:87:00.0")).stdout, /vm:web2/);
+  const again = await run("attach --whole 0000:87:00.0 --to libvirt:web2/dev0 --yes");
+  assert.match(again.stdout, /^Nothing to do/);
+  assert.equal((await run("detach libvirt:web2/dev0 --whole 0000:87:00.0 --yes")).exitCode, 0);
+  assert.match((await run("list")).stdout, /ens5 +i40e/);
+  const used = await run("attach --whole 0000:5e:00.0 --to libvirt:web2/dev0 --yes");
+  assert.deepEqual([used.exitCode, /vm:web1 uses VF 0/.test(used.stdout)], [3, true]);
+  const bridged = "attach --whole eno1 --to libvirt:web2/dev0 --yes";
+  assert.match((await run(bridged)).stdout, /--allow-disruption upper:br0/);
+  assert.equal((await run(`${bridged} --allow-disruption upper:br0`)).exitCode, 0);
+  assert.equal((await run("rollback --yes")).exitCode, 0);
+  assert.match((await run("who eno1")).stdout, /upper:br0/);
+  for (const wrong of ["--mac auto", "--pool tenants", "--failover lan0"]) {
+    assert.equal((await run(`${whole} ${wrong}`)).exitCode, 2, wrong);
+  }
+});
+
 test("without-vfs: the command's exit code, and the VFs are back whatever it was", async (context) => {
   const { run } = await machine(context);
   await run(`attach ${vf0} ${toWeb2} --yes`);

@@ -47,6 +47,11 @@ export type Change =
     }
   /** What the kernel does with a new VF by itself; whether a driver takes it is nobody's wish. */
   | { readonly kind: "probe-vf"; readonly pf: Address; readonly vfIndex: number }
+  /** The PF itself, without VFs then: ends with it on this driver, or on none. */
+  | { readonly kind: "bind-pf"; readonly pf: Address; readonly driver: DriverChoice }
+  /** The whole device into a VM, and out of it again: `plug.vf` is the PF. */
+  | { readonly kind: "attach-pf"; readonly pf: Address; readonly plug: Plug }
+  | { readonly kind: "detach-pf"; readonly pf: Address; readonly plug: Plug }
   /** Into its consumer, and out of it again: each is the other's inverse. */
   | PlugStep<"attach-vf">
   | PlugStep<"detach-vf">;
@@ -73,6 +78,8 @@ export const isOnVf = (change: Change): change is VfChange => "vfIndex" in chang
 
 export const isPlugChange = (change: Change): change is PlugChange =>
   change.kind === "attach-vf" || change.kind === "detach-vf";
+
+export type WholeChange = Extract<Change, { readonly kind: "attach-pf" | "detach-pf" }>;
 
 /** A user of a function that an action hits. */
 export type Disruption = Pick<Owner, "kind" | "name"> & {

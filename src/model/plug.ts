@@ -36,6 +36,9 @@ export type Plug = {
   readonly user: string | null;
 };
 
+/** A complete device instead of one of its VFs. */
+export const isWhole = ({ pf, vf }: Plug): boolean => pf === vf;
+
 type Json = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Json =>

@@ -20,7 +20,10 @@ export function isBoundAs(choice: DriverChoice, driver: string | null): boolean 
 }
 
 /** The choice that brings this binding back. */
-export function choiceOf({ driver, driverOverride }: Vf): DriverChoice {
+export function choiceOf({
+  driver,
+  driverOverride,
+}: Pick<Vf, "driver" | "driverOverride">): DriverChoice {
   if (driver === null) return "none";
   if (driver === "vfio-pci") return "vfio-pci";
   return isUserSpace(driver) || driverOverride === driver ? { name: driver } : "kernel";

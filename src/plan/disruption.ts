@@ -32,6 +32,7 @@ function disturbsPf(change: Change, pf: Pf): boolean {
     case "set-mtu":
       return traits.mtuResetsPf;
     case "set-eswitch-mode":
+    case "bind-pf":
       return true;
     case "set-admin-state":
       return !change.isUp;
@@ -45,6 +46,7 @@ export function disruptionsOf(change: Change, pf: Pf): Disruption[] {
   const ofPf = disturbsPf(change, pf) ? pfUsers(pf) : [];
   switch (change.kind) {
     case "remove-vfs":
+    case "bind-pf":
       return [...pf.virtualFunctions.flatMap((vf) => vfUsers(pf, vf)), ...ofPf];
     case "bind-driver":
     case "set-msix-count":
@@ -53,6 +55,9 @@ export function disruptionsOf(change: Change, pf: Pf): Disruption[] {
       const vf = vfAt(pf, change.vfIndex);
       return vf === null ? [] : vfUsers(pf, vf);
     }
+    case "attach-pf":
+    case "detach-pf":
+      return pfUsers(pf).filter((user) => !isOfTarget(change.plug.consumer, user));
     // The consumer's own hold is what the change is about.
     case "attach-vf":
     case "detach-vf": {
@@ -74,6 +79,9 @@ const effects: Partial<Record<Change["kind"], string>> = {
   "set-msix-count": "Changing the MSI-X count",
   "attach-vf": "Attaching a VF",
   "detach-vf": "Detaching a VF",
+  "bind-pf": "Changing the driver",
+  "attach-pf": "Giving all",
+  "detach-pf": "Taking all",
   "set-mtu": "Changing the MTU",
   "set-eswitch-mode": "Changing the eswitch mode",
   "set-admin-state": "Taking the PF down",

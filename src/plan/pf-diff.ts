@@ -58,7 +58,8 @@ function formerMac(vf: Vf, { pf, vfIndex }: { pf: Address; vfIndex: number }): C
   return [{ kind: "set-vf", pf, vfIndex, attribute: { name: "mac", mac } }];
 }
 
-function inverseOf(change: Change, pf: Pf): Change[] {
+/** What takes the change back on a PF that is as this one is. */
+export function inverseOf(change: Change, pf: Pf): Change[] {
   const { address, driversAutoprobe, eswitchMode } = pf;
   switch (change.kind) {
     case "remove-vfs":
@@ -91,6 +92,12 @@ function inverseOf(change: Change, pf: Pf): Change[] {
     }
     case "set-alt-name":
       return [{ ...change, isPresent: !change.isPresent }];
+    case "bind-pf":
+      return [{ ...change, driver: choiceOf(pf) }];
+    case "attach-pf":
+      return [{ ...change, kind: "detach-pf" }];
+    case "detach-pf":
+      return [{ ...change, kind: "attach-pf" }];
     case "attach-vf":
       return [{ ...change, kind: "detach-vf" }];
     case "detach-vf":

@@ -47,6 +47,15 @@ function lineOf(change: Change): Line {
     }
     case "probe-vf":
       return { sign: "~", words: "let the kernel probe it" };
+    case "bind-pf":
+      return { sign: "~", words: `bind the PF to ${bindingWords(change.driver)}` };
+    case "attach-pf":
+      return {
+        sign: "+",
+        words: `attach all of it to ${formatAssignTarget(change.plug.consumer)}`,
+      };
+    case "detach-pf":
+      return { sign: "-", words: `detach it from ${formatAssignTarget(change.plug.consumer)}` };
     case "attach-vf":
       return { sign: "+", words: `attach to ${formatAssignTarget(change.plug.consumer)}` };
     case "detach-vf":

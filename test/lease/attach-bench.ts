@@ -80,7 +80,7 @@ export async function openAttachBench(
   return { host, leasing, session };
 }
 
-const options = {
+export const options = {
   keepGoing: false,
   onInterrupt: "undo",
   signal: null,

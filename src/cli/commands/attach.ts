@@ -77,6 +77,12 @@ function printPreview(context: Context, { lease, because, plug, plugged, plan }:
 }
 
 async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
+  if (args.text("whole") !== null) {
+    return await (await import("./whole-pf.ts")).attachWhole(context, args, session);
+  }
+  if (args.texts("allow-disruption").length > 0) {
+    throw usage("attach", "Cannot use --allow-disruption without --whole: nobody else is hit");
+  }
   assertNothingUnfinished(await readOwnJournals(session));
   const leasing = await session.leasing();
   const isDry = args.isSet("dry-run");

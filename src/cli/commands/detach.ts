@@ -75,6 +75,9 @@ async function detachOne(
 }
 
 async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
+  if (args.text("whole") !== null) {
+    return await (await import("./whole-pf.ts")).detachWhole(context, args, session);
+  }
   assertNothingUnfinished(await readOwnJournals(session));
   const leasing = await session.leasing();
   const [target = ""] = args.operands;

@@ -3,7 +3,7 @@
 
 import type { Address } from "../../model/bdf.ts";
 import type { Machine } from "./machine.ts";
-import { findVf } from "./machine.ts";
+import { findPf, findVf } from "./machine.ts";
 import { holderOf } from "./state.ts";
 import type { GuestState } from "./state.ts";
 
@@ -11,7 +11,8 @@ export const guestOf = ({ state }: Machine, name: string): GuestState | null =>
   state.core.guests.find((guest) => guest.name === name) ?? null;
 
 const canOpen = (machine: Machine, vf: Address): boolean =>
-  findVf(machine, vf)?.vf.driver === "vfio-pci" && holderOf(machine.state, vf) === null;
+  (findVf(machine, vf)?.vf.driver ?? findPf(machine, vf)?.driver) === "vfio-pci" &&
+  holderOf(machine.state, vf) === null;
 
 export function openVf(machine: Machine, name: string, vf: Address): void {
   const guest = guestOf(machine, name);

@@ -115,7 +115,7 @@ function pfOf(machine: Machine, draft: Draft): Pf {
     vfTotalMsix: isDetailed ? vfTotalMsixOf(pf) : null,
     link: pciLinkOf(pf),
     path: pathOf(machine, pf),
-    owners: options.census ? pfOwners(pf) : [],
+    owners: options.census ? pfOwners(machine, pf) : [],
     virtualFunctions: vfsOf(machine, draft),
   };
 }

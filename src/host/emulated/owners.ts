@@ -15,9 +15,19 @@ const owner = (kind: Owner["kind"], name: string, evidence: string): Owner => ({
   evidence,
 });
 
-export function pfOwners(pf: PfState): readonly Owner[] {
+/** Of a function that a guest has open. */
+function guestOwners(machine: Machine, address: Address, group: number | null): Owner[] {
+  const guest = holderOf(machine.state, address);
+  if (guest === null) return [];
+  const { name, pid } = guest;
+  const node = `/dev/vfio/${group ?? "noiommu-0"}`;
+  return [{ kind: "vm", name, pid, evidence: `/proc/${pid}/fd -> ${node}` }];
+}
+
+export function pfOwners(machine: Machine, pf: PfState): readonly Owner[] {
   const { netdev, port, users } = pf;
   if (users !== undefined) return users;
+  if (pf.driver === "vfio-pci") return guestOwners(machine, pf.address, pf.group);
   if (netdev === null || port === null || !netdev.isUp) return [];
   const owners: Owner[] = [];
   const addresses = port.addresses ?? [];
@@ -47,17 +57,12 @@ export function vfOwners(
     const isNamespace = kind === "netns" || kind === "pid";
     return [owner(isNamespace ? "netns" : "container", name, `${vf.netdev?.name} is in ${inside}`)];
   }
-  const guest = holderOf(machine.state, address);
-  if (guest === null) return [];
-  const node = `/dev/vfio/${vf.group ?? "noiommu-0"}`;
-  return [
-    { kind: "vm", name: guest.name, pid: guest.pid, evidence: `/proc/${guest.pid}/fd -> ${node}` },
-  ];
+  return guestOwners(machine, address, vf.group ?? null);
 }
 
 export function ownersOf(machine: Machine, address: Address): readonly Owner[] {
   const pf = findPf(machine, address);
-  if (pf !== null) return pfOwners(pf);
+  if (pf !== null) return pfOwners(machine, pf);
   const place = findVf(machine, address);
   return place === null ? [] : vfOwners(machine, { vf: place.vf, address });
 }

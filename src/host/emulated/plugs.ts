@@ -5,7 +5,7 @@ import { formatAssignTarget, needsNetdev, type AssignTarget } from "../../model/
 import type { Plug } from "../../model/plug.ts";
 import type { Plugged, PlugProblem } from "../../vmm/consumer.ts";
 import { closeVf, guestOf } from "./guests.ts";
-import { findVf, touchVf, type Machine, type VfPlace } from "./machine.ts";
+import { findPf, findVf, touchVf, type Machine, type VfPlace } from "./machine.ts";
 import { nameForVf } from "./netdevs.ts";
 import { holderOf, type DeviceState, type GuestState } from "./state.ts";
 
@@ -55,13 +55,14 @@ export function unreadyWords(machine: Machine, { consumer, vf }: Plug): string |
   if (isIn(consumer)) {
     return place?.vf.netdev === undefined ? "the VF has no network interface" : null;
   }
-  const driver = place?.vf.driver ?? "no driver";
-  return driver === "vfio-pci" ? null : `the VF is on ${driver}, wanted vfio-pci`;
+  const driver = place?.vf.driver ?? findPf(machine, vf)?.driver ?? "no driver";
+  return driver === "vfio-pci" ? null : `the device is on ${driver}, wanted vfio-pci`;
 }
 
 export function problemsOf(machine: Machine, plug: Plug): readonly PlugProblem[] {
   const place = findVf(machine, plug.vf);
-  if (place === null) return [problem("there is no such VF")];
+  if (place === null && findPf(machine, plug.vf) === null) return [problem("there is no such VF")];
+  if (place === null) return guestProblems(machine, plug, guestOf(machine, plug.consumer.name));
   if (isIn(plug.consumer)) return netdevProblems(place, plug);
   return guestProblems(machine, plug, guestOf(machine, plug.consumer.name));
 }
@@ -132,6 +133,7 @@ export function plugIn(machine: Machine, plug: Plug): void {
   const { consumer, vf: address } = plug;
   const place = findVf(machine, address);
   const guest = guestOf(machine, consumer.name);
+  if (guest !== null && findPf(machine, address) !== null) plugGuest(guest, plug);
   if (place === null) return;
   const { netdev } = place.vf;
   if (consumer.kind === "dpdk") place.vf.application = consumer.name;

@@ -3,7 +3,7 @@
 
 import { fullInventory, type Host } from "../../host/host.ts";
 import { vfAt } from "../../model/inventory.ts";
-import type { Plug } from "../../model/plug.ts";
+import { isWhole, type Plug } from "../../model/plug.ts";
 import type { GroupMember, VfFacts } from "./obstacles.ts";
 
 const unknown: VfFacts = {
@@ -21,8 +21,9 @@ export async function vfFactsOf(host: Host | null, plug: Plug): Promise<VfFacts>
   if (host === null) return unknown;
   const inventory = await host.inventory({ ...fullInventory, census: false });
   const pf = inventory.physicalFunctions.find(({ address }) => address === plug.pf);
-  const vf = pf === undefined ? null : vfAt(pf, plug.vfIndex);
-  if (pf === undefined || vf === null) return unknown;
+  const ofPf = pf === undefined || isWhole(plug) ? null : vfAt(pf, plug.vfIndex);
+  const vf = isWhole(plug) ? pf : ofPf;
+  if (pf === undefined || vf === null || vf === undefined) return unknown;
   const [netdev] = pf.netdevs;
   const group = vf.iommuGroup;
   const functions = inventory.physicalFunctions.flatMap((one) => [one, ...one.virtualFunctions]);
