@@ -14,7 +14,7 @@ import { leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.t
 import { selectVfs, type Rejection, type Wish } from "../lease/select.ts";
 import { planAttach } from "../plan/attach.ts";
 import { heldPolicy } from "../plan/held-policy.ts";
-import type { Plugged } from "../vmm/consumer.ts";
+import type { Plugged, PlugProblem } from "../vmm/consumer.ts";
 import { acquireVfs, lookAtVfs, type Failed, type Leasing } from "./leasing.ts";
 import { cleanGivenBack, settleLeases } from "./plug-leases.ts";
 import {
@@ -142,10 +142,16 @@ export async function previewAttach(session: Attaching, wish: AttachWish): Promi
 }
 
 const isSameTerms = (one: Plug, other: Plug): boolean =>
-  one.mac === other.mac && JSON.stringify(one.vlan) === JSON.stringify(other.vlan);
+  one.mac === other.mac &&
+  one.failover === other.failover &&
+  JSON.stringify(one.vlan) === JSON.stringify(other.vlan);
 
-const termsWords = ({ mac, vlan }: Plug): string =>
-  `${mac === null ? "its own MAC" : `MAC ${mac}`}, ${vlan === null ? "no VLAN" : `VLAN ${vlan.id}`}`;
+const termsWords = ({ mac, vlan, failover }: Plug): string =>
+  [
+    mac === null ? "its own MAC" : `MAC ${mac}`,
+    vlan === null ? "no VLAN" : `VLAN ${vlan.id}`,
+    failover === null ? "nothing standing in" : `${failover} standing in`,
+  ].join(", ");
 
 export type Attached =
   | {
@@ -164,8 +170,12 @@ export type Attached =
       readonly report: Report | null;
     };
 
+/** What the consumer would refuse; changes nothing. */
+export const obstaclesTo = async (session: Session, plug: Plug): Promise<readonly PlugProblem[]> =>
+  await (await adapterFor(plug, consumersOf(session))).check(plug);
+
 async function assertPluggable(session: Session, plug: Plug): Promise<void> {
-  const [problem] = await (await adapterFor(plug, consumersOf(session))).check(plug);
+  const [problem] = await obstaclesTo(session, plug);
   if (problem === undefined) return;
   const target = formatAssignTarget(plug.consumer);
   const message = `Cannot attach ${vfTarget(plug.pf, plug.vfIndex)} to ${target}: ${problem.message}`;

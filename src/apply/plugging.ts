@@ -30,14 +30,18 @@ export const isPlugged = ({ isLive, isPersistent }: Plugged): boolean =>
   isLive === true || isPersistent === true;
 
 /** What of the plug is not as asked, in words; null: nothing. What cannot be told is taken as so. */
-export function faultOf({ scope, mac, vlan }: Plug, plugged: Plugged): string | null {
+export function faultOf({ scope, mac, vlan, failover }: Plug, plugged: Plugged): string | null {
   const { isLive, isPersistent } = plugged;
+  const pair = plugged.failover === undefined ? failover : plugged.failover;
   if (!isPlugged(plugged)) return "it is not there";
   if (scope !== "persistent" && isLive === false) return "what runs does not have it";
   if (scope === "live" && isLive !== true) return "what runs does not have it";
   if (scope !== "live" && isPersistent === false) return "its configuration does not have it";
   if (mac !== null && plugged.mac !== null && plugged.mac !== mac) {
     return `its MAC there is ${plugged.mac}, wanted ${mac}`;
+  }
+  if (pair !== failover) {
+    return `its failover NIC there is ${pair ?? "none"}, wanted ${failover ?? "none"}`;
   }
   if (plugged.vlan === null) return null;
   const has = plugged.vlan === "none" ? 0 : plugged.vlan.id;

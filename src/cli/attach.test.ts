@@ -205,6 +205,27 @@ test("a PF is resized under a VM by hand-over, by a saved plan too, and back", a
   assert.deepEqual([both.exitCode, /come back, or all is undone/.test(both.stderr)], [2, true]);
 });
 
+test("a failover pair is checked before, planned, read back, and stands in for a hand-over", async (context) => {
+  const { run } = await machine(context);
+  const vf = `attach ${vf0} --to libvirt:web2/net1`;
+  const mac = "--mac 02:00:5e:10:00:01";
+  const rows: readonly (readonly [words: string, exitCode: number, says: RegExp])[] = [
+    [`${vf} --failover lan9 ${mac} --dry-run`, 1, /would not take it: guest web2 has no NIC lan9/],
+    [`${vf} --failover lan0 --mac auto --dry-run`, 1, /the MAC of lan0 is 02:00:5e:10:00:01/],
+    [`${vf} --failover lan0 ${mac} --dry-run`, 0, /attach to libvirt:web2\/net1, lan0 standing in/],
+    [`${vf} --failover lan0 ${mac} --yes`, 0, /failover pair with lan0/],
+    [`${vf} --failover lan0 ${mac} --yes`, 0, /^Nothing to do/],
+    [`${vf} ${mac} --yes`, 3, /on other terms .*lan0 standing in/],
+    ["without-vfs libvirt:web2 -- true", 0, /attached again/],
+    [`${vf} --failover lan0 ${mac} --dry-run`, 0, /failover pair with lan0/],
+  ];
+  for (const [line, exitCode, says] of rows) {
+    const result = await run(line);
+    assert.equal(result.exitCode, exitCode, `${line}: ${result.stderr}`);
+    assert.match(result.stdout + result.stderr, says, line);
+  }
+});
+
 test("a whole PF goes to a VM and back, and what it gives up is said", async (context) => {
   const root = temporaryDirectory(context);
   const run = async (line: string) =>

@@ -56,8 +56,11 @@ function lineOf(change: Change): Line {
       };
     case "detach-pf":
       return { sign: "-", words: `detach it from ${formatAssignTarget(change.plug.consumer)}` };
-    case "attach-vf":
-      return { sign: "+", words: `attach to ${formatAssignTarget(change.plug.consumer)}` };
+    case "attach-vf": {
+      const { consumer, failover } = change.plug;
+      const pair = failover === null ? "" : `, ${failover} standing in for it`;
+      return { sign: "+", words: `attach to ${formatAssignTarget(consumer)}${pair}` };
+    }
     case "detach-vf":
       return { sign: "-", words: `detach from ${formatAssignTarget(change.plug.consumer)}` };
   }

@@ -13,6 +13,8 @@ export type Plugged = {
   readonly isPersistent: boolean | null;
   readonly mac: string | null;
   readonly vlan: Vlan | "none" | null;
+  /** The NIC that stands in for it; null: none. Absent: such consumers have no pairs, or cannot tell. */
+  readonly failover?: string | null;
   /** Its name over there: alias, device ID, interface; null while it is not plugged. */
   readonly device: string | null;
   /** For people: `in root port rp2`, `EAL arguments: -a 0000:3b:02.1`. */

@@ -3,6 +3,7 @@
 
 import {
   attach,
+  obstaclesTo,
   previewAttach,
   type Attached,
   type AttachPreview,
@@ -95,15 +96,21 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   if (preview.kind === "to-do") printPreview(context, preview);
   if (isDry) {
     const { kind, plug, plan } = preview;
+    const obstacles = kind === "attached" ? [] : await obstaclesTo(session, plug);
+    for (const { message, hint } of obstacles) {
+      context.log.error(`${to} would not take it: ${message}`, hint ?? undefined);
+    }
     const document = {
       ...planJson(plan),
       consumer: to,
       vf: plug.vf,
       isAttached: kind === "attached",
+      obstacles: obstacles.map(({ message, hint }) => ({ message, hint })),
     };
     context.printJson({ ...document, format: "sriovctl-attach-plan/1" });
     if (kind === "attached") context.print(...attachedText(plug, preview.plugged, context.style));
-    return plan.problems.length === 0 ? 0 : 3;
+    if (plan.problems.length > 0) return 3;
+    return obstacles.length > 0 ? 1 : 0;
   }
   const question = `Attach ${plugName(preview.plug)} to ${to}?`;
   const isAgreed =

@@ -34,9 +34,10 @@ export function buildMachine(profile: Profile): Machine {
       assert(pf?.vfs[vfIndex]?.driver === "vfio-pci", `VF ${vfIndex} of ${address} is for guests`);
       return addressOfVf(machine, pf, vfIndex);
     });
-    const { name, pid, keepsDevices } = guest;
+    const { name, pid, keepsDevices, standIns } = guest;
     const keeps = keepsDevices === true ? { keepsDevices } : {};
-    machine.state.core.guests.push({ name, pid, holds, ...keeps });
+    const own = standIns === undefined ? {} : { standIns: [...standIns] };
+    machine.state.core.guests.push({ name, pid, holds, ...keeps, ...own });
   }
   return machine;
 }

@@ -29,6 +29,21 @@ function netdevProblems({ vf }: VfPlace, { consumer }: Plug): PlugProblem[] {
   return [problem(`its interface is in ${inside}`)];
 }
 
+/** As virtio's failover wants it: one MAC for both. */
+function standInProblems(
+  { name, standIns = [] }: GuestState,
+  { failover, mac }: Plug,
+): PlugProblem[] {
+  if (failover === null) return [];
+  const nic = standIns.find((one) => one.name === failover);
+  if (nic === undefined) return [problem(`guest ${name} has no NIC ${failover} that can stand in`)];
+  if (nic.mac === mac) return [];
+  const hint = `Attach with --mac ${nic.mac}`;
+  return [
+    problem(`the MAC of ${failover} is ${nic.mac}, that of the VF ${mac ?? "its own"}`, hint),
+  ];
+}
+
 /** Of QEMU and libvirt: a device's name is its guest's, and vfio opens a VF once. */
 function guestProblems(machine: Machine, plug: Plug, guest: GuestState | null): PlugProblem[] {
   const { consumer, vf, scope } = plug;
@@ -38,6 +53,7 @@ function guestProblems(machine: Machine, plug: Plug, guest: GuestState | null): 
     problems.push(problem(`guest ${holder.name} has it open`));
   }
   if (guest === null) return problems;
+  problems.push(...standInProblems(guest, plug));
   const device = guest.devices?.find(({ name }) => name === consumer.device);
   if (device !== undefined && device.vf !== vf) {
     problems.push(problem(`its device ${device.name} is ${device.vf} already`));
@@ -111,7 +127,9 @@ export function pluggedOf(machine: Machine, plug: Plug): Plugged {
   if (device === null) return { ...nothing, isLive: isOff ? null : false };
   const isLive = isOff ? null : (guest?.holds.includes(vf) ?? false);
   const { mac, vlan, isPersistent, name } = device;
-  return { isLive, isPersistent, mac, vlan, device: name, notes: [] };
+  const { failover = null } = device;
+  const notes = failover === null ? [] : [`failover pair with ${failover}`];
+  return { isLive, isPersistent, mac, vlan, failover, device: name, notes };
 }
 
 function plugGuest(guest: GuestState, plug: Plug): void {
@@ -119,7 +137,8 @@ function plugGuest(guest: GuestState, plug: Plug): void {
   const known = deviceOf(guest, plug);
   const isPersistent = scope !== "live" || known?.isPersistent === true;
   const own = form === "interface" ? (vlan ?? ("none" as const)) : null;
-  const device = { name: consumer.device ?? vf, vf, mac, vlan: own, isPersistent };
+  const pair = plug.failover === null ? {} : { failover: plug.failover };
+  const device = { name: consumer.device ?? vf, vf, mac, vlan: own, isPersistent, ...pair };
   guest.devices = [...(guest.devices ?? []).filter((other) => other !== known), device];
   if (guest.stoppedWith !== undefined) {
     if (!guest.stoppedWith.includes(vf)) guest.stoppedWith.push(vf);

@@ -64,6 +64,8 @@ export type GuestProfile = {
   readonly holds: readonly { readonly pf: Address; readonly vfIndex: number }[];
   /** Its machine has no port from which a device could be unplugged. */
   readonly keepsDevices?: boolean;
+  /** virtio NICs that can stand in for a VF. */
+  readonly standIns?: readonly { readonly name: string; readonly mac: string }[];
 };
 
 export type Profile = {

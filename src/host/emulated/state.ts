@@ -119,6 +119,8 @@ export type DeviceState = {
   vlan: Vlan | "none" | null;
   /** Of the guest's configuration, not only of what runs. */
   isPersistent: boolean;
+  /** NIC of the guest that stands in for it; absent: none. */
+  failover?: string;
 };
 
 export type GuestState = {
@@ -130,6 +132,8 @@ export type GuestState = {
   stoppedWith?: Address[];
   /** Its machine has no port from which a device could be unplugged; absent: it has. */
   keepsDevices?: boolean;
+  /** virtio NICs that can stand in for a VF; absent: none. */
+  standIns?: { name: string; mac: string }[];
   /** VFs that it was given by name; absent: none. */
   devices?: DeviceState[];
 };

@@ -124,6 +124,7 @@ test("a domain is looked at on both sides, and its VF is found by alias and addr
     isPersistent: false,
     mac: null,
     vlan: null,
+    failover: null,
     device: "ua-vf0",
   });
   const { notes, ...nic } = await look(interfacePlug);
@@ -132,6 +133,7 @@ test("a domain is looked at on both sides, and its VF is found by alias and addr
     isPersistent: true,
     mac: "52:54:00:bb:00:01",
     vlan: { id: 100, qos: 0, protocol: "802.1q" },
+    failover: null,
     device: "ua-vf1",
   });
   assert.deepEqual(notes, ["on bus 2 of the guest"]);
@@ -139,6 +141,14 @@ test("a domain is looked at on both sides, and its VF is found by alias and addr
   assert.equal(other.device, null);
   const stopped = await consumerOf(new Domain(null, shutOff)).look(interfacePlug);
   assert.deepEqual([stopped.isLive, stopped.isPersistent], [null, true]);
+});
+
+test("the NIC that stands in is read back by the name that it was asked for by", async () => {
+  const pair = "<teaming type='transient' persistent='ua-lan0'/></hostdev>";
+  const { look } = consumerOf(new Domain(captured.replace("</hostdev>", pair), shutOff));
+  const { failover, notes } = await look({ ...basePlug, failover: "lan0" });
+  assert.deepEqual([failover, notes.includes("failover pair with ua-lan0")], ["lan0", true]);
+  assert.equal((await look({ ...basePlug, failover: "lan1" })).failover, "ua-lan0");
 });
 
 test("a VF is attached once, on the sides that lack it, and detached again to the byte", async () => {

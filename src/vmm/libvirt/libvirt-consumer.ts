@@ -9,8 +9,8 @@ import type { Plug } from "../../model/plug.ts";
 import type { ConsumerAdapter, Plugged, PlugProblem, Unplugged } from "../consumer.ts";
 import { availableBytes } from "../pinned-memory.ts";
 import type { RunProgram } from "../program.ts";
-import { parseDomainView, type DomainView } from "./domain.ts";
-import { deviceXml } from "./device-xml.ts";
+import { parseDomainView, type DomainVf, type DomainView } from "./domain.ts";
+import { deviceXml, userAlias } from "./device-xml.ts";
 import {
   costsOf,
   differenceOf,
@@ -99,6 +99,10 @@ async function memoryOf(virsh: Virsh, { live, uuid }: DomainSides): Promise<Memo
   return { resident: kib === undefined ? null : Number(kib) * 1024, available: availableBytes("") };
 }
 
+/** As the plug has it, where that is the same NIC: libvirt's alias has `ua-` before what was asked for. */
+const standInOf = ({ standby }: DomainVf, { failover }: Plug): string | null =>
+  failover !== null && standby === userAlias(failover) ? failover : standby;
+
 function pluggedOf(
   { live, persistent }: DomainSides,
   plug: Plug,
@@ -110,6 +114,7 @@ function pluggedOf(
   const notes: string[] = [];
   const view = live ?? persistent;
   if (now !== null && now.guestBus !== null) notes.push(`on bus ${now.guestBus} of the guest`);
+  if (vf !== null && vf.standby !== null) notes.push(`failover pair with ${vf.standby}`);
   if (live === null && kept !== null)
     notes.push("the domain does not run: it has the VF from its next start");
   if (view !== null && view.vfs.length <= (vf === null ? 0 : 1))
@@ -125,6 +130,7 @@ function pluggedOf(
         : vlan === 0
           ? "none"
           : { id: vlan, qos: 0, protocol: "802.1q" },
+    ...(vf === null ? {} : { failover: standInOf(vf, plug) }),
     device: vf?.alias ?? null,
     notes,
   };

@@ -32,7 +32,7 @@ function pluggedOf(given: GivenFunction | null): Plugged {
     ...(bus === null ? [] : [`in port ${bus}`]),
     ...(failover === null ? [] : [`failover pair with ${failover}`]),
   ];
-  return { ...told, isLive: true, device: id ?? path, notes };
+  return { ...told, isLive: true, failover, device: id ?? path, notes };
 }
 
 /** What a VF means for a VM that has none yet. */

@@ -189,7 +189,12 @@ export const demo: Profile = {
   ],
   guests: [
     { name: "web1", pid: 4101, holds: [{ pf: "0000:5e:00.0", vfIndex: 0 }] },
-    { name: "web2", pid: 4102, holds: [] },
+    {
+      name: "web2",
+      pid: 4102,
+      holds: [],
+      standIns: [{ name: "lan0", mac: "02:00:5e:10:00:01" }],
+    },
   ],
   namespaces: ["netns:ci"],
 };
