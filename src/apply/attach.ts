@@ -150,7 +150,7 @@ const termsWords = ({ mac, vlan, failover }: Plug): string =>
   [
     mac === null ? "its own MAC" : `MAC ${mac}`,
     vlan === null ? "no VLAN" : `VLAN ${vlan.id}`,
-    failover === null ? "nothing standing in" : `${failover} standing in`,
+    ...(failover === null ? [] : [`${failover} standing in`]),
   ].join(", ");
 
 export type Attached =

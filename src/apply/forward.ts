@@ -1,7 +1,8 @@
 // Runs actions forwards: those of the whole host first, then every PF in its own lane, side by
 // side. What a lane does at a failure is in docs/apply.md ("What triggers an undo").
 
-import { isOnVf, isPfChange, type Action } from "../model/action.ts";
+import { formatAssignTarget } from "../model/assign-target.ts";
+import { isOnVf, isPfChange, isPlugChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import { moduleOf } from "../plan/binding.ts";
 import { loadModule } from "./executors.ts";
@@ -61,8 +62,18 @@ function hadNoEffect({ change }: Action, { result, error }: RecordedResult): boo
 }
 
 /** A VF that was taken from its consumer has to come back: where that fails, all goes back. */
-const mustComeBack = (lane: readonly Action[], { target }: Pick<Action, "target">): boolean =>
-  lane.some(({ change, target: other }) => change.kind === "detach-vf" && other === target);
+function mustComeBack(lane: readonly Action[], { target }: Pick<Action, "target">): boolean {
+  const consumers = new Set<string>();
+  for (const { change } of lane) {
+    if (change.kind === "detach-vf") consumers.add(formatAssignTarget(change.plug.consumer));
+  }
+  return lane.some(
+    ({ change, target: other }) =>
+      other === target &&
+      isPlugChange(change) &&
+      consumers.has(formatAssignTarget(change.plug.consumer)),
+  );
+}
 
 /** Intent, requests, result. False when nothing further of this lane may run. */
 async function runBatch(

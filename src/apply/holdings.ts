@@ -21,7 +21,7 @@ import type { Lease } from "../lease/lease.ts";
 import { selectVfs } from "../lease/select.ts";
 import { matchPfs } from "../plan/match.ts";
 import { policyOfEntry } from "../plan/wanted.ts";
-import type { Consumers } from "../vmm/consumer.ts";
+import type { ConsumerAdapter, Consumers } from "../vmm/consumer.ts";
 import { leaseClaims } from "./lease-claims.ts";
 import { adapterFor, faultOf, isPlugged } from "./plugging.ts";
 
@@ -40,6 +40,8 @@ type Choosing = {
   readonly candidates: readonly Candidate[];
   /** Address of each PF by its label. */
   readonly labels: ReadonlyMap<string, Address>;
+  /** How many VFs each PF of the spec is to have. */
+  readonly counts: ReadonlyMap<Address, number>;
   /** VFs that earlier entries got. */
   readonly chosen: Set<string>;
 };
@@ -75,16 +77,29 @@ function chooseFrom(pool: string, to: string, choosing: Choosing): Place | null 
   return choice?.candidate.vf ?? futureVf(pool, choosing);
 }
 
+/** Of a consumer that is being moved there are two. */
+const leasesOf = (to: string, { leases }: Choosing): readonly Lease[] =>
+  leases.filter((lease) => isHeld(lease) && lease.holder?.name === to);
+
+const isAt = ({ vf }: Lease, { pf, vfIndex }: Place): boolean =>
+  vf.pf === pf && vf.vfIndex === vfIndex;
+
 function placeFor({ to, source }: AssignSpec, choosing: Choosing): Place | string {
-  const { leases, labels } = choosing;
-  const own = leases.find((lease) => isHeld(lease) && lease.holder?.name === to)?.vf;
+  const { leases, labels, counts } = choosing;
+  const [its] = leasesOf(to, choosing);
+  const own = its?.vf;
+  const isStaying = own !== undefined && own.vfIndex < (counts.get(own.pf) ?? own.vfIndex + 1);
   if (source.kind === "pool") {
-    return own ?? chooseFrom(source.pool, to, choosing) ?? `no VF of pool ${source.pool} is free`;
+    if (isStaying) return own;
+    const chosen = chooseFrom(source.pool, to, choosing);
+    if (chosen === null) return `no VF of pool ${source.pool} is free`;
+    if (own === undefined || own.pf === chosen.pf) return chosen;
+    return `it has ${vfTarget(own.pf, own.vfIndex)}, detach that first`;
   }
   const pf = labels.get(source.vf.pf);
   const [vfIndex] = source.vf.vfIndexes;
   if (pf === undefined || vfIndex === undefined) return "its PF is not there";
-  if (own !== undefined && (own.pf !== pf || own.vfIndex !== vfIndex)) {
+  if (own !== undefined && own.pf !== pf) {
     return `it has ${vfTarget(own.pf, own.vfIndex)}, detach that first`;
   }
   const holder = leases.find(
@@ -127,6 +142,20 @@ function plugOf(entry: AssignSpec, { place, target, known }: Planned, choosing: 
 const isOnSameTerms = (one: Plug, other: Plug): boolean =>
   one.mac === other.mac && JSON.stringify(one.vlan) === JSON.stringify(other.vlan);
 
+/** What the consumer really has that is not the plug: another VF, or this one on other terms. */
+async function givenUpFor(
+  plug: Plug,
+  leases: readonly Lease[],
+  adapter: ConsumerAdapter,
+): Promise<Plug | null> {
+  for (const { plug: has } of leases) {
+    const isSame = has?.vfIndex === plug.vfIndex && has.pf === plug.pf && isOnSameTerms(has, plug);
+    if (has === null || isSame) continue;
+    if (isPlugged(await adapter.look(has))) return has;
+  }
+  return null;
+}
+
 async function assignmentOf(
   entry: AssignSpec,
   choosing: Choosing,
@@ -142,18 +171,21 @@ async function assignmentOf(
   if (target === null) return waits("it names no consumer", "Correct the entry");
   const place = placeFor(entry, choosing);
   if (typeof place === "string") return waits(place, "See sriovctl lease ls, then apply again");
-  const known = choosing.leases.find((lease) => isHeld(lease) && lease.holder?.name === to)?.plug;
-  const plug = plugOf(entry, { place, target, known: known ?? null }, choosing);
-  if (known !== null && known !== undefined && !isOnSameTerms(known, plug)) {
-    const hint = `sriovctl detach ${formatAssignTarget(target)}, then apply again`;
-    return waits("it has its VF with another MAC or VLAN than the entry's", hint);
-  }
+  const own = leasesOf(to, choosing);
+  const known = own.find((lease) => isAt(lease, place))?.plug ?? own[0]?.plug ?? null;
+  const plug = plugOf(entry, { place, target, known }, choosing);
   try {
-    const plugged = await (await adapterFor(plug, consumers)).look(plug);
+    const adapter = await adapterFor(plug, consumers);
+    const from = await givenUpFor(plug, own, adapter);
+    if (from !== null) {
+      choosing.chosen.add(vfTarget(place.pf, place.vfIndex));
+      return { to, plug, isPlugged: false, from, notes: [] };
+    }
+    const plugged = await adapter.look(plug);
     choosing.chosen.add(vfTarget(place.pf, place.vfIndex));
     const isThere = faultOf(plug, plugged) === null;
     const notes = isThere || needsNetdev(target.kind) ? [] : plugged.notes;
-    return { to, plug, isPlugged: isThere, notes };
+    return { to, plug, isPlugged: isThere, from: null, notes };
   } catch (error) {
     if (!(error instanceof SriovError)) throw error;
     return waits(error.message, "Apply again once it is there");
@@ -202,6 +234,7 @@ export async function holdingsFor(
     leases,
     candidates: candidatesOf(inventory, claims.claims),
     labels: new Map(matched.map((match) => [match.spec.name, match.pf.address])),
+    counts: new Map(matched.map(({ spec: { numVfs }, pf }) => [pf.address, numVfs ?? pf.numVfs])),
     chosen: new Set(),
   };
   const assignments: Assignment[] = [];
@@ -211,9 +244,16 @@ export async function holdingsFor(
     if ("plug" in found) assignments.push(found);
     else waiting.push(found);
   }
+  // What a consumer gives up is as its pool says again.
+  const isKept = (plug: Plug): boolean =>
+    !assignments.some(
+      ({ to, plug: wanted }) =>
+        to === formatAssignTarget(plug.consumer) &&
+        (wanted.pf !== plug.pf || wanted.vfIndex !== plug.vfIndex),
+    );
   const pfs = new Set(choosing.labels.values());
   const isAsked = consent.includes(handOverWord);
   const ofSpec = isAsked ? plugs.filter(({ pf }) => pfs.has(pf)) : [];
   const handOvers = await handOversOf(ofSpec, consumers);
-  return { holdings: { plugs, assignments, waiting, handOvers } };
+  return { holdings: { plugs: plugs.filter(isKept), assignments, waiting, handOvers } };
 }

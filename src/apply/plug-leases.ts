@@ -50,6 +50,15 @@ async function claim(leasing: Leasing, { consumer, pf, vfIndex }: Plug): Promise
   });
 }
 
+/** A VF that its consumer has again on other terms; who has it at last is settled in the end. */
+function noteTerms(leasing: Leasing, plug: Plug): void {
+  const lease = leaseOfPlug(leasing, plug);
+  if (lease?.state !== "attached" || JSON.stringify(lease.plug) === JSON.stringify(plug)) return;
+  const { vf, generation } = lease;
+  const event = { kind: "attached", generation, plug } as const;
+  leasing.store.transact((table) => table.step(vf, event, momentOf(leasing, "attached again")));
+}
+
 /** The session's consumers; none of them takes a VF that is not leased to it. */
 export function leasedConsumers(
   { consumers = noConsumers, leasing }: Session,
@@ -70,7 +79,9 @@ export function leasedConsumers(
         const its = await leasing();
         if (leaseOfPlug(its, plug) === null && mode === "claiming") await claim(its, plug);
         if (leaseOfPlug(its, plug) === null) throw notLeased(plug, its.store.leases());
-        return await adapter.plug(plug, deadlineMs);
+        const plugged = await adapter.plug(plug, deadlineMs);
+        noteTerms(its, plug);
+        return plugged;
       },
     };
   };
@@ -113,7 +124,9 @@ export async function settleLeases(
     const lease = leaseOfPlug(its, planned);
     if (lease === null) continue;
     const { vf, generation } = lease;
-    const plug = { ...planned, vf: vf.address };
+    // Each plug has noted its terms, also one that took another back.
+    const last = lease.state === "attached" ? lease.plug : null;
+    const plug = { ...(last ?? planned), vf: vf.address };
     if (await mayHave(plug, consumers)) {
       const event = { kind: "attached", generation, plug } as const;
       its.store.transact((table) => table.step(vf, event, momentOf(its, "attached")));

@@ -135,9 +135,11 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
 export async function resume(session: Session, resumption: Resumption): Promise<Report> {
   const { journal, direction, consent, command, keepGoing, signal, onProgress } = resumption;
   const { host, lockFd } = session;
-  // What an apply leased to consumers on the way may have been given back since.
-  const consumers = leasedConsumers(session, direction === "do" ? "claiming" : "leased");
   const { actions, before } = journal.header;
+  // What was only detached may have been given back since, cleaned, and is not plugged in as it was; an
+  // apply that plugs in knows what a VF was before, and brings it back.
+  const plugsIn = actions.some(({ change }) => change.kind === "attach-vf");
+  const consumers = leasedConsumers(session, direction === "do" || plugsIn ? "claiming" : "leased");
   const writer = new JournalWriter(await session.journals.reopen(journal.id, journal.soundBytes));
   try {
     const at = session.now();

@@ -182,29 +182,6 @@ test("an entry that waits is told by drift and status; import writes who has whi
   assert.match((await run(`plan -f ${imported}`)).stdout, /Nothing to do/);
 });
 
-test("a PF is resized under a VM by hand-over, by a saved plan too, and back", async (context) => {
-  const root = temporaryDirectory(context);
-  const run = async (line: string) =>
-    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env: stateIn(root) });
-  const path = join(root, "assign.yaml");
-  writeFileSync(path, assigning);
-  assert.equal((await run(`apply -f ${path} --yes`)).exitCode, 0);
-  writeFileSync(path, assigning.replace("numVfs: 6", "numVfs: 8"));
-  const refused = await run(`apply -f ${path} --yes`);
-  assert.deepEqual([refused.exitCode, /vm:web2/.test(refused.stdout)], [3, true]);
-  const planned = await run(`plan -f ${path} --hand-over --out ${root}/saved.plan`);
-  assert.match(planned.stdout, /VF 0: detach from libvirt:web2\/net1 .*nothing stands in/);
-  assert.match(planned.stdout, /on 1 PF, handing over 2 VFs, disrupting nobody/);
-  const applied = await run(`apply ${root}/saved.plan --yes`);
-  assert.equal(applied.exitCode, 0, applied.stderr);
-  assert.match((await run("lease ls")).stdout, /vf0 .* attached  libvirt:web2\/net1  1 /);
-  assert.match((await run(`drift -f ${path}`)).stdout, /No drift/);
-  assert.equal((await run("rollback --yes")).exitCode, 0);
-  assert.match((await run("who 0000:3b:00.1/vf0")).stdout, /VF 0 of .*vm:web2/s);
-  const both = await run(`apply -f ${path} --hand-over --keep-going`);
-  assert.deepEqual([both.exitCode, /come back, or all is undone/.test(both.stderr)], [2, true]);
-});
-
 test("a failover pair is checked before, planned, read back, and stands in for a hand-over", async (context) => {
   const { run } = await machine(context);
   const vf = `attach ${vf0} --to libvirt:web2/net1`;
@@ -223,32 +200,6 @@ test("a failover pair is checked before, planned, read back, and stands in for a
     const result = await run(line);
     assert.equal(result.exitCode, exitCode, `${line}: ${result.stderr}`);
     assert.match(result.stdout + result.stderr, says, line);
-  }
-});
-
-test("a whole PF goes to a VM and back, and what it gives up is said", async (context) => {
-  const root = temporaryDirectory(context);
-  const run = async (line: string) =>
-    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env: stateIn(root) });
-  const whole = "attach --whole ens5 --to libvirt:web2/dev0";
-  const dry = await run(`${whole} --dry-run`);
-  assert.match(dry.stdout, /no VFs of 0000:87:00.0 for anybody[^]*bind the PF to vfio-pci/);
-  const given = await run(`${whole} --yes`);
-  assert.deepEqual([given.exitCode, /is with libvirt:web2/.test(given.stdout)], [0, true]);
-  assert.match((await run("who 0000:87:00.0")).stdout, /vm:web2/);
-  const again = await run("attach --whole 0000:87:00.0 --to libvirt:web2/dev0 --yes");
-  assert.match(again.stdout, /^Nothing to do/);
-  assert.equal((await run("detach libvirt:web2/dev0 --whole 0000:87:00.0 --yes")).exitCode, 0);
-  assert.match((await run("list")).stdout, /ens5 +i40e/);
-  const used = await run("attach --whole 0000:5e:00.0 --to libvirt:web2/dev0 --yes");
-  assert.deepEqual([used.exitCode, /vm:web1 uses VF 0/.test(used.stdout)], [3, true]);
-  const bridged = "attach --whole eno1 --to libvirt:web2/dev0 --yes";
-  assert.match((await run(bridged)).stdout, /--allow-disruption upper:br0/);
-  assert.equal((await run(`${bridged} --allow-disruption upper:br0`)).exitCode, 0);
-  assert.equal((await run("rollback --yes")).exitCode, 0);
-  assert.match((await run("who eno1")).stdout, /upper:br0/);
-  for (const wrong of ["--mac auto", "--pool tenants", "--failover lan0"]) {
-    assert.equal((await run(`${whole} ${wrong}`)).exitCode, 2, wrong);
   }
 });
 

@@ -10,6 +10,8 @@ export type Assignment = {
   readonly plug: Plug;
   /** The consumer says so. */
   readonly isPlugged: boolean;
+  /** What it has instead on the same PF, another VF or this one on other terms, and gives up for it; null: nothing. */
+  readonly from: Plug | null;
   /** What it means for the consumer, where it has not got it yet: `a VF pins all 2048 MiB ...`. */
   readonly notes: readonly string[];
 };

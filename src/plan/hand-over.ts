@@ -5,7 +5,7 @@
 import { formatAssignTarget, isOfTarget } from "../model/assign-target.ts";
 import { vfTarget } from "../model/bdf.ts";
 import type { Action } from "../model/action.ts";
-import type { HandOver } from "../model/holdings.ts";
+import type { HandOver, Holdings } from "../model/holdings.ts";
 import type { Pf } from "../model/inventory.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import { diffPf, type PfDiff } from "./pf-diff.ts";
@@ -54,14 +54,21 @@ const isRemoval = ({ change }: Omit<Action, "id">): boolean => change.kind === "
 
 /** The actions that bring the PF where it is wanted; where VFs go and come, with those that take them from
  * their consumers before. What gives them back comes after everything else: `attachesAfter`. */
-export function diffWithHandOver(wanted: PfWanted, handOvers: readonly HandOver[]): PfDiff {
+export function diffWithHandOver(
+  wanted: PfWanted,
+  { handOvers, assignments }: Pick<Holdings, "handOvers" | "assignments">,
+): PfDiff {
   const diff = diffPf(wanted);
   const { pf } = wanted;
-  const own = handOvers.filter(({ plug }) => plug.pf === pf.address);
-  if (own.length === 0 || !diff.actions.some(isRemoval)) return diff;
+  // Who moves to another VF, or to other terms, is detached for that.
+  const isMoved = ({ plug }: HandOver): boolean =>
+    assignments.some(({ from }) => from?.pf === plug.pf && from.vfIndex === plug.vfIndex);
+  const all = handOvers.filter(({ plug }) => plug.pf === pf.address);
+  const own = all.filter((handOver) => !isMoved(handOver));
+  if (all.length === 0 || !diff.actions.some(isRemoval)) return diff;
   const problems = own.flatMap((handOver) => problemsOf(handOver, wanted));
   if (problems.length > 0) return { ...diff, problems: [...diff.problems, ...problems] };
-  const handed = diffPf({ ...wanted, pf: withoutConsumers(pf, own) });
+  const handed = diffPf({ ...wanted, pf: withoutConsumers(pf, all) });
   const at = handed.actions.findIndex(isRemoval);
   const out = own.map((handOver) => {
     const { plug } = handOver;

@@ -180,7 +180,9 @@ const counted = (count: number, noun: string): string =>
 /** `handing over 2 VFs, ` where VFs are taken from their consumers and given back. */
 function handOverWords(actions: readonly Action[]): string {
   const targetsOf = (kind: Change["kind"]): string[] =>
-    actions.flatMap(({ change, target }) => (change.kind === kind ? [target] : []));
+    actions.flatMap(({ change, target, disrupts }) =>
+      change.kind === kind && disrupts.length === 0 ? [target] : [],
+    );
   const back = new Set(targetsOf("attach-vf"));
   const numVfs = targetsOf("detach-vf").filter((target) => back.has(target)).length;
   return numVfs === 0 ? "" : `handing over ${counted(numVfs, "VF")}, `;

@@ -4,11 +4,16 @@
 
 import type { Action, Change } from "../model/action.ts";
 import type { Holdings, WaitingEntry } from "../model/holdings.ts";
-import type { Inventory } from "../model/inventory.ts";
+import { vfAt, type Inventory, type Pf } from "../model/inventory.ts";
 import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
+import type { Plug } from "../model/plug.ts";
 import type { Problem } from "../model/problem.ts";
+import type { VfAttribute } from "../model/vf-attribute.ts";
 import type { Spec } from "../model/spec.ts";
-import { moduleOf } from "./binding.ts";
+import { isOfTarget } from "../model/assign-target.ts";
+import { vfTarget } from "../model/bdf.ts";
+
+import { choiceOf, moduleOf } from "./binding.ts";
 import { coOwners } from "./co-owned.ts";
 import { consentProblems } from "./disruption.ts";
 import { matchPfs, type MatchedPf } from "./match.ts";
@@ -28,17 +33,69 @@ type PlanInput = {
 
 const noDiff: PfDiff = { actions: [], problems: [], unverifiable: [], losses: [] };
 
+const nobodyHolds = { handOvers: [], assignments: [] };
+
 function planPf(wanted: PfWanted, { inventory, consent, holdings }: PlanInput): PfDiff {
   const refusals = pfRefusals(wanted, inventory.bridges);
   if (refusals.length > 0) return { ...noDiff, problems: refusals };
-  const diff = diffWithHandOver(wanted, holdings?.handOvers ?? []);
+  const diff = diffWithHandOver(wanted, holdings ?? nobodyHolds);
   if (diff.problems.length > 0) return { ...noDiff, problems: diff.problems };
+  const moved = moveActions(diff, wanted, holdings);
   const back = returnActions(diff.actions, wanted);
   const given = new Set(back.map(({ target }) => target));
   const assigned = attachActions(diff, wanted, holdings);
   const own = assigned.filter(({ target }) => !given.has(target));
-  const actions = [...diff.actions, ...back, ...own];
+  const actions = [...moved, ...back, ...own];
   return { ...diff, actions, problems: consentProblems(actions, wanted, consent) };
+}
+
+/** What a VF was for its consumer: once its lease has ended it is cleaned. */
+function givenBack({ mac, vlan, vfIndex }: Plug, pf: Pf): Change[] {
+  const vf = vfAt(pf, vfIndex);
+  const at = { pf: pf.address, vfIndex };
+  const attributes: VfAttribute[] = [
+    ...(mac === null ? [] : [{ name: "mac", mac } as const]),
+    ...(vlan === null ? [] : [{ name: "vlan", vlan } as const]),
+  ];
+  return [
+    ...attributes.map((attribute) => ({ kind: "set-vf", ...at, attribute }) as const),
+    ...(vf === null ? [] : [{ kind: "bind-driver", ...at, driver: choiceOf(vf) } as const]),
+  ];
+}
+
+/** A consumer that is to have another VF gives up the one that it has first, with its MAC; only then
+ * is the other one told of it. It is told whom that hits: the consumer itself. */
+function moveActions(
+  { actions }: PfDiff,
+  wanted: PfWanted,
+  holdings: Holdings | undefined,
+): readonly Omit<Action, "id">[] {
+  const { pf } = wanted;
+  const leaving = new Set<string>();
+  const out = (holdings?.assignments ?? []).flatMap(({ plug, from }): Omit<Action, "id">[] => {
+    const isPossible = plug.pf === pf.address && plug.vfIndex < wanted.numVfs;
+    if (from === null || from.pf !== pf.address || !isPossible) return [];
+    const { vfIndex, consumer } = from;
+    leaving.add(vfTarget(pf.address, vfIndex));
+    const change = { kind: "detach-vf", pf: pf.address, vfIndex, plug: from } as const;
+    const because =
+      vfIndex === plug.vfIndex
+        ? "it gets it again with another MAC or VLAN"
+        : `it moves to VF ${plug.vfIndex}`;
+    const action = plugAction(change, wanted, because);
+    const users = vfAt(pf, vfIndex)?.owners.filter((user) => isOfTarget(consumer, user)) ?? [];
+    const hits = users.map(({ kind, name, evidence }) => {
+      return { kind, name, target: action.target, evidence };
+    });
+    const inverse = [...givenBack(from, pf), ...action.inverse];
+    return [{ ...action, inverse, disrupts: [...action.disrupts, ...hits] }];
+  });
+  const isRecreated = actions.some(({ change }) => change.kind === "create-vfs");
+  if (out.length === 0 || isRecreated) return [...out, ...actions];
+  const isFirst = ({ target, change }: Omit<Action, "id">): boolean =>
+    change.kind === "set-vf" && leaving.has(target);
+  const rest = actions.filter((action) => !isFirst(action));
+  return [...out, ...actions.filter(isFirst), ...rest];
 }
 
 /** After policy and driver; a VF that is made anew has lost its consumer, and gets it back. */

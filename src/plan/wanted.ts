@@ -139,6 +139,23 @@ function asAttached(known: VfWanted | undefined, plug: Plug, match: MatchedPf): 
   };
 }
 
+/** MAC and VLAN are the consumer's and go with it; the rest is cleaned when the lease ends. */
+function asGivenUp(
+  known: VfWanted | undefined,
+  { to, from, match }: { readonly to: string; readonly from: Plug; readonly match: MatchedPf },
+): VfWanted {
+  const claim = `what ${to} leaves`;
+  const { where } = match.spec;
+  const none = { driver: null, where, places: {}, consumer: null };
+  const { mac, vlan } = from;
+  const policy: PolicySpec = {
+    ...(mac === null ? {} : { mac: "default" }),
+    ...(vlan === null ? {} : { vlan: "none" }),
+    ...known?.policy,
+  };
+  return { ...none, claim, ...known, vfIndex: from.vfIndex, policy };
+}
+
 /** VFs of consumers, in place of what their pools say. */
 function withHoldings(
   claims: ReadonlyMap<number, VfWanted>,
@@ -150,9 +167,17 @@ function withHoldings(
   const all = new Map(claims);
   for (const plug of holdings.plugs) {
     if (plug.pf !== pf.address) continue;
-    all.set(plug.vfIndex, asAttached(all.get(plug.vfIndex), plug, match));
+    const known = all.get(plug.vfIndex);
+    // What the spec says of the VF for another consumer waits until this one has let go.
+    const isAnothers = ![undefined, null, formatAssignTarget(plug.consumer)].includes(
+      known?.consumer,
+    );
+    all.set(plug.vfIndex, asAttached(isAnothers ? undefined : known, plug, match));
   }
-  for (const { to, plug } of holdings.assignments) {
+  for (const { to, plug, from } of holdings.assignments) {
+    if (from !== null && from.pf === pf.address && from.vfIndex !== plug.vfIndex) {
+      all.set(from.vfIndex, asGivenUp(all.get(from.vfIndex), { to, from, match }));
+    }
     const entry = spec.assign.find((each) => each.to === to);
     if (plug.pf !== pf.address || entry === undefined) continue;
     const { vfIndex, consumer } = plug;
