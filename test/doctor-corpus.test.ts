@@ -164,7 +164,12 @@ const trees: readonly (readonly [archive: string, folder: string, found: readonl
   // Parts of healthy machines: without drivers, groups or config space nothing may be concluded.
   ["sysfs/opae/mock_sys_dfl_d5005_nlb0.tar.gz", "tmp", []],
   ["sysfs/opae/mock_sys_tmp-1socket-nlb0.tar.gz", "tmp", []],
-  ["sysfs/hwloc/32intel64-2p8co2t+8ve.tar.bz2", "32intel64-2p8co2t+8ve", []],
+  // Two ConnectX-4 whose firmware has SR-IOV off, beside an X722 that has it.
+  [
+    "sysfs/hwloc/32intel64-2p8co2t+8ve.tar.bz2",
+    "32intel64-2p8co2t+8ve",
+    ["info sriov-turned-off 0000:1a:00.0 0000:3e:00.0"],
+  ],
 ];
 
 for (const [archive, folder, found] of trees) {

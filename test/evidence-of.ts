@@ -36,6 +36,9 @@ export const healthyFacts: HostFacts = {
   software: { libvirt: null, qemu: null, iproute2: null, systemd: null, mstflint: null },
   memory: null,
   guests: [],
+  numaNodes: [0],
+  vfioNodes: [],
+  cardsWithoutSriov: [],
   gaps: [],
 };
 

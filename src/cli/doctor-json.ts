@@ -1,6 +1,7 @@
 // The public JSON of `doctor`, written by hand.
 
 import type { Finding, Unchecked, WaivedFinding } from "../doctor/doctor.ts";
+import { platformJson } from "./doctor-platform.ts";
 import type { DoctorReport, PfFit } from "./doctor-text.ts";
 import { problemJson } from "./inventory-json.ts";
 
@@ -43,9 +44,10 @@ const fitJson = ({ pf, capacity }: PfFit) => ({
   limits: capacity.limits.map(({ kind, numVfs, words }) => ({ kind, numVfs, words })),
 });
 
-export const doctorJson = ({ inventory, diagnosis, fits }: DoctorReport) => ({
+export const doctorJson = ({ inventory, facts, diagnosis, fits }: DoctorReport) => ({
   format: doctorFormat,
   host: inventory.host.name,
+  platform: platformJson({ inventory, facts }),
   numRules: diagnosis.numRules,
   numChecked: diagnosis.numChecked,
   findings: diagnosis.findings.map(findingJson),

@@ -2,8 +2,9 @@
 // host concerns everybody; what is wrong with a PF concerns its VFs.
 
 import { type Diagnosis, type Finding, narrowed } from "../doctor/doctor.ts";
+import type { Evidence } from "../doctor/view.ts";
 import { vfTarget } from "../model/bdf.ts";
-import type { Inventory, Pf, Vf } from "../model/inventory.ts";
+import type { Pf, Vf } from "../model/inventory.ts";
 import { findFunction } from "./find-function.ts";
 
 /** `web1`, or as `list` writes it, `vm:web1`; one that is off counts by what it is to have. */
@@ -13,7 +14,10 @@ function isOfVm({ owners, reservations = [] }: Pf | Vf, named: string): boolean 
 }
 
 /** Targets that concern the function or VM that a person named. Throws SriovError `not-found`. */
-export function targetsFor(inventory: Inventory, named: string): ReadonlySet<string> {
+export function targetsFor(
+  { inventory, facts }: Pick<Evidence, "inventory" | "facts">,
+  named: string,
+): ReadonlySet<string> {
   const targets = new Set(["host"]);
   for (const pf of inventory.physicalFunctions) {
     if (isOfVm(pf, named)) targets.add(pf.address);
@@ -21,6 +25,11 @@ export function targetsFor(inventory: Inventory, named: string): ReadonlySet<str
       if (isOfVm(vf, named)) targets.add(pf.address).add(vfTarget(pf.address, vf.vfIndex));
     }
   }
+  // Somebody asks why it has no VFs.
+  const plain = facts.cardsWithoutSriov?.find(
+    (card) => named === card.address || named === card.netdev,
+  );
+  if (plain !== undefined) targets.add(plain.address);
   if (targets.size > 1) return targets;
   const { pf, vf } = findFunction(inventory, named);
   targets.add(pf.address);

@@ -7,8 +7,10 @@ import type { Rule, Severity, Target } from "../doctor/rule.ts";
 import type { Point } from "../doctor/catalogue.ts";
 import type { Step, System } from "../doctor/remedy.ts";
 import type { Problem } from "../model/problem.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type { Inventory, Pf } from "../model/inventory.ts";
 import { rangesOf } from "../model/vf-range.ts";
+import { platformLines } from "./doctor-platform.ts";
 import { plural } from "./list-text.ts";
 import type { Style, Tone } from "./style.ts";
 import { alignRows } from "./table.ts";
@@ -25,6 +27,7 @@ export type PfFit = { readonly pf: Pf; readonly capacity: PfCapacity };
 
 export type DoctorReport = {
   readonly inventory: Inventory;
+  readonly facts: HostFacts;
   readonly diagnosis: Diagnosis;
   readonly fits: readonly PfFit[];
   readonly system: System;
@@ -67,10 +70,13 @@ function summary({ inventory, diagnosis }: DoctorReport, style: Style): string {
   const host = style("strong", inventory.host.name);
   const checked =
     numChecked === numRules ? `${numRules} rules` : `${numChecked} of ${numRules} rules`;
-  if (inventory.physicalFunctions.length === 0) {
-    return `${host}: no function with an SR-IOV capability, so there is nothing to examine`;
-  }
   const [first] = findings;
+  if (inventory.physicalFunctions.length === 0) {
+    const none = `${host}: no function with an SR-IOV capability`;
+    return first === undefined
+      ? `${none}, so there is nothing to examine`
+      : `${none}. First: ${first.says}`;
+  }
   const about = first === undefined ? "" : targetsText(first.targets);
   const isNamed = about === "host" || first?.says.includes(about) === true;
   const subject = isNamed ? "" : `${about}: `;
@@ -84,6 +90,19 @@ function summary({ inventory, diagnosis }: DoctorReport, style: Style): string {
     return `${host}: ${style("good", "nothing found in the way of SR-IOV")} (${checked} checked${notes})`;
   }
   return `${host}: ${counts.join(", ")} (${checked} checked). First: ${subject}${first.says}`;
+}
+
+/** What to do about the worst: the first line says what it is. */
+function firstStep({ diagnosis: { findings } }: DoctorReport, shown: DoctorStyle): string[] {
+  const [first] = findings;
+  if (first === undefined || first.severity === "info") return [];
+  const [step] = first.fix;
+  if (step === undefined) return [];
+  const boot = first.needsReboot ? " (takes effect at the next boot)" : "";
+  const name = shown.style("strong", "Do first:");
+  return step.kind === "run"
+    ? [`${name} ${shown.style("name", step.text)}${boot}`]
+    : wrapped(`${name} ${step.text}${boot}`, shown.columns);
 }
 
 const label = (style: Style, name: string): string => style("dim", name.padEnd(5));
@@ -208,6 +227,7 @@ export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
   const long = findings.filter((finding) => !isShort(finding));
   const lines = [
     ...wrapped(summary(report, shown.style), shown.columns),
+    ...firstStep(report, shown),
     "",
     ...long.flatMap((finding, at) => {
       const isFirst = long.findIndex(({ rule }) => rule === finding.rule) === at;
@@ -216,6 +236,7 @@ export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
     ...notes(findings.filter(isShort), shown),
     ...waivedLines(diagnosis, shown),
     ...capacityLines(fits, shown),
+    ...(shown.isVerbose ? platformLines(report, shown.style) : []),
     ...(fits.length === 0 ? [] : uncheckedLines(notChecked, shown)),
     ...problemLines(problems, shown),
   ];

@@ -23,7 +23,41 @@ const withoutFile = (firstVfOffset: number, config = pfConfig({ firstVfOffset })
     facts: { functions: [functionOf(address, { config })] },
   });
 
+const plainCard = {
+  address: "0000:81:00.0",
+  vendorId: 0x15b3,
+  deviceId: 0x101d,
+  driver: "mlx5_core",
+  netdev: "ens3np0",
+};
+
 checkRules(deviceRules, {
+  "sriov-turned-off": {
+    fires: {
+      "a card without the capability, and no PF": {
+        evidence: evidenceOf([], { facts: { cardsWithoutSriov: [plainCard] } }),
+        targets: ["0000:81:00.0"],
+        says: /^Made for SR-IOV and shows none: 0000:81:00\.0 \(ens3np0\)$/,
+      },
+      "beside a PF": {
+        evidence: evidenceOf([idle], { facts: { cardsWithoutSriov: [plainCard] } }),
+        targets: ["0000:81:00.0"],
+        severity: "info",
+      },
+      "in a guest": {
+        evidence: evidenceOf([], {
+          facts: { cardsWithoutSriov: [plainCard] },
+          log: ["Hypervisor detected: KVM"],
+        }),
+        targets: ["0000:81:00.0"],
+        severity: "info",
+        says: /this is a guest/,
+      },
+    },
+    silent: {
+      "all cards have it": evidenceOf([idle]),
+    },
+  },
   "sriov-unusable": {
     fires: { "a First VF Offset of 0": { evidence: withoutFile(0), targets: [address] } },
     silent: {

@@ -7,7 +7,8 @@ import type { Step } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
 import type { View } from "./view.ts";
 import { pfName } from "./view.ts";
-import type { Pf } from "../model/inventory.ts";
+import type { Address } from "../model/bdf.ts";
+import type { CardWithoutSriov } from "../model/host-facts.ts";
 
 function droppedByKernel({ pfs, configAt }: View): Sighting[] {
   return pfs.flatMap((pf): Sighting[] => {
@@ -25,9 +26,11 @@ function droppedByKernel({ pfs, configAt }: View): Sighting[] {
   });
 }
 
+type FirmwareOf = { readonly address: Address; readonly vendorId: number };
+
 /** How the VF count of a card's firmware is raised. */
-function firmwareFix(pf: Pf, numVfs: number): Step[] {
-  if (pf.vendorId !== 0x15b3) {
+function firmwareFix({ address, vendorId }: FirmwareOf, numVfs: number): Step[] {
+  if (vendorId !== 0x15b3) {
     return [
       say(
         "In the card's own setup (HII in the firmware's setup, or the vendor's tool), turn on SR-IOV and raise the number of VFs; then boot",
@@ -35,8 +38,37 @@ function firmwareFix(pf: Pf, numVfs: number): Step[] {
     ];
   }
   return [
-    run(`sudo mstconfig -d ${pf.address} set SRIOV_EN=1 NUM_OF_VFS=${numVfs}`),
+    run(`sudo mstconfig -d ${address} set SRIOV_EN=1 NUM_OF_VFS=${numVfs}`),
     say("Then power the host off and on: the card takes it at its next start"),
+  ];
+}
+
+/** A hypervisor takes the capability out of the config space that its guest sees. */
+const hypervisor = /^Hypervisor detected: |^Booting paravirtualized kernel on KVM/;
+
+const cardName = ({ address, netdev }: CardWithoutSriov): string =>
+  netdev === null ? address : `${address} (${netdev})`;
+
+function notOffered({ facts, pfs, logged }: View): Sighting[] {
+  const cards = facts.cardsWithoutSriov ?? [];
+  if (cards.length === 0) return [];
+  const [guest] = logged(hypervisor);
+  const where = guest === undefined ? "" : ", and this is a guest: its hypervisor may hide it";
+  const evidence = cards.map(({ address, vendorId, deviceId, driver }) => {
+    const ids = [vendorId, deviceId].map((id) => id.toString(16).padStart(4, "0")).join(":");
+    return `${address}: ${ids}, driver ${driver ?? "none"}, no sriov_totalvfs`;
+  });
+  const what = cards.length === 1 ? "Made for SR-IOV and shows" : "Made for SR-IOV and show";
+  const steps = cards.flatMap((card) => firmwareFix(card, 8));
+  return [
+    {
+      targets: cards.map(({ address }) => address),
+      says: `${what} none: ${cards.map(cardName).join(", ")}${where}`,
+      evidence: [...evidence, ...(guest === undefined ? [] : [guest])],
+      // On a host that has other PFs it may be meant so.
+      severity: pfs.length > 0 || guest !== undefined ? "info" : "warning",
+      fix: [...new Map(steps.map((step) => [step.text, step])).values()],
+    },
   ];
 }
 
@@ -79,6 +111,21 @@ function pendingReboot({ pfs, nicOf }: View): Sighting[] {
 }
 
 export const deviceRules: readonly Rule[] = [
+  {
+    id: "sriov-turned-off",
+    group: "device",
+    title: "A card that is made for SR-IOV shows none",
+    severity: "warning",
+    needs: ["cards-without-sriov"],
+    test: notOffered,
+    cause:
+      "The card's stored settings, or the firmware's setup for its slot, leave the SR-IOV capability out, so the kernel sees a plain network card. A kernel without CONFIG_PCI_IOV shows none either.",
+    fix: () => [say("Turn on SR-IOV in the card's own setup, then boot")],
+    needsReboot: true,
+    reference: "drivers/pci/iov.c pci_iov_init(); mlxconfig SRIOV_EN, NUM_OF_VFS",
+    answers: ["N01"],
+    isAboutAnyHost: true,
+  },
   {
     id: "sriov-unusable",
     group: "device",

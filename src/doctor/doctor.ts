@@ -62,7 +62,10 @@ export function diagnose(evidence: Evidence, today: string): Diagnosis {
   const asked = ruleTable.filter(
     ({ needs }) => !needs.some((need) => gaps.get(need)?.isTotal === true),
   );
-  const found = view.pfs.length === 0 ? [] : asked.flatMap((rule) => findingsOf(rule, view));
+  const hasPfs = view.pfs.length > 0;
+  const found = asked
+    .filter(({ isAboutAnyHost }) => hasPfs || isAboutAnyHost === true)
+    .flatMap((rule) => findingsOf(rule, view));
   const kept = withoutConsequences(found);
   const open: Finding[] = [];
   const waived: WaivedFinding[] = [];

@@ -3,6 +3,7 @@
 // be met for some of them: then the rule looks at those, and the others are named.
 
 import type { Pf } from "../model/inventory.ts";
+import { isRemappingKnown } from "./interrupts.ts";
 import type { View } from "./view.ts";
 import { isNetwork, isVfioDriver } from "./view.ts";
 
@@ -81,6 +82,16 @@ const needs = {
     source: /kmsg|dmesg|journal|kernel log/,
     isKnown: ({ facts }) => facts.kernelLog !== null,
   },
+  "interrupt-remapping": {
+    what: "interrupt remapping",
+    source: /kmsg|dmesg|journal|kernel log/,
+    isKnown: isRemappingKnown,
+  },
+  "cards-without-sriov": {
+    what: "network cards without SR-IOV",
+    source: /cards/,
+    isKnown: ({ facts }) => facts.cardsWithoutSriov !== undefined,
+  },
   "config": {
     what: "config space",
     source: /config/,
@@ -131,6 +142,18 @@ const needs = {
     what: "locked memory of guests",
     source: /locked memory/,
     isKnown: ({ facts }) => facts.guests !== undefined,
+  },
+  "guest-nodes": {
+    what: "where guests run",
+    source: /guests' processors/,
+    isKnown: ({ facts }) =>
+      facts.numaNodes?.length === 1 ||
+      facts.guests?.every(({ nodes }) => (nodes ?? null) !== null) === true,
+  },
+  "vfio-nodes": {
+    what: "permissions of VFIO nodes",
+    source: /^stat |VFIO nodes/,
+    isKnown: ({ facts }) => (facts.vfioNodes ?? null) !== null,
   },
   "claims": {
     what: "configuration of network managers",

@@ -12,6 +12,7 @@ import {
 import { pfOf } from "../../test/inventory-of.ts";
 import { diagnose } from "./doctor.ts";
 import { platformRules } from "./platform.ts";
+import type { Evidence } from "./view.ts";
 
 const address = "0000:03:00.0";
 const host = ["host"];
@@ -56,6 +57,20 @@ test("the fix of an IOMMU that is off is the processor's own", () => {
   assert.match(fixOf(0x8086), /intel_iommu=on/);
   assert.match(fixOf(0x1022), /AMD-Vi/);
   assert.doesNotMatch(fixOf(0x1022), /intel_iommu/);
+});
+
+const lostLog = (iommu = {}) =>
+  evidenceOf([idle], {
+    iommu,
+    facts: { kernelLog: { lines: ["usb 1-1: new device"], isWhole: false } },
+  });
+
+test("where nothing tells of interrupt remapping, it is not checked", () => {
+  const openOf = (evidence: Evidence) =>
+    diagnose(evidence, "2026-06-15").notChecked.map(({ need }) => need);
+  assert.deepEqual(openOf(lostLog()), ["interrupt-remapping"]);
+  const interruptChip = { irq: 27, chip: "IR-PCI-MSI" };
+  assert.deepEqual(openOf(lostLog({ interruptChip })), []);
 });
 
 checkRules(platformRules, {
@@ -117,6 +132,12 @@ checkRules(platformRules, {
         evidence: evidenceOf([idle], { kernel: { commandLine: ["intremap=off"] } }),
         targets: host,
       },
+      "an interrupt goes past it, whatever the log of the boot said": {
+        evidence: evidenceOf([idle], {
+          iommu: { interruptChip: { irq: 27, chip: "PCI-MSIX-0000:03:00.0" } },
+        }),
+        targets: host,
+      },
       "a whole log says nothing": {
         evidence: evidenceOf([idle], {
           facts: { kernelLog: { lines: ["Linux version 6.12"], isWhole: true } },
@@ -135,8 +156,9 @@ checkRules(platformRules, {
           },
         },
       }),
-      "a log that lost its beginning": evidenceOf([idle], {
-        facts: { kernelLog: { lines: ["usb 1-1: new device"], isWhole: false } },
+      "a log that lost its beginning": lostLog(),
+      "an interrupt is remapped, and the log is lost": lostLog({
+        interruptChip: { irq: 27, chip: "IR-PCI-MSIX-0000:03:00.0" },
       }),
       "ARM has no such lines": evidenceOf([idle], {
         iommu: { instances: ["smmu3.0x0000000100000000"] },

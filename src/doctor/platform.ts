@@ -3,6 +3,7 @@
 
 import type { Pf } from "../model/inventory.ts";
 import { capacityOf } from "./capacity.ts";
+import { noInterruptRemapping } from "./interrupts.ts";
 import type { Step } from "./remedy.ts";
 import { kernelArguments, run, say } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
@@ -78,32 +79,6 @@ function iommuOff(view: View): Sighting[] {
       fix: iommuOffFix(view, offArguments),
     },
   ];
-}
-
-const remappingOn = /Enabled IRQ remapping in|AMD-Vi: Interrupt remapping enabled/;
-const remappingRefused = /No interrupt remapping support/;
-
-function noInterruptRemapping(view: View): Sighting[] {
-  const { facts, logged } = view;
-  const refused = logged(remappingRefused);
-  const turnedOff = (facts.kernel.commandLine ?? []).filter((word) =>
-    /^intremap=off|^nointremap$/.test(word),
-  );
-  const fix =
-    turnedOff.length === 0 ? {} : { fix: kernelArguments(view.system, { remove: turnedOff }) };
-  if (refused.length > 0 || turnedOff.length > 0) {
-    const says = "Interrupts are not remapped: VFIO refuses to give any VF to a guest";
-    const evidence = [...turnedOff.map((word) => `kernel command line: ${word}`), ...refused];
-    return [{ targets: ["host"], says, evidence, ...fix }];
-  }
-  const hasIommu = (facts.iommu.instances ?? []).some((name) => /^(?:dmar|ivhd)\d/.test(name));
-  if (!hasIommu || facts.kernelLog?.isWhole !== true || logged(remappingOn).length > 0) return [];
-  const says = "Interrupts are not remapped: VFIO refuses to give any VF to a guest";
-  const evidence = [
-    `IOMMU: ${facts.iommu.instances?.join(", ")}`,
-    "the kernel's log of this boot does not tell of interrupt remapping",
-  ];
-  return [{ targets: ["host"], says, evidence }];
 }
 
 function memoryNotAssigned(view: View): Sighting[] {
@@ -199,7 +174,7 @@ export const platformRules: readonly Rule[] = [
     group: "platform",
     title: "Interrupts are not remapped",
     severity: "error",
-    needs: ["kernel-log", "iommu"],
+    needs: ["iommu", "interrupt-remapping"],
     test: noInterruptRemapping,
     cause:
       "A device interrupts by writing to memory. Without remapping, a guest's device could raise any interrupt of the host, so VFIO refuses it. QEMU then says: Failed to set iommu for container: Operation not permitted.",

@@ -3,6 +3,7 @@
 import { kernelArguments, run, say } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
 import type { View } from "./view.ts";
+import { targetOf } from "./view.ts";
 
 function unsafeInterrupts({ facts }: View): Sighting[] {
   if (facts.iommu.allowsUnsafeInterrupts !== true) return [];
@@ -24,18 +25,37 @@ function noIommuMode({ facts }: View): Sighting[] {
   return [{ targets: ["host"], says, evidence }];
 }
 
+const writableByOthers = 0o002;
+
+function openNodes({ facts, vfs, pfs }: View): Sighting[] {
+  const open = (facts.vfioNodes ?? []).filter(({ mode }) => (mode & writableByOthers) !== 0);
+  return open.flatMap(({ path, mode, owner }): Sighting[] => {
+    const group = Number(/([0-9]+)$/.exec(path)?.[1]);
+    const targets = [
+      ...pfs.filter(({ iommuGroup }) => iommuGroup === group).map(({ address }) => address),
+      ...vfs.filter(({ vf }) => vf.iommuGroup === group).map(targetOf),
+    ];
+    const says =
+      "Everybody on this host may use these functions through VFIO: their nodes are open to all";
+    const evidence = [`${path}: mode ${mode.toString(8)}, ${owner}`];
+    return targets.length === 0 ? [] : [{ targets, says, evidence }];
+  });
+}
+
 const uioDrivers = /^(?:igb_uio|uio_pci_generic|nic_uio)$/;
 
 function userspaceWithoutIommu({ inventory, pfs, vfs }: View): Sighting[] {
-  const bound = [...pfs, ...vfs.map(({ vf }) => vf)].filter(({ driver }) =>
-    uioDrivers.test(driver ?? ""),
-  );
+  const functions = [
+    ...pfs.map((pf) => ({ ...pf, target: pf.address })),
+    ...vfs.map((entry) => ({ ...entry.vf, target: targetOf(entry) })),
+  ];
+  const bound = functions.filter(({ driver }) => uioDrivers.test(driver ?? ""));
   const loaded = inventory.loadedDrivers.filter((driver) => driver === "igb_uio");
   if (bound.length === 0 && loaded.length === 0) return [];
   const isBound = bound.length > 0;
   return [
     {
-      targets: isBound ? bound.map(({ address }) => address) : ["host"],
+      targets: isBound ? bound.map(({ target }) => target) : ["host"],
       says: isBound
         ? "Functions are on a uio driver: the program that has them can write anywhere in memory"
         : "igb_uio is loaded: it gives devices to programs without an IOMMU",
@@ -98,6 +118,26 @@ export const hostSecurityRules: readonly Rule[] = [
     needsReboot: false,
     reference: "drivers/vfio/Kconfig VFIO_NOIOMMU",
     answers: ["S15"],
+  },
+  {
+    id: "vfio-node-open-to-all",
+    group: "security",
+    title: "Everybody may open VFIO nodes",
+    severity: "error",
+    needs: ["vfio-nodes"],
+    test: openNodes,
+    cause:
+      "Whoever opens the node has the VF: its traffic, its MAC, and as much locked memory as a limit allows. libvirt gives a node to its guest's user by itself; /dev/vfio/vfio alone is meant for all.",
+    fix: () => [
+      run("grep -rn vfio /etc/udev/rules.d /usr/lib/udev/rules.d"),
+      say(
+        'Give the nodes to a group instead: GROUP="kvm", MODE="0660" in the rule that opens them',
+      ),
+      run("sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=vfio"),
+    ],
+    needsReboot: false,
+    reference: "Documentation/driver-api/vfio.rst, VFIO Usage Example",
+    answers: ["S23"],
   },
   {
     id: "uio-driver",

@@ -13,6 +13,9 @@ const address = "0000:03:00.0";
 const vf0 = `${address}/vf0`;
 const fine = evidenceOf([pfOf(address, 2)]);
 
+const withNode = (path: string, mode: number) =>
+  evidenceOf([pfOf(address, 1)], { facts: { vfioNodes: [{ path, mode, owner: "root:root" }] } });
+
 checkRules(hostSecurityRules, {
   "unsafe-interrupts": {
     fires: {
@@ -35,13 +38,30 @@ checkRules(hostSecurityRules, {
     },
     silent: { off: fine },
   },
+  "vfio-node-open-to-all": {
+    fires: {
+      "the node of a VF's group": {
+        evidence: withNode("/dev/vfio/20", 0o666),
+        targets: [`${address}/vf0`],
+      },
+      "of a group without an IOMMU": {
+        evidence: withNode("/dev/vfio/noiommu-20", 0o662),
+        targets: [`${address}/vf0`],
+      },
+    },
+    silent: {
+      "root's": withNode("/dev/vfio/20", 0o600),
+      "a group's": withNode("/dev/vfio/20", 0o660),
+      "of another device": withNode("/dev/vfio/7", 0o666),
+    },
+  },
   "uio-driver": {
     fires: {
       "a VF on igb_uio": {
         evidence: evidenceOf([
           pfOf(address, 1, { virtualFunctions: [vfOf(address, 0, { driver: "igb_uio" })] }),
         ]),
-        targets: ["0000:03:10.0"],
+        targets: [`${address}/vf0`],
       },
       "loaded only": {
         evidence: evidenceOf([pfOf(address)], { inventory: { loadedDrivers: ["igb_uio"] } }),

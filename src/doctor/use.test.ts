@@ -116,6 +116,13 @@ const withLocked = (lockedMebibytes: number, limitMebibytes: number | null) => {
   return evidenceOf([pf], { facts: { guests: [process] } });
 };
 
+const runningOn = (numaNode: number | null, nodes: readonly number[] | null) => {
+  const owners = [{ ...vmOwner("web1"), pid: 812 }];
+  const pf = pfOf(address, 1, { numaNode, virtualFunctions: vfs({ ...guest, owners }) });
+  const process = { pid: 812, name: "web1", lockedBytes: null, lockLimitBytes: null, nodes };
+  return evidenceOf([pf], { facts: { guests: [process], numaNodes: [0, 1] } });
+};
+
 checkRules(vmRules, {
   "vf-in-two-hands": {
     fires: {
@@ -136,6 +143,20 @@ checkRules(vmRules, {
     silent: {
       "a driver that can": withVfs({ ...guest, driver: "mlx5_vfio_pci" }),
       "no guest": fine,
+    },
+  },
+  "guest-far-from-card": {
+    fires: {
+      "pinned to the other node": {
+        evidence: runningOn(0, [1]),
+        targets: [vf0],
+        says: /another NUMA node than PF/,
+      },
+    },
+    silent: {
+      "pinned to the card's": runningOn(0, [0]),
+      "free to run anywhere": runningOn(0, [0, 1]),
+      "firmware tells no node": runningOn(-1, [1]),
     },
   },
   "locked-memory-nearly-full": {

@@ -65,6 +65,32 @@ function pfOfGuest({ pfs }: View): Sighting[] {
   });
 }
 
+/** A guest that may run near the card, among others, is left to the scheduler. */
+function farFromCard({ facts, pfs }: View): Sighting[] {
+  const guests = new Map(facts.guests?.map((guest) => [guest.pid, guest]));
+  return pfs.flatMap((pf): Sighting[] => {
+    const { numaNode } = pf;
+    if (numaNode === null || numaNode < 0) return [];
+    const functions = [null, ...pf.virtualFunctions];
+    return functions.flatMap((vf): Sighting[] => {
+      const far = guestsOf(vf ?? pf).flatMap(({ pid }) => {
+        const guest = pid === null ? undefined : guests.get(pid);
+        const nodes = guest?.nodes ?? null;
+        return guest === undefined || nodes === null || nodes.includes(numaNode)
+          ? []
+          : [{ ...guest, nodes }];
+      });
+      if (far.length === 0) return [];
+      const says = `Guests run on another NUMA node than PF ${pfName(pf)}, which is near node ${numaNode}: each of their packets crosses between processors`;
+      const evidence = far.map(
+        ({ name, pid, nodes }) =>
+          `VM ${name} (process ${pid}): its processors may run on node ${nodes.join(", ")}`,
+      );
+      return [{ targets: [vf === null ? pf.address : targetOf({ pf, vf })], says, evidence }];
+    });
+  });
+}
+
 const mebibyte = 2 ** 20;
 
 /** libvirt leaves 1 GiB beyond the guest's memory; with less than this a device's own memory that is
@@ -142,6 +168,25 @@ export const vmRules: readonly Rule[] = [
     answers: ["V11"],
   },
   {
+    id: "guest-far-from-card",
+    group: "vm",
+    title: "A guest runs on another NUMA node than its card",
+    severity: "warning",
+    needs: ["guest-nodes"],
+    test: farFromCard,
+    cause:
+      "Interrupts and memory of the VF then go over the link between processors: less throughput, more latency, for the neighbours too.",
+    fix: () => [
+      say(
+        "Pin the guest to the card's node (libvirt: <vcpupin>, <numatune>; Proxmox VE: affinity)",
+      ),
+      say("Or give it a VF of a card near it: sriovctl list shows the node of each PF"),
+    ],
+    needsReboot: false,
+    reference: "/sys/bus/pci/devices/.../numa_node; sched_setaffinity(2)",
+    answers: ["P13"],
+  },
+  {
     id: "locked-memory-nearly-full",
     group: "vm",
     title: "A guest may hardly lock more memory",
@@ -157,7 +202,7 @@ export const vmRules: readonly Rule[] = [
     ],
     needsReboot: false,
     reference: "drivers/vfio/vfio_iommu_type1.c vfio_lock_acct(); getrlimit(2)",
-    answers: ["V06"],
+    answers: ["V06", "S23"],
   },
   {
     id: "pf-in-guest-with-vfs",

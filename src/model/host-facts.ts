@@ -25,6 +25,9 @@ export type IommuFacts = {
   readonly allowsUnsafeInterrupts: boolean | null;
   /** vfio `enable_unsafe_noiommu_mode`. */
   readonly isNoIommuMode: boolean | null;
+  /** What delivers an interrupt of a PF or of a port above, as the kernel names it: `IR-PCI-MSIX-...`
+   * where interrupts are remapped. null: none has an interrupt that tells; absent: not asked. */
+  readonly interruptChip?: { readonly irq: number; readonly chip: string } | null;
 };
 
 export type IommuGroupFacts = {
@@ -112,6 +115,26 @@ export type GuestFacts = {
   readonly lockedBytes: number | null;
   /** RLIMIT_MEMLOCK; `unlimited` is what libvirt gives such a VM's process at times. */
   readonly lockLimitBytes: number | "unlimited" | null;
+  /** NUMA nodes on which its processors may run; null: not known, absent: not asked. */
+  readonly nodes?: readonly number[] | null;
+};
+
+/** A VFIO node, which opens a group (`/dev/vfio/41`) or one function (`/dev/vfio/devices/vfio3`). */
+export type VfioNodeFacts = {
+  readonly path: string;
+  /** File mode without its type: 0o600. */
+  readonly mode: number;
+  /** `root:kvm`. */
+  readonly owner: string;
+};
+
+/** A network function that is made for SR-IOV, and for which the kernel offers none. */
+export type CardWithoutSriov = {
+  readonly address: Address;
+  readonly vendorId: number;
+  readonly deviceId: number;
+  readonly driver: string | null;
+  readonly netdev: string | null;
 };
 
 /** A source that could not be read: `/sys/firmware/acpi/tables`, EACCES. */
@@ -132,5 +155,11 @@ export type HostFacts = {
   readonly memory: MemoryFacts | null;
   /** Absent: not looked at. */
   readonly guests?: readonly GuestFacts[];
+  /** NUMA nodes that have processors; null: not known, absent: not asked. */
+  readonly numaNodes?: readonly number[] | null;
+  /** null: not known, absent: not asked. */
+  readonly vfioNodes?: readonly VfioNodeFacts[] | null;
+  /** Absent: not looked for. */
+  readonly cardsWithoutSriov?: readonly CardWithoutSriov[];
   readonly gaps: readonly FactGap[];
 };

@@ -55,6 +55,8 @@ suite("doctor on a machine with an IOMMU", { skip: labSkipReason() }, () => {
     for (const rule of ["iommu-off", "no-interrupt-remapping", "pf-down", "max-vfs-option"]) {
       findsNot(report, rule);
     }
+    // Asked of the interrupts themselves: a log may have lost the boot.
+    assert.match(report.json.platform.iommu.interruptChip, /^IR-PCI-MSI/);
   });
 
   test("what can be wrong at once is found at once", async () => {
@@ -68,6 +70,7 @@ suite("doctor on a machine with an IOMMU", { skip: labSkipReason() }, () => {
       for pf in 0000:04:00.0 0000:07:00.0; do
         echo 0 > $pf/sriov_drivers_autoprobe; echo 2 > $pf/sriov_numvfs; done
       echo vfio-pci > 0000:04:10.0/driver_override; echo 0000:04:10.0 > /sys/bus/pci/drivers_probe
+      chmod 666 /dev/vfio/$(basename $(readlink 0000:01:10.2/iommu_group))
       echo 0000:09:00.1 > /sys/bus/pci/drivers/igb/unbind
       echo vfio-pci > 0000:09:00.1/driver_override; echo 0000:09:00.1 > /sys/bus/pci/drivers_probe
       echo 1 > 0000:02:00.0/sriov_numvfs
@@ -94,6 +97,7 @@ adapters:
     finds(report, "fewer-vfs-than-wanted", "0000:08:00.0");
     finds(report, "pf-down", "0000:02:00.0");
     finds(report, "max-vfs-option", "0000:02:00.0");
+    assert.deepEqual(report.found.get("vfio-node-open-to-all"), ["0000:01:00.0/vf1"]);
     assert.deepEqual(report.found.get("iommu-group-shared")?.includes("0000:01:00.0"), false);
     // The kernel means the same: the group's PF is on igb, so nobody gets the VF.
     const refused = await lab.lab.run(`node ${holder} 0000:04:10.0`, { timeoutMs });
@@ -160,6 +164,10 @@ suite("doctor on a machine without interrupt remapping", { skip: labSkipReason()
   test("is told of it, and of nothing else about the IOMMU", async () => {
     const report = await examine(lab, 4, "--severity warning");
     finds(report, "no-interrupt-remapping", "host");
+    const { evidence } = report.json.findings.find(
+      ({ rule }: Json) => rule === "no-interrupt-remapping",
+    );
+    assert.match(evidence[0], /^\/sys\/kernel\/irq\/[0-9]+\/chip_name: PCI-MSI/);
     findsNot(report, "iommu-off");
   });
 });

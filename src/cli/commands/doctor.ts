@@ -30,16 +30,17 @@ export const doctor: RunCommand = async (context, args) => {
 };
 
 function reportOf(evidence: Parameters<typeof diagnose>[0], target: string | null): DoctorReport {
-  const { inventory } = evidence;
+  const { inventory, facts } = evidence;
   const today = new Date().toISOString().slice(0, 10);
   const whole = diagnose(evidence, today);
   const view = viewOf(evidence);
   const fits = view.pfs.map((pf) => ({ pf, capacity: capacityOf(view, pf) }));
   const { system } = view;
-  if (target === null) return { inventory, diagnosis: whole, fits, system };
-  const targets = targetsFor(inventory, target);
+  if (target === null) return { inventory, facts, diagnosis: whole, fits, system };
+  const targets = targetsFor(evidence, target);
   return {
     inventory,
+    facts,
     diagnosis: narrowTo(whole, targets),
     fits: fits.filter(({ pf }) => targets.has(pf.address)),
     system,

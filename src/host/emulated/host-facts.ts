@@ -31,6 +31,8 @@ const guestBytes = 4 * GiB;
 const gaps: readonly FactGap[] = [
   ["network managers", "an emulated machine has none"],
   ["programs", "an emulated machine has none"],
+  ["guests' processors", "an emulated machine has none"],
+  ["VFIO nodes", "an emulated machine has no files"],
   ["ethtool and devlink", "emulated cards tell nothing but their driver's version"],
 ].map(([source = "", why = ""]) => ({ source, why }));
 
@@ -148,6 +150,8 @@ export function factsOf(machine: Machine, inventory: Inventory): HostFacts {
         lockedBytes: guestBytes,
         lockLimitBytes: "unlimited",
       })),
+    // Its PFs are all the cards that it has.
+    cardsWithoutSriov: [],
     gaps: isVfioLoaded ? gaps : [...gaps, { source: "vfio", why: "the module is not loaded" }],
   };
 }

@@ -1,4 +1,5 @@
-// What the facts make of other programs' words and of files, well-formed, odd and missing.
+// What the facts make of other programs' words and of files, well-formed, odd and missing. Long because
+// it goes through all of them.
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +9,7 @@ import { after, test } from "node:test";
 import fc from "fast-check";
 import { fullInventory } from "../../host.ts";
 import { linesOfLog } from "../kernel-log.ts";
-import { inventoryOf, netdevOf, pfOf } from "../../../../test/inventory-of.ts";
+import { inventoryOf, netdevOf, pfOf, vmOwner } from "../../../../test/inventory-of.ts";
 import { linuxPaths } from "../paths.ts";
 import { TreeReader } from "../tree-reader.ts";
 import { LinuxHost } from "../linux-host.ts";
@@ -21,18 +22,34 @@ import {
   parseSelfFdb,
   readNics,
 } from "./nics.ts";
-import { parseLockedBytes, parseLockLimit } from "./guests.ts";
+import type { FactSources } from "./fact-reader.ts";
+import { parseLockedBytes, parseLockLimit, parseRanges, readGuests, readNodes } from "./guests.ts";
+import { parseStat } from "./vfio-nodes.ts";
 import { parseDevlinkParams, parseMstconfig } from "./firmware-vfs.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "sriovctl-facts-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-async function factsOfFiles(files: Readonly<Record<string, string>>) {
+function rootOf(files: Readonly<Record<string, string>>): string {
   const root = mkdtempSync(join(scratch, "root-"));
-  for (const [path, text] of Object.entries({ "sys/bus/pci/devices/.keep": "", ...files })) {
+  for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
+  return root;
+}
+
+const factSources = (root: string): FactSources => ({
+  paths: linuxPaths(root, scratch),
+  reader: new TreeReader(),
+  readConfigs: async () => [],
+  run: null,
+  readKernelLog: async () => "no log",
+  report: () => undefined,
+});
+
+async function factsOfFiles(files: Readonly<Record<string, string>>) {
+  const root = rootOf({ "sys/bus/pci/devices/.keep": "", ...files });
   const host = new LinuxHost({ root, runDirectory: join(root, "run") });
   const facts = await host.facts(await host.inventory(fullInventory));
   const whyOf = (end: string) => facts.gaps.find(({ source }) => source.endsWith(end))?.why ?? null;
@@ -47,7 +64,7 @@ test("an empty tree knows nothing and says so for each source", async () => {
     [distribution, iommuGroups, kernelLog, memory, ...Object.values(kernel)],
     [null, null, null, null, null, null, null, null],
   );
-  assert.deepEqual(Object.values(iommu), [null, null, null, null]);
+  assert.deepEqual(Object.values(iommu), [null, null, null, null, null]);
   assert.deepEqual(new Set(Object.values(software)), new Set([null]));
   for (const source of ["/proc/cmdline", "/sys/firmware", "iommu_groups", "kernel log", "iommu"]) {
     assert.notEqual(whyOf(source), null, source);
@@ -87,6 +104,7 @@ test("a kernel's files are read as it writes them", async () => {
     acpiTables: ["IORT", "IVRS"],
     allowsUnsafeInterrupts: true,
     isNoIommuMode: null,
+    interruptChip: null,
   });
   assert.deepEqual(facts.memory, {
     totalBytes: 65536000 * 1024,
@@ -96,6 +114,39 @@ test("a kernel's files are read as it writes them", async () => {
     { number: 7, type: "DMA", name: "vfio-noiommu", members: ["0000:01:00.0"] },
   ]);
   assert.deepEqual(facts.kernelLog, { lines: ["Linux version 6.12", "DMAR: x"], isWhole: true });
+});
+
+test("an interrupt tells of remapping, and a card that could have SR-IOV is named", async () => {
+  const card = "sys/bus/pci/devices/0000:81:00.0";
+  const pf = "sys/bus/pci/devices/0000:03:00.0";
+  const files = {
+    [`${pf}/sriov_totalvfs`]: "8\n",
+    [`${pf}/class`]: "0x020000\n",
+    [`${pf}/vendor`]: "0x8086\n",
+    [`${pf}/device`]: "0x1592\n",
+    [`${pf}/msi_irqs/131`]: "msix\n",
+    [`${pf}/msi_irqs/42`]: "msix\n",
+    "sys/kernel/irq/42/chip_name": "IR-PCI-MSIX-0000:03:00.0\n",
+    [`${card}/class`]: "0x020000\n",
+    [`${card}/vendor`]: "0x15b3\n",
+    [`${card}/device`]: "0x101d\n",
+    [`${card}/net/ens3/mtu`]: "1500\n",
+    // The number of a VF in a guest, a card without SR-IOV, a disk, and nonsense.
+    "sys/bus/pci/devices/0000:82:00.0/class": "0x020000\n",
+    "sys/bus/pci/devices/0000:82:00.0/vendor": "0x15b3\n",
+    "sys/bus/pci/devices/0000:82:00.0/device": "0x101e\n",
+    "sys/bus/pci/devices/0000:83:00.0/class": "0x010802\n",
+    "sys/bus/pci/devices/0000:83:00.0/vendor": "0x15b3\n",
+    "sys/bus/pci/devices/0000:83:00.0/device": "0x101d\n",
+    "sys/bus/pci/devices/0000:84:00.0/class": "network\n",
+  };
+  const { facts } = await factsOfFiles(files);
+  assert.deepEqual(facts.iommu.interruptChip, { irq: 42, chip: "IR-PCI-MSIX-0000:03:00.0" });
+  assert.deepEqual(facts.cardsWithoutSriov, [
+    { address: "0000:81:00.0", vendorId: 0x15b3, deviceId: 0x101d, driver: null, netdev: "ens3" },
+  ]);
+  const other = { ...files, "sys/kernel/irq/42/chip_name": "ITS-PCI-MSIX-0000:03:00.0\n" };
+  assert.equal((await factsOfFiles(other)).facts.iommu.interruptChip, null);
 });
 
 test("what is there but says nonsense is a gap, not a fact", async () => {
@@ -167,6 +218,46 @@ test("locked memory is read as the kernel prints it", () => {
   assert.equal(parseLockLimit(limits("8388608")), 8388608);
   assert.equal(parseLockLimit(limits("unlimited")), "unlimited");
   assert.equal(parseLockLimit(limits("-1")), null);
+});
+
+test("where a guest runs is where its processors may", () => {
+  assert.deepEqual(parseRanges("0-3,8,10-11\n"), [
+    [0, 3],
+    [8, 8],
+    [10, 11],
+  ]);
+  assert.deepEqual(parseRanges("all"), []);
+  const proc = {
+    "status": "Name:\tqemu\nVmLck:\t 4 kB\n",
+    // Threads of input and output run anywhere; the processors are pinned.
+    "task/812/comm": "qemu-system-x86\n",
+    "task/812/status": "Cpus_allowed_list:\t0-7\n",
+    "task/820/comm": "CPU 0/KVM\n",
+    "task/820/status": "Name:\tCPU 0/KVM\nCpus_allowed_list:\t4-5\n",
+  };
+  const files = Object.entries(proc).map(([name, text]) => [`proc/812/${name}`, text] as const);
+  const nodes = {
+    "sys/devices/system/node/node0/cpulist": "0-3\n",
+    "sys/devices/system/node/node1/cpulist": "4-7\n",
+    // Memory without processors.
+    "sys/devices/system/node/node2/cpulist": "\n",
+    "sys/devices/system/node/has_cpu": "0-1\n",
+  };
+  const root = rootOf({ ...Object.fromEntries(files), ...nodes });
+  const owners = [{ ...vmOwner("web1"), pid: 812 }];
+  const sources = factSources(root);
+  const known = readNodes(sources);
+  assert.deepEqual([...known.keys()], [0, 1]);
+  const [guest] = readGuests(sources, inventoryOf([pfOf("0000:01:00.0", 0, { owners })]), known);
+  assert.deepEqual([guest?.nodes, guest?.lockedBytes], [[1], 4096]);
+});
+
+test("modes of VFIO nodes are read as stat prints them", () => {
+  const said = "600 root:root /dev/vfio/41\n666 libvirt-qemu:kvm /dev/vfio/noiommu-2\n888 a:b /x\n";
+  assert.deepEqual(parseStat(said), [
+    { path: "/dev/vfio/41", mode: 0o600, owner: "root:root" },
+    { path: "/dev/vfio/noiommu-2", mode: 0o666, owner: "libvirt-qemu:kvm" },
+  ]);
 });
 
 test("a resource file is its windows or nothing", () => {

@@ -24,7 +24,56 @@ export function parseLockLimit(limits: string): GuestFacts["lockLimitBytes"] {
   return Number(soft);
 }
 
-export function readGuests({ paths, reader }: FactSources, inventory: Inventory): GuestFacts[] {
+/** Ranges as lib/bitmap-str.c prints them, `0-3,8,10-11`. */
+export function parseRanges(text: string): (readonly [first: number, last: number])[] {
+  return text
+    .trim()
+    .split(",")
+    .flatMap((part) => {
+      const [, first, last = first] = /^([0-9]{1,6})(?:-([0-9]{1,6}))?$/.exec(part) ?? [];
+      return first === undefined ? [] : [[Number(first), Number(last)] as const];
+    });
+}
+
+type Ranges = ReturnType<typeof parseRanges>;
+
+const overlap = (left: Ranges, right: Ranges): boolean =>
+  left.some(([low, high]) => right.some(([first, last]) => low <= last && first <= high));
+
+/** Processors of each NUMA node that has some. */
+export function readNodes({ paths, reader }: FactSources): ReadonlyMap<number, Ranges> {
+  const folder = `${paths.sys}/devices/system/node`;
+  const nodes = reader.namesIfThere(folder).flatMap((name) => {
+    const number = /^node([0-9]{1,4})$/.exec(name)?.[1];
+    const cpus = number === undefined ? null : reader.textIfThere(`${folder}/${name}/cpulist`);
+    const ranges = parseRanges(cpus ?? "");
+    return number === undefined || ranges.length === 0 ? [] : [[Number(number), ranges] as const];
+  });
+  return new Map(nodes.toSorted(([left], [right]) => left - right));
+}
+
+/** Threads of a VM that are looked at; QEMU starts those of its processors early. */
+const threadsMax = 512;
+
+type Read = (pid: number, file: string) => string;
+
+/** Where QEMU's processors may run: each is a thread `CPU 0/KVM`, and may be pinned by itself. */
+function cpusOf(pid: number, read: Read, threads: readonly string[]): Ranges {
+  return threads
+    .filter((name) => /^[0-9]{1,10}$/.test(name))
+    .slice(0, threadsMax)
+    .filter((thread) => /^CPU [0-9]+\/(?:KVM|TCG)/.test(read(pid, `task/${thread}/comm`)))
+    .flatMap((thread) => {
+      const status = read(pid, `task/${thread}/status`);
+      return parseRanges(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? "");
+    });
+}
+
+export function readGuests(
+  { paths, reader }: FactSources,
+  inventory: Inventory,
+  nodes: ReadonlyMap<number, Ranges>,
+): GuestFacts[] {
   const names = new Map<number, string>();
   for (const pf of inventory.physicalFunctions) {
     for (const { owners } of [pf, ...pf.virtualFunctions]) {
@@ -33,12 +82,19 @@ export function readGuests({ paths, reader }: FactSources, inventory: Inventory)
       }
     }
   }
-  const read = (pid: number, file: string): string =>
-    reader.textIfThere(`${paths.proc}/${pid}/${file}`, ["ESRCH", "EACCES", "EPERM"]) ?? "";
-  return [...names].map(([pid, name]) => ({
-    pid,
-    name,
-    lockedBytes: parseLockedBytes(read(pid, "status")),
-    lockLimitBytes: parseLockLimit(read(pid, "limits")),
-  }));
+  const gone = ["ESRCH", "EACCES", "EPERM"];
+  const read: Read = (pid, file) => reader.textIfThere(`${paths.proc}/${pid}/${file}`, gone) ?? "";
+  return [...names].map(([pid, name]) => {
+    // On a host of one node nobody is far from anything.
+    const threads = nodes.size < 2 ? [] : reader.namesIfThere(`${paths.proc}/${pid}/task`);
+    const cpus = cpusOf(pid, read, threads);
+    const own = [...nodes].filter(([, ranges]) => overlap(ranges, cpus)).map(([node]) => node);
+    return {
+      pid,
+      name,
+      lockedBytes: parseLockedBytes(read(pid, "status")),
+      lockLimitBytes: parseLockLimit(read(pid, "limits")),
+      nodes: own.length === 0 ? null : own,
+    };
+  });
 }

@@ -5,7 +5,7 @@ import type { FactGap, HostFacts } from "../../../model/host-facts.ts";
 import type { Inventory } from "../../../model/inventory.ts";
 import type { FactSources } from "./fact-reader.ts";
 import { gapsOf } from "./fact-reader.ts";
-import { readGuests } from "./guests.ts";
+import { readGuests, readNodes } from "./guests.ts";
 import { readFunctions, readGroups } from "./functions.ts";
 import {
   readDistribution,
@@ -15,7 +15,10 @@ import {
   readModuleParameters,
 } from "./kernel.ts";
 import { readNics } from "./nics.ts";
+import { readInterruptChip } from "./interrupt-chip.ts";
 import { readSoftware } from "./software.ts";
+import { readVfioNodes } from "./vfio-nodes.ts";
+import { readCardsWithoutSriov } from "./without-sriov.ts";
 
 function driversIn({ physicalFunctions }: Inventory): string[] {
   const drivers = physicalFunctions.flatMap((pf) => [
@@ -36,17 +39,22 @@ export async function readFacts(
   const sources: FactSources = { ...given, report };
   const moduleParameters = readModuleParameters(sources, driversIn(inventory));
   const iommuGroups = readGroups(sources);
-  const [kernel, functions, nics, log, software] = await Promise.all([
+  const nodes = readNodes(sources);
+  const [kernel, functions, nics, log, software, vfioNodes] = await Promise.all([
     readKernelFacts(sources),
     readFunctions(sources, inventory, iommuGroups ?? []),
     readNics(sources, inventory),
     sources.readKernelLog(),
     readSoftware(sources),
+    readVfioNodes(sources, inventory),
   ]);
   const facts = {
     distribution: readDistribution(sources),
     kernel,
-    iommu: readIommuFacts(sources, moduleParameters),
+    iommu: {
+      ...readIommuFacts(sources, moduleParameters),
+      interruptChip: readInterruptChip(sources, inventory),
+    },
     iommuGroups,
     functions,
     nics,
@@ -54,7 +62,10 @@ export async function readFacts(
     moduleParameters,
     software,
     memory: readMemory(sources),
-    guests: readGuests(sources, inventory),
+    guests: readGuests(sources, inventory, nodes),
+    numaNodes: nodes.size === 0 ? null : [...nodes.keys()],
+    vfioNodes,
+    cardsWithoutSriov: readCardsWithoutSriov(sources, inventory),
   };
   if (typeof log === "string") report("kernel log", log);
   for (const { source, why } of gapsOf(sources.reader)) report(source, why);
