@@ -23,9 +23,10 @@ const ruleRows = ruleTable.map(({ id, group, severity, title, needsReboot, answe
   answers.join(", "),
 ]);
 
-const catalogueRows = catalogue.map(({ id, title, unanswered }) => {
+const catalogueRows = catalogue.map(({ id, title, unanswered, leftOut }) => {
   const rules = ruleTable.filter(({ answers }) => answers.includes(id)).map((rule) => rule.id);
-  return [id, title, unanswered ?? rules.map((rule) => `\`${rule}\``).join(", ")];
+  const named = rules.map((rule) => `\`${rule}\``).join(", ");
+  return [id, title, unanswered ?? (leftOut === undefined ? named : `${named}; ${leftOut}`)];
 });
 
 const sections: Readonly<Record<string, readonly string[]>> = {

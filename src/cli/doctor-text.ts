@@ -3,8 +3,7 @@
 
 import type { Diagnosis, Finding, Unchecked } from "../doctor/doctor.ts";
 import { capacityText, type PfCapacity } from "../pci/pf-capacity.ts";
-import type { Rule, Severity, Target } from "../doctor/rule.ts";
-import type { Point } from "../doctor/catalogue.ts";
+import type { Severity, Target } from "../doctor/rule.ts";
 import type { Step, System } from "../doctor/remedy.ts";
 import type { Problem } from "../model/problem.ts";
 import type { HostFacts } from "../model/host-facts.ts";
@@ -16,7 +15,7 @@ import type { Style, Tone } from "./style.ts";
 import { alignRows } from "./table.ts";
 import { wrapped } from "./wrapped.ts";
 
-const words: Readonly<Record<Severity, string>> = {
+export const severityWords: Readonly<Record<Severity, string>> = {
   error: "error",
   warning: "warning",
   info: "note",
@@ -33,13 +32,7 @@ export type DoctorReport = {
   readonly system: System;
 };
 
-export type Explained = {
-  readonly rules: readonly Rule[];
-  /** Of the catalogue, where one was asked for. */
-  readonly point: Point | null;
-};
-
-type DoctorStyle = {
+export type DoctorStyle = {
   readonly style: Style;
   readonly columns: number;
   /** Notes in full too. */
@@ -84,7 +77,7 @@ function summary({ inventory, diagnosis }: DoctorReport, style: Style): string {
   const counts = (["error", "warning", "info"] as const)
     .map((severity) => ({ severity, count: countOf(findings, severity) }))
     .filter(({ count }) => count > 0)
-    .map(({ severity, count }) => style(tones[severity], plural(count, words[severity])));
+    .map(({ severity, count }) => style(tones[severity], plural(count, severityWords[severity])));
   if (isFine) {
     const notes = counts.length === 0 ? "" : `; ${counts.join(", ")}`;
     return `${host}: ${style("good", "nothing found in the way of SR-IOV")} (${checked} checked${notes})`;
@@ -108,22 +101,22 @@ function firstStep({ diagnosis: { findings } }: DoctorReport, shown: DoctorStyle
 const label = (style: Style, name: string): string => style("dim", name.padEnd(5));
 
 /** Lines below a label; those after the first are indented like it. */
-function block(name: string, lines: readonly string[], style: Style): string[] {
+export function block(name: string, lines: readonly string[], style: Style): string[] {
   return lines.map((line, at) => `  ${at === 0 ? label(style, name) : "     "} ${line}`);
 }
 
-const stepLines = (steps: readonly Step[], { style, columns }: DoctorStyle): string[] =>
+export const stepLines = (steps: readonly Step[], { style, columns }: DoctorStyle): string[] =>
   steps.flatMap(({ kind, text }) =>
     // A command is one line, however long: it is there to be copied.
     kind === "run" ? [`${style("dim", "$")} ${style("name", text)}`] : wrapped(text, columns - 8),
   );
 
 /** `isFirst`: of its rule; the cause is told once. */
-function findingLines(finding: Finding, shown: DoctorStyle, isFirst = true): string[] {
+export function findingLines(finding: Finding, shown: DoctorStyle, isFirst = true): string[] {
   const { rule, severity, targets, says, evidence, fix, needsReboot, explains, expired } = finding;
   const { style, columns } = shown;
   const sentence = (text: string): string[] => wrapped(text, columns - 8);
-  const heading = `${style(tones[severity], words[severity].toUpperCase())}  ${style("strong", rule.id)}  ${targetsText(targets)}`;
+  const heading = `${style(tones[severity], severityWords[severity].toUpperCase())}  ${style("strong", rule.id)}  ${targetsText(targets)}`;
   const reboot = needsReboot && fix.length > 0 ? ["Takes effect at the next boot"] : [];
   return [
     heading,
@@ -170,7 +163,7 @@ function capacityLines(fits: readonly PfFit[], { style }: DoctorStyle): string[]
 const shownRules = 8;
 
 /** By what kept it from being known: several facts come from one source. */
-function uncheckedLines(notChecked: readonly Unchecked[], shown: DoctorStyle): string[] {
+export function uncheckedLines(notChecked: readonly Unchecked[], shown: DoctorStyle): string[] {
   if (notChecked.length === 0) return [];
   const { style, columns } = shown;
   const reasons = new Set(notChecked.map(({ why }) => why));
@@ -241,57 +234,4 @@ export function doctorText(report: DoctorReport, shown: DoctorStyle): string[] {
     ...problemLines(problems, shown),
   ];
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
-}
-
-/** Everything that a rule says of itself, and whether it says it of this host. */
-export function explainText(
-  { rules, point }: Explained,
-  report: DoctorReport,
-  shown: DoctorStyle,
-): string[] {
-  const { style, columns } = shown;
-  if (point === null) return rules.flatMap((rule) => ruleText(rule, report, shown));
-  const { id, title, unanswered } = point;
-  const why =
-    unanswered === undefined ? [] : wrapped(`No rule answers it: ${unanswered}`, columns - 2);
-  return [
-    `${style("strong", id)}: ${title}`,
-    ...why.map((line) => `  ${line}`),
-    ...rules.flatMap((rule) => ["", ...ruleText(rule, report, shown)]),
-  ];
-}
-
-/** What would be done, where nothing is: somebody wants to know before it happens. */
-function notFoundLines(rule: Rule, isWhole: boolean, report: DoctorReport, shown: DoctorStyle) {
-  const steps = stepLines(rule.fix(report.system), shown);
-  return [
-    isWhole ? "Not found here. If it were:" : "Not found in what could be read here. If it were:",
-    ...block("fix", steps, shown.style),
-  ];
-}
-
-function ruleText(rule: Rule, report: DoctorReport, shown: DoctorStyle): string[] {
-  const { style, columns } = shown;
-  const { findings, waived, notChecked } = report.diagnosis;
-  const own = [...findings, ...waived].filter((finding) => finding.rule.id === rule.id);
-  const open = notChecked.filter(({ rules }) => rules.includes(rule.id));
-  const { id, title, cause, group, severity, reference, answers } = rule;
-  const facts = [
-    ["group", group],
-    ["at worst", words[severity]],
-    ["boot", rule.needsReboot ? "the fix takes effect at the next boot" : "not needed"],
-    ["see", reference],
-    ["catalogue", answers.join(", ")],
-  ].filter(([, value]) => value !== "");
-  return [
-    `${style("strong", id)}: ${title}`,
-    ...wrapped(cause, columns - 2).map((line) => `  ${line}`),
-    "",
-    ...alignRows(facts.map(([name = "", value = ""]) => [`  ${style("dim", name)}`, value])),
-    "",
-    ...(own.length === 0
-      ? notFoundLines(rule, open.length === 0, report, shown)
-      : own.flatMap((finding) => findingLines(finding, shown, false))),
-    ...uncheckedLines(open, shown),
-  ];
 }

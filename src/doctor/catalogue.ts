@@ -7,6 +7,8 @@ export type Point = {
   readonly title: string;
   /** Why no rule answers it. */
   readonly unanswered?: string;
+  /** What of it no rule answers, and why. */
+  readonly leftOut?: string;
 };
 
 const refusedByPlan =
@@ -95,7 +97,11 @@ export const catalogue: readonly Point[] = [
   point("S7", "Double tagging"),
   point("S8", "Rate limit"),
   point("S9", "MAC filter budget"),
-  point("S10", "Link-layer control frames"),
+  {
+    id: "S10",
+    title: "Link-layer control frames",
+    leftOut: "whether a guest sends LLDP, STP or storms of broadcast only its traffic tells",
+  },
   point("S11", "RSS query"),
   point("S12", "ACS on all ports above"),
   point("S13", "No ACS override"),
@@ -113,7 +119,12 @@ export const catalogue: readonly Point[] = [
   point("S21", "Unused VFs on the host's network"),
   point("S22", "VFs pass by the host's firewall"),
   point("S23", "Permissions of /dev/vfio and locked memory"),
-  point("S24", "Signs of abuse; versions with known faults"),
+  {
+    id: "S24",
+    title: "Signs of abuse; versions with known faults",
+    leftOut:
+      "which versions have faults is not kept here: a list would be old before the program is; doctor -v shows the versions",
+  },
   point("S25", "ATS for untrusted VFs"),
   point("S26", "Settings that switchdev mode does not enforce"),
   point("S27", "VF's MAC never in its PF's filter"),

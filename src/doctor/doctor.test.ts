@@ -13,7 +13,7 @@ import {
   vfOf,
   vmOwner,
 } from "../../test/inventory-of.ts";
-import type { Pf, Vf } from "../model/inventory.ts";
+import type { Owner, Pf, Vf } from "../model/inventory.ts";
 import { catalogue } from "./catalogue.ts";
 import { diagnose, narrowed } from "./doctor.ts";
 import { ruleTable } from "./rules.ts";
@@ -157,6 +157,37 @@ test("a waiver does not accept what is broken", () => {
   const { findings } = diagnose(guests(wanted), today);
   const tied = findings.find(({ rule }) => rule.id === "guest-cannot-migrate");
   assert.deepEqual(tied?.targets, vfTargets);
+});
+
+test("a waiver accepts a setting, not what comes of it", () => {
+  const wanted = { physicalFunctions: [], waivers: [waiver(0, today)] };
+  const line = `ixgbe ${address}: 3 Spoofed packets detected on VF 0`;
+  const evidence = { ...guests(wanted), facts: evidenceOf([], { log: [line] }).facts };
+  const { findings } = diagnose(evidence, today);
+  const abuse = findings.find(({ rule }) => rule.id === "vf-sends-bad-frames");
+  assert.deepEqual(abuse?.targets, vfTargets.slice(0, 1));
+});
+
+test("what keeps guests from VFs is no error where only containers have some", () => {
+  const container: Owner = { kind: "container", name: "web", pid: null, evidence: "netns" };
+  const hostOf = (owners: readonly Owner[], loadedDrivers: readonly string[]) =>
+    evidenceOf(
+      [
+        pfOf(address, 2, {
+          iommuGroup: 5,
+          virtualFunctions: [0, 1].map((at) => vfOf(address, at, { owners, iommuGroup: 5 })),
+        }),
+      ],
+      { inventory: { loadedDrivers } },
+    );
+  const shared = (evidence: Evidence) =>
+    idsOf(evidence).filter((id) => id.endsWith("iommu-group-shared"));
+  assert.deepEqual(shared(hostOf([container], ["igb"])), ["warning iommu-group-shared"]);
+  assert.deepEqual(shared(hostOf([container], ["igb", "vfio-pci"])), ["error iommu-group-shared"]);
+  assert.deepEqual(shared(hostOf([], ["igb"])), ["error iommu-group-shared"]);
+  const off = { ...hostOf([container], ["igb"]) };
+  const facts = { ...off.facts, iommu: { ...off.facts.iommu, instances: [] } };
+  assert.deepEqual(idsOf({ ...off, facts })[0], "warning iommu-off");
 });
 
 test("without facts nothing is guessed, and each gap says why", () => {

@@ -183,11 +183,11 @@ function withoutConsequences(found: readonly Finding[]): Finding[] {
   }));
 }
 
-/** Only points of security can be accepted; the rest is broken or not. */
+/** Only settings of the group security can be accepted; the rest is broken or not, or has happened. */
 function applyWaivers(finding: Finding, { wanted }: Evidence, today: string) {
   const waivers = new Map(wanted?.waivers.map((waiver) => [waiver.target, waiver]) ?? []);
-  if (finding.rule.group !== "security" || waivers.size === 0)
-    return { open: [finding], waived: [] };
+  const { group, isEvent = false } = finding.rule;
+  if (group !== "security" || isEvent || waivers.size === 0) return { open: [finding], waived: [] };
   const parts = new Map<string, { readonly waiver: Waived | null; readonly targets: Target[] }>();
   for (const target of finding.targets) {
     const waiver = waivers.get(target) ?? null;

@@ -7,7 +7,7 @@ import { acsPath, brokenHop, drawPath } from "./acs-path.ts";
 import { kernelArguments, say } from "./remedy.ts";
 import type { Rule, Sighting, Target } from "./rule.ts";
 import type { PfVf, View } from "./view.ts";
-import { isForGuests, isVfioDriver, pfName, targetOf } from "./view.ts";
+import { isForGuests, isVfioDriver, pfName, servesNoGuests, targetOf } from "./view.ts";
 
 type SharedGroup = {
   readonly group: number;
@@ -84,7 +84,7 @@ function sharedGroup(view: View): Sighting[] {
     const says = awaitsVfs
       ? `${what}: its VFs will be in it too, and only one VM can have any of them`
       : `${what}: only one VM can have any of them`;
-    const severity = awaitsVfs ? "warning" : "error";
+    const severity = awaitsVfs || servesNoGuests(view) ? "warning" : "error";
     return [
       { targets: groupTargets(shared), says, evidence, severity, fix: isolationFix(view, shared) },
     ];

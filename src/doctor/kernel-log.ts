@@ -45,6 +45,7 @@ function sightingsOf(row: LogRow, view: View): Sighting[] {
 const ruleOf = (row: LogRow): Rule => ({
   ...row,
   needs: ["kernel-log"],
+  isEvent: true,
   needsReboot: row.needsReboot ?? false,
   test: (view) => sightingsOf(row, view),
 });

@@ -9,7 +9,7 @@ import { kernelArguments, run, say } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
 import { unassignedVfMemory } from "./vf-memory.ts";
 import type { View } from "./view.ts";
-import { pfName } from "./view.ts";
+import { pfName, servesNoGuests } from "./view.ts";
 
 const turningOff = /^(?:intel_iommu=(?:.*,)?off|amd_iommu=(?:.*,)?off|iommu=(?:.*,)?(?:off|soft))$/;
 
@@ -68,7 +68,8 @@ function iommuOff(view: View): Sighting[] {
   return [
     {
       targets: ["host"],
-      says: `The IOMMU is off: ${reason}`,
+      says: `The IOMMU is off, so no guest can have a VF: ${reason}`,
+      severity: servesNoGuests(view) ? "warning" : "error",
       evidence: [
         "/sys/class/iommu is empty, and so is /sys/kernel/iommu_groups",
         ...(tables === null

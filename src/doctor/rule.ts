@@ -50,6 +50,9 @@ export type Rule = {
   readonly reference: string;
   /** Points of the catalogue that it answers: diagnosis rules P01 to T08, audit points S1 to S28. */
   readonly answers: readonly string[];
+  /** It tells what happened, not how something is set: a waiver, which accepts a setting, does not
+   * accept it. */
+  readonly isEvent?: true;
   /** It has something to say of a host without any PF. */
   readonly isAboutAnyHost?: true;
   /** Not shown where one of these is found on the host or on the same PF. */

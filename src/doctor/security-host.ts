@@ -37,7 +37,7 @@ function openNodes({ facts, vfs, pfs }: View): Sighting[] {
     ];
     const says =
       "Everybody on this host may use these functions through VFIO: their nodes are open to all";
-    const evidence = [`${path}: mode ${mode.toString(8)}, ${owner}`];
+    const evidence = [`${path}: mode ${mode.toString(8)}, owner ${owner}`];
     return targets.length === 0 ? [] : [{ targets, says, evidence }];
   });
 }

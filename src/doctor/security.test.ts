@@ -14,7 +14,7 @@ const vf0 = `${address}/vf0`;
 const fine = evidenceOf([pfOf(address, 2)]);
 
 const withNode = (path: string, mode: number) =>
-  evidenceOf([pfOf(address, 1)], { facts: { vfioNodes: [{ path, mode, owner: "root:root" }] } });
+  evidenceOf([pfOf(address, 1)], { facts: { vfioNodes: [{ path, mode, owner: "0:0" }] } });
 
 checkRules(hostSecurityRules, {
   "unsafe-interrupts": {

@@ -141,6 +141,15 @@ export const guestsOf = ({ owners }: Pf | Vf): readonly Owner[] =>
 export const isForGuests = (vf: Vf): boolean =>
   guestsOf(vf).length > 0 || (vf.driver !== null && isVfioDriver(vf.driver));
 
+/** VFs are in use here, and by the host and containers alone: what keeps guests from VFs is then no
+ * fault, as nobody wants that. */
+export const servesNoGuests = ({ vfs, inventory }: View): boolean =>
+  vfs.some(({ vf }) => vf.owners.length > 0) &&
+  !inventory.loadedDrivers.some(isVfioDriver) &&
+  !vfs.some(({ vf: { owners, reservations = [] } }) =>
+    [...owners, ...reservations].some(({ kind }) => kind === "vm"),
+  );
+
 /** vfio-pci and its variants: `mlx5_vfio_pci`, `nvgrace_gpu_vfio_pci`. */
 export const isVfioDriver = (driver: string): boolean => /^vfio-pci$|[-_]vfio[-_]pci$/.test(driver);
 

@@ -124,7 +124,7 @@ export type VfioNodeFacts = {
   readonly path: string;
   /** File mode without its type: 0o600. */
   readonly mode: number;
-  /** `root:kvm`. */
+  /** User and group, by number: `0:108`. */
   readonly owner: string;
 };
 

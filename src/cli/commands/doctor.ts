@@ -13,7 +13,8 @@ import { withHost, type Arguments, type Context, type RunCommand } from "../cont
 import { readEvidence } from "../doctor-evidence.ts";
 import { doctorJson } from "../doctor-json.ts";
 import { narrowTo, targetsFor } from "../doctor-target.ts";
-import { doctorText, explainText, type DoctorReport, type Explained } from "../doctor-text.ts";
+import { explainText, type Explained } from "../doctor-explain-text.ts";
+import { doctorText, type DoctorReport } from "../doctor-text.ts";
 
 export const doctor: RunCommand = async (context, args) => {
   const severity = severityOf(args);

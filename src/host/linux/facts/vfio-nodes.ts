@@ -9,11 +9,11 @@ import { textOf } from "./fact-reader.ts";
 /** As many as fit into one command line. */
 const nodesMax = 2000;
 
-/** `600 root:root /dev/vfio/41`, one a line. */
+/** `600 0:0 /dev/vfio/41`, one a line: numbers, because names of users are nobody's business. */
 export function parseStat(text: string): VfioNodeFacts[] {
   return text.split("\n").flatMap((line) => {
     const [, mode, owner, path] =
-      /^([0-7]{1,4}) (\S{1,80}:\S{1,80}) (\/dev\/vfio\/\S+)$/.exec(line) ?? [];
+      /^([0-7]{1,4}) ([0-9]{1,10}:[0-9]{1,10}) (\/dev\/vfio\/\S+)$/.exec(line) ?? [];
     if (mode === undefined || owner === undefined || path === undefined) return [];
     return [{ path, mode: Number.parseInt(mode, 8), owner }];
   });
@@ -37,6 +37,6 @@ export async function readVfioNodes(
   );
   if (wanted.length === 0) return [];
   const nodes = wanted.slice(0, nodesMax).map((name) => `/dev/vfio/${name}`);
-  const text = await textOf(sources, ["stat", "-c", "%a %U:%G %n", ...nodes]);
+  const text = await textOf(sources, ["stat", "-c", "%a %u:%g %n", ...nodes]);
   return text === null ? null : parseStat(text);
 }
