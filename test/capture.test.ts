@@ -129,6 +129,48 @@ test("ten thousand devices that say nothing are diagnosed", async (context) => {
   const { exitCode, stdout, stderr } = await run("doctor");
   assert.deepEqual([exitCode, stderr], [0, ""]);
   assert.match(stdout, /more; --json has them all/);
+  for (const command of ["list", "plan"]) {
+    const spec = join(folder, "spec.yaml");
+    writeFileSync(spec, onePf);
+    const words = command === "plan" ? ["plan", "-f", spec] : ["list"];
+    const ran = await run(...words);
+    assert.ok(ran.exitCode === 0 || ran.exitCode === 2, `${command}: ${ran.stderr.slice(0, 200)}`);
+  }
+});
+
+const onePf = `apiVersion: sriovctl/v1
+adapters: [{ physicalFunctions: [{ name: a, match: { address: "0000:00:00.0" }, numVfs: 4 }] }]
+`;
+
+test("more configuration than a host has is not laid to more PFs than it has", async (context) => {
+  const folder = temporaryDirectory(context);
+  const file = join(folder, "managed.capture");
+  const [numPfs, numFiles] = [1100, 1000];
+  const addresses = Array.from(
+    { length: numPfs },
+    (_, at) => `0000:${(at >> 3).toString(16).padStart(2, "0")}:00.${at & 7}`,
+  );
+  const sources = [
+    ...addresses.flatMap((address) => [
+      `link /sys/bus/pci/devices/${address} -> ../../../devices/${address}`,
+      `list /sys/devices/${address}\n  sriov_totalvfs`,
+      `file /sys/devices/${address}/sriov_totalvfs = 8`,
+    ]),
+    `list /sys/bus/pci/devices\n  ${addresses.join(" ")}`,
+    ...Array.from(
+      { length: numFiles },
+      (_, at) =>
+        `ask other-config /etc/systemd/network/${at}.network\n  [Match]\n  Name=*\n  [SR-IOV]\n  VirtualFunction=0\n  Trust=yes`,
+    ),
+    "ask other-config-problems",
+  ];
+  const head = ["sriovctl-capture/2", "identifiers raw", "user root"];
+  writeFileSync(file, [...head, ...sources, `end ${sources.length}`, ""].join("\n"));
+  const env = stateIn(folder);
+  const { stdout } = await runProgram(["--host", `snapshot:${file}`, "doctor", "--json"], { env });
+  const { notChecked } = JSON.parse(stdout);
+  const claims = notChecked.find(({ need }: { need: string }) => need === "claims");
+  assert.match(claims.why, /1000 claims on 1100 PFs are more than a host has/);
 });
 
 test("a capture of format 1 is used, and captured again it is one of format 2", async (context) => {

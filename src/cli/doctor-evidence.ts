@@ -41,6 +41,21 @@ function specFor({ paths, log }: Context, args: Arguments): Spec | null {
   return merged.spec;
 }
 
+/** Each claim is laid to each PF. A host has a few thousand pairs; what has more is no host. */
+const pairsMax = 1_000_000;
+
+/** Without the claims where there are too many, and with the gap that says so. */
+function boundedClaims({ inventory, facts }: Pick<Evidence, "inventory" | "facts">) {
+  const { claims = [], physicalFunctions, host, bridges, loadedDrivers, problems } = inventory;
+  if (claims.length * physicalFunctions.length <= pairsMax) return { inventory, facts };
+  const why = `${claims.length} claims on ${physicalFunctions.length} PFs are more than a host has`;
+  const gaps = ["claims of managers", "reservations"].map((source) => ({ source, why }));
+  return {
+    inventory: { host, physicalFunctions, bridges, loadedDrivers, problems },
+    facts: { ...facts, gaps: [...gaps, ...facts.gaps] },
+  };
+}
+
 /** null: what others reserve could not be looked at. */
 function conflictsIn({ physicalFunctions, claims = [], reservedElsewhere }: Inventory) {
   if (reservedElsewhere === undefined) return null;
@@ -57,8 +72,8 @@ export async function readEvidence(
   const first = await host.inventory(options);
   // Overrides are read for those that are asked for.
   const detailOf = first.physicalFunctions.map(({ address }) => address);
-  const inventory = await host.inventory({ ...options, detailOf });
-  const facts = await host.facts(inventory);
+  const read = await host.inventory({ ...options, detailOf });
+  const { inventory, facts } = boundedClaims({ inventory: read, facts: await host.facts(read) });
   const wanted = spec === null ? null : wantedOf(spec, inventory);
   return { inventory, facts, wanted, conflicts: conflictsIn(inventory) };
 }

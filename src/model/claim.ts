@@ -123,12 +123,13 @@ function fitsSome(patterns: readonly string[], values: readonly (string | null)[
 
 const hex4 = (value: number): string => value.toString(16).padStart(4, "0");
 
-/** Whether a selector is about this PF; `maybe` where everything known fits and something is not
- * known. */
-function judgeSelector(selector: PfSelector, pf: Pf): Judgement {
+type Values = Readonly<Record<string, readonly (string | null)[]>>;
+
+/** What a PF has to show to each key of a selector. */
+function valuesOf(pf: Pf): Values {
   const { netdevs, permanentMac } = pf;
   const permanentMacs = [permanentMac, ...netdevs.map((netdev) => netdev.permanentMac)];
-  const values: Readonly<Record<string, readonly (string | null)[]>> = {
+  return {
     names: netdevs.map(({ name }) => name),
     // When the netdev appears, and a bond has not given it another one, it has its permanent MAC.
     macs: [...netdevs.map(({ mac }) => mac), ...permanentMacs],
@@ -139,6 +140,11 @@ function judgeSelector(selector: PfSelector, pf: Pf): Judgement {
     ids: [`${hex4(pf.vendorId)}:${hex4(pf.deviceId)}`],
     vfAddresses: pf.virtualFunctions.map(({ address }) => address),
   };
+}
+
+/** Whether a selector is about the PF with these values; `maybe` where everything known fits and
+ * something is not known. */
+function judgeSelector(selector: PfSelector, values: Values): Judgement {
   const { unjudged, ...keys } = selector;
   const isOff = Object.entries(keys).some(([key, patterns]) => {
     return !fitsSome(patterns, values[key] ?? []);
@@ -152,12 +158,13 @@ type PfClaim = { readonly claim: Claim; readonly judgement: "yes" | "maybe" };
 /** The claims about this PF, in order, without those that an earlier file of theirs outranks. */
 export function claimsOn(pf: Pf, claims: readonly Claim[]): PfClaim[] {
   const taken = new Set<string>();
+  const values = valuesOf(pf);
   const found: PfClaim[] = [];
   for (const claim of claims) {
     const { firstOf, manager } = claim;
     const group = firstOf === null ? null : `${manager} ${firstOf}`;
     if (group !== null && taken.has(group)) continue;
-    const judgement = judgeSelector(claim.selector, pf);
+    const judgement = judgeSelector(claim.selector, values);
     if (judgement === "no") continue;
     if (group !== null && judgement === "yes") taken.add(group);
     if (claim.settings.length > 0) found.push({ claim, judgement });

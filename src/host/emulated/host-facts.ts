@@ -134,6 +134,7 @@ export function factsOf(machine: Machine, inventory: Inventory): HostFacts {
       acpiTables: hasIommu ? ["DMAR"] : [],
       allowsUnsafeInterrupts: isVfioLoaded ? false : null,
       isNoIommuMode: isVfioLoaded ? false : null,
+      interruptChip: null,
     },
     iommuGroups,
     functions,
@@ -150,6 +151,8 @@ export function factsOf(machine: Machine, inventory: Inventory): HostFacts {
         lockedBytes: guestBytes,
         lockLimitBytes: "unlimited",
       })),
+    numaNodes: null,
+    vfioNodes: null,
     // Its PFs are all the cards that it has.
     cardsWithoutSriov: [],
     gaps: isVfioLoaded ? gaps : [...gaps, { source: "vfio", why: "the module is not loaded" }],
