@@ -24,7 +24,7 @@ const pureRooms = new Set([
 const edges: readonly string[] = ["src/lease/store.ts", "src/bench/run/"];
 
 /** What each room under src/ may import, besides itself. `host.ts` is host/host.ts alone, and
- * `consumer.ts` vmm/consumer.ts. */
+ * `consumer.ts` vmm/consumer.ts, `qmp.ts` vmm/qemu/qmp.ts. */
 const roomImports: Readonly<Record<string, readonly string[]>> = {
   model: [],
   pci: ["model"],
@@ -36,7 +36,7 @@ const roomImports: Readonly<Record<string, readonly string[]>> = {
   doctor: ["model", "pci"],
   capture: ["model", "pci", "netlink"],
   eswitch: ["model"],
-  bench: ["model"],
+  bench: ["model", "host.ts", "qmp.ts"],
   host: ["model", "pci", "netlink", "coexist", "capture", "eswitch", "consumer.ts"],
   apply: ["model", "plan", "lease", "host.ts", "consumer.ts"],
   vmm: ["model", "coexist", "host.ts"],
@@ -103,6 +103,7 @@ function checkImports(file: SourceFile): Finding[] {
     if (targetRoom === room || allowed.includes("*") || allowed.includes(targetRoom)) continue;
     if (allowed.includes("host.ts") && target === "src/host/host.ts") continue;
     if (allowed.includes("consumer.ts") && target === "src/vmm/consumer.ts") continue;
+    if (allowed.includes("qmp.ts") && target === "src/vmm/qemu/qmp.ts") continue;
     const rooms = allowed.length === 0 ? "no other room" : allowed.join(", ");
     const message = `Room ${room} imports ${target}: it may import ${rooms}`;
     findings.push({ path: file.path, line, message });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { claimResults } from "./claims.ts";
+import { claimGroups, claimResults, summariesOf } from "./claims.ts";
 import { runOf, type PathFigures } from "./measured-run.arbitrary.ts";
 import type { MeasuredRun } from "./measured-run.ts";
 
@@ -60,6 +60,15 @@ suite("a verdict", () => {
       "512-byte frames: met",
       "1518-byte frames: met",
     ]);
+  });
+
+  test("is summed up over the figures of a claim", () => {
+    const [group] = claimGroups(runOf([vf, software({ framesPerSecond: 2e5 })]));
+    assert.ok(group !== undefined);
+    const [latency, throughput] = summariesOf(group);
+    assert.deepEqual([latency?.verdict, latency?.counts], ["not met", "not met"]);
+    assert.deepEqual([throughput?.verdict, throughput?.counts], [null, "1 not met, 3 met"]);
+    assert.deepEqual(throughput?.ratios?.map(Math.round), [1, 5]);
   });
 
   test("needs three rounds", () => {

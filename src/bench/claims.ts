@@ -181,3 +181,37 @@ export function claimGroups(run: MeasuredRun): ClaimGroup[] {
     ];
   });
 }
+
+type ClaimSummary = {
+  readonly words: string;
+  /** Least and most of the ratios. */
+  readonly ratios: readonly [number, number] | null;
+  /** What all of its metrics say; null: they differ. */
+  readonly verdict: Verdict | null;
+  /** `6 met, 1 not met`. */
+  readonly counts: string;
+};
+
+/** A group's claims, each over its metrics. */
+export function summariesOf({ results }: ClaimGroup): ClaimSummary[] {
+  return claimTable.flatMap(({ id, words }): ClaimSummary[] => {
+    const own = results.filter(({ claim }) => claim === id);
+    const values = own.flatMap(({ ratio }) => (ratio === null ? [] : [ratio.value]));
+    const verdicts = [...new Set(own.map(({ verdict }) => verdict))];
+    const [only = null] = verdicts;
+    if (only === null) return [];
+    const countOf = (verdict: Verdict): number =>
+      own.filter((result) => result.verdict === verdict).length;
+    return [
+      {
+        words,
+        ratios: values.length === 0 ? null : [Math.min(...values), Math.max(...values)],
+        verdict: verdicts.length === 1 ? only : null,
+        counts:
+          verdicts.length === 1
+            ? only
+            : verdicts.map((verdict) => `${countOf(verdict)} ${verdict}`).join(", "),
+      },
+    ];
+  });
+}

@@ -1,7 +1,7 @@
 // A measured run as one HTML file that needs nothing else: plots, claims, paths, surroundings. It
 // opens with what is known to make the figures worthless, where there is such a thing.
 
-import { claimGroups, type ClaimResult } from "./claims.ts";
+import { claimGroups, summariesOf, type ClaimResult } from "./claims.ts";
 import { pageStyle } from "./html-style.ts";
 import {
   escapeMarkup as esc,
@@ -19,7 +19,7 @@ import {
   valuesOf,
   type Metric,
 } from "./metrics.ts";
-import { ratioText, verdictText } from "./run-words.ts";
+import { ratiosText, ratioText, verdictText } from "./run-words.ts";
 import { centerOf } from "./statistics.ts";
 
 type Look = { readonly id: string; readonly title: string; readonly look: number };
@@ -151,7 +151,28 @@ function claimsTable(run: MeasuredRun): string {
     ]);
     return [heading, ...lines.map(tableRow)];
   });
-  return tableOf(["claim", "measured as", "ratio, 95 % interval", "verdict"], rows);
+  const all = tableOf(["claim", "measured as", "ratio, 95 % interval", "verdict"], rows);
+  return `${summaryTable(groups)}<details><summary>Each ratio with its interval</summary>${all}</details>`;
+}
+
+/** A row a pair: what its figures say of each claim, together. */
+function summaryTable(groups: ReturnType<typeof claimGroups>): string {
+  const first = groups.find(({ because }) => because === null);
+  const words = first === undefined ? [] : summariesOf(first).map((each) => each.words);
+  const rows = groups.map((group) => {
+    const title = `<b>${esc(group.title)}</b>`;
+    if (group.because !== null) {
+      const absence = esc(`not measurable here: ${group.because}`);
+      return `<tr><td>${title}</td><td colspan="${Math.max(1, words.length)}">${absence}</td></tr>`;
+    }
+    const cells = summariesOf(group).map(({ ratios, verdict, counts }) => {
+      const className = verdict === null ? "open" : verdictClass[verdict];
+      const range = ratios === null ? "" : `${esc(ratiosText(ratios))}<br>`;
+      return `${range}<b class="${className}">${esc(counts)}</b>`;
+    });
+    return tableRow([title, ...cells]);
+  });
+  return tableOf(["", ...words], rows);
 }
 
 function pathsTable({ paths }: MeasuredRun): string {

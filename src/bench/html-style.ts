@@ -26,7 +26,9 @@ th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); ver
 thead th:empty { padding: 0; border: 0; }
 tr.group td { padding-top: .9rem; color: var(--dim); }
 tr.group b { color: var(--text); }
-.claims td:nth-child(-n+3):not([colspan]) { white-space: nowrap; }
+.claims details td:nth-child(-n+3):not([colspan]) { white-space: nowrap; }
+.claims td { min-width: 8.5rem; } .claims td:first-child { min-width: 11rem; }
+details { margin-top: .8rem; } summary { cursor: pointer; color: var(--dim); }
 b.good { color: var(--good); } b.bad { color: var(--bad); } b.open { color: var(--open);
   font-weight: 500; }
 .warning { list-style: none; margin: 1rem 0; padding: .6rem 1rem; background: var(--warn);

@@ -8,7 +8,10 @@ import { decodeNote, noteFormat } from "./undo-step.ts";
 
 const vf = (index: number, changes: Partial<SiteVf> = {}): SiteVf => ({
   label: `0000:3b:00.0/vf${index}`,
-  pf: "0000:3b:00.0",
+  address: `0000:3b:02.${index}`,
+  mac: "52:54:00:00:00:01",
+  driverOverride: null,
+  guestObstacle: null,
   netdev: { name: `ens1v${index}`, mtu: 1500, isUp: index === 0 },
   driver: "iavf",
   vlan: null,
@@ -16,11 +19,25 @@ const vf = (index: number, changes: Partial<SiteVf> = {}): SiteVf => ({
   ...changes,
 });
 
+const forGuests = ["qemu-system-x86_64", "iperf3", "sockperf", "ldd", "insmod"];
+const spare = {
+  label: "0000:5e:00.0",
+  address: "0000:5e:00.0",
+  mac: "52:54:00:00:00:02",
+  driver: "ice",
+  driverOverride: null,
+  guestObstacle: null,
+  netdev: { name: "ens2", mtu: 9000, isUp: true },
+};
+
 const site: Site = {
-  programs: new Set(["ip"]),
+  programs: new Set(["ip", ...forGuests]),
   vfs: [vf(0), vf(1)],
+  spare,
   wire: { name: "eth9", mtu: 1500, isUp: true },
   mtu: 9000,
+  guestObstacle: null,
+  hasVhost: true,
 };
 
 const rows: readonly (readonly [id: string, changes: Partial<Site>, missing: string | null])[] = [
@@ -41,6 +58,20 @@ const rows: readonly (readonly [id: string, changes: Partial<Site>, missing: str
   ["ns-vf-wire", { wire: null }, "no interface at the other end was named with --wire"],
   ["ns-veth-bridge", { vfs: [] }, null],
   ["ns-macvlan", { programs: new Set() }, "ip not installed"],
+  ["guest-e1000", { programs: new Set(["ip"]) }, `${forGuests.join(", ")} not installed`],
+  ["guest-macvtap", { guestObstacle: "no kernel" }, "no kernel"],
+  ["guest-vf", {}, null],
+  // The guest's VF needs no interface of the host.
+  ["guest-vf", { vfs: [vf(0, { netdev: null, driver: null }), vf(1)] }, null],
+  [
+    "guest-vf",
+    { vfs: [vf(0, { guestObstacle: "it has no IOMMU group" }), vf(1)] },
+    "0000:3b:00.0/vf0: it has no IOMMU group",
+  ],
+  ["guest-vf", { vfs: [vf(0, { vlan: 100 }), vf(1)] }, "the VFs are in different VLANs"],
+  ["guest-pf", {}, null],
+  ["guest-pf", { spare: null }, "no whole device was named with --spare"],
+  ["guest-pf", { wire: null }, "no interface at the other end was named with --wire"],
 ];
 
 suite("a path", () => {
@@ -54,16 +85,22 @@ suite("a path", () => {
   for (const row of pathTable) {
     test(`${row.id}: what is made or moved is undone, and survives in the note`, () => {
       const { steps } = row.build(site);
+      const programs = steps.flatMap((step) => ("argv" in step ? [step] : []));
       const undo = steps.flatMap((step) => step.undo ?? []);
       const note = { format: noteFormat, pid: 1, startTicks: 5, startedAt: "now", undo };
       assert.deepEqual(decodeNote(JSON.stringify(note))?.undo, undo);
-      const made = steps.flatMap(({ argv }) => (argv[1] === "netns" ? [argv[3]] : []));
+      const made = programs.flatMap(({ argv }) => (argv[1] === "netns" ? [argv[3]] : []));
       assert.deepEqual(
         undo.flatMap((each) => (each.kind === "drop-netns" ? [each.netns] : [])),
         made,
       );
+      // Who leaves its driver goes back to it.
+      assert.deepEqual(
+        undo.flatMap((each) => (each.kind === "rebind" ? [each.address] : [])),
+        steps.flatMap((step) => ("vfio" in step ? [step.vfio] : [])),
+      );
       // Whatever is not inside a namespace of ours is a lent netdev, and comes back.
-      const lent = steps.flatMap(({ argv }) => (argv[1] === "link" ? [argv[4]] : []));
+      const lent = programs.flatMap(({ argv }) => (argv[1] === "link" ? [argv[4]] : []));
       assert.deepEqual(
         undo.flatMap((each) => (each.kind === "return-netdev" ? [each.name] : [])),
         lent,
@@ -86,6 +123,15 @@ suite("a note", () => {
     ["an option for a name", { ...note, undo: [{ ...step, name: "-batch" }] }],
     ["a path for a name", { ...note, undo: [{ ...step, name: "../x" }] }],
     ["another kind", { ...note, undo: [{ kind: "run", argv: ["rm"] }] }],
+    [
+      "a driver that is a path",
+      {
+        ...note,
+        undo: [
+          { kind: "rebind", address: "0000:3b:02.0", driver: "../x", override: null, netdev: null },
+        ],
+      },
+    ],
     ["a process that is none", { ...note, pid: -1 }],
   ];
   for (const [what, document] of hostile) {

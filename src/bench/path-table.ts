@@ -1,8 +1,9 @@
 // The data paths that can be built here, one row each: what it needs, and the steps that set it up
 // between two ends. Steps are programs with their arguments and what takes them back; nothing here
 // runs them. Switches are made in a namespace of their own, so the host's own bridges and firewall
-// are not in the way and nothing of the host's changes.
+// are not in the way and nothing of the host's changes. Long because it is a table.
 
+import { receiverAddress, receiverMac, type GuestNic } from "./guest-machine.ts";
 import type { UndoStep } from "./undo-step.ts";
 
 /** A netdev of the host that may be lent to the measurement. */
@@ -12,13 +13,21 @@ export type LentNetdev = {
   readonly isUp: boolean;
 };
 
-export type SiteVf = {
+/** A function that may be lent, and given to a guest. */
+type SiteFunction = {
   /** `0000:3b:00.0/vf3`. */
   readonly label: string;
-  /** Label of its PF. */
-  readonly pf: string;
+  readonly address: string;
   readonly netdev: LentNetdev | null;
+  readonly mac: string | null;
   readonly driver: string | null;
+  /** null: none is set. */
+  readonly driverOverride: string | null;
+  /** Why no guest can have it: `it has no IOMMU group`; null: no reason is known. */
+  readonly guestObstacle: string | null;
+};
+
+export type SiteVf = SiteFunction & {
   /** Port VLAN; null: none. */
   readonly vlan: number | null;
   /** Why no traffic can pass: `PF 0000:3b:00.0 is down`; null: no reason is known. */
@@ -31,18 +40,28 @@ export type Site = {
   readonly programs: ReadonlySet<string>;
   /** Named by the operator, in this order. */
   readonly vfs: readonly SiteVf[];
+  /** A whole device that nobody needs; null: none was named. */
+  readonly spare: SiteFunction | null;
   /** The other end of the PF's cable, as a netdev of this host; null: none was named. */
   readonly wire: LentNetdev | null;
   /** MTU that the largest frame needs. */
   readonly mtu: number;
+  /** Why no guest can be started; null: one can. */
+  readonly guestObstacle: string | null;
+  readonly hasVhost: boolean;
 };
 
-export type Step = {
+export type ProgramStep = {
   readonly argv: readonly string[];
   readonly undo: UndoStep | null;
   /** Refused, it changes only what can be measured. */
   readonly mayFail?: true;
 };
+
+/** A function leaves its driver for vfio-pci. */
+export type VfioStep = { readonly vfio: string; readonly undo: UndoStep };
+
+type Step = ProgramStep | VfioStep;
 
 export type End = {
   readonly netns: string;
@@ -50,7 +69,13 @@ export type End = {
   readonly address: string;
 };
 
-export type BuiltPath = { readonly steps: readonly Step[]; readonly ends: readonly [End, End] };
+export type BuiltPath = {
+  readonly steps: readonly Step[];
+  readonly sender: End;
+  /** null: it is the guest. */
+  readonly receiver: End | null;
+  readonly guest: GuestNic | null;
+};
 
 export type PathRow = {
   readonly id: string;
@@ -61,33 +86,36 @@ export type PathRow = {
 };
 
 /** RFC 2544 C.2.2: addresses for benchmarks. Only our own namespaces have them. */
-const ends: readonly [End, End] = [
-  { netns: "sriovctl-bench-a", device: "bench0", address: "198.18.0.1" },
-  { netns: "sriovctl-bench-b", device: "bench0", address: "198.18.0.2" },
-];
-const [sender, receiver] = ends;
-const switchNetns = "sriovctl-bench-s";
+const sender: End = { netns: "sriovctl-bench-a", device: "bench0", address: "198.18.0.1" };
+const receiver: End = { netns: "sriovctl-bench-b", device: "bench0", address: receiverAddress };
+const ends = { sender, receiver, guest: null };
+/** Of the switches, and of QEMU. */
+export const switchNetns = "sriovctl-bench-s";
 
-const ip = (words: string, netns?: string): Step => ({
+const ip = (words: string, netns?: string): ProgramStep => ({
   argv: ["ip", ...(netns === undefined ? [] : ["-n", netns]), ...words.split(" ")],
   undo: null,
 });
 
-const addNetns = (netns: string): Step => ({
+const addNetns = (netns: string): ProgramStep => ({
   argv: ["ip", "netns", "add", netns],
   undo: { kind: "drop-netns", netns },
 });
 
 const twoEnds: readonly Step[] = [sender, receiver].map(({ netns }) => addNetns(netns));
 
-const bringUp: readonly Step[] = [sender, receiver].flatMap(({ netns, device, address }) => [
+const bringUpEnd = ({ netns, device, address }: End): Step[] => [
   ip(`address add ${address}/24 dev ${device}`, netns),
   ip(`link set ${device} up`, netns),
-]);
+];
+const bringUp: readonly Step[] = [sender, receiver].flatMap(bringUpEnd);
 
 /** Lent, renamed, and with the MTU that is wanted where its driver allows that. */
 function lend({ name, mtu, isUp }: LentNetdev, { netns, device }: End, wantedMtu: number): Step[] {
-  const setMtu: Step = { ...ip(`link set ${device} mtu ${wantedMtu}`, netns), mayFail: true };
+  const setMtu: ProgramStep = {
+    ...ip(`link set ${device} mtu ${wantedMtu}`, netns),
+    mayFail: true,
+  };
   return [
     {
       argv: ["ip", "link", "set", "dev", name, "netns", netns],
@@ -113,23 +141,25 @@ function missingOfVf(vf: SiteVf | undefined, which: string): string | null {
   return vf.obstacle;
 }
 
+const bridgePort = ({ netns, device }: End, at: number, mtu: number): Step[] => [
+  ip(`link add name port${at} mtu ${mtu} type veth peer name tmp${at}`, switchNetns),
+  ip(`link set tmp${at} mtu ${mtu} netns ${netns}`, switchNetns),
+  ip(`link set tmp${at} name ${device}`, netns),
+  ip(`link set port${at} master br0`, switchNetns),
+  ip(`link set port${at} up`, switchNetns),
+];
+
 const vethAndBridge: PathRow = {
   id: "ns-veth-bridge",
   title: "namespaces: veth, bridge",
   missing: (site) => needs(site, "ip"),
   build: ({ mtu }) => ({
-    ends,
+    ...ends,
     steps: [
       ...twoEnds,
       addNetns(switchNetns),
       ip("link add name br0 type bridge", switchNetns),
-      ...[sender, receiver].flatMap(({ netns, device }, at) => [
-        ip(`link add name port${at} mtu ${mtu} type veth peer name tmp${at}`, switchNetns),
-        ip(`link set tmp${at} mtu ${mtu} netns ${netns}`, switchNetns),
-        ip(`link set tmp${at} name ${device}`, netns),
-        ip(`link set port${at} master br0`, switchNetns),
-        ip(`link set port${at} up`, switchNetns),
-      ]),
+      ...[sender, receiver].flatMap((end, at) => bridgePort(end, at, mtu)),
       ip("link set br0 up", switchNetns),
       ...bringUp,
     ],
@@ -142,7 +172,7 @@ const macvlan: PathRow = {
   title: "namespaces: macvlan",
   missing: (site) => needs(site, "ip"),
   build: ({ mtu }) => ({
-    ends,
+    ...ends,
     steps: [
       ...twoEnds,
       addNetns(switchNetns),
@@ -160,7 +190,7 @@ const macvlan: PathRow = {
 };
 
 const betweenNetdevs = (first: LentNetdev, second: LentNetdev, mtu: number): BuiltPath => ({
-  ends,
+  ...ends,
   steps: [...twoEnds, ...lend(first, sender, mtu), ...lend(second, receiver, mtu), ...bringUp],
 });
 
@@ -201,7 +231,150 @@ function lent(owner: { readonly netdev: LentNetdev | null } | undefined): LentNe
   throw new Error("a path was built that misses its netdev");
 }
 
-export const pathTable: readonly PathRow[] = [vethAndBridge, macvlan, vfToVf, vfToWire];
+const missingOfGuest = (site: Site): string | null =>
+  needs(site, "ip", "qemu-system-x86_64", "iperf3", "sockperf", "ldd", "insmod") ??
+  site.guestObstacle;
+
+/** A tap on a bridge, and the sender beside it; QEMU runs in the switch's namespace and ends with it. */
+const guestOnBridge = (
+  row: Pick<PathRow, "id" | "title">,
+  nicOf: (site: Site) => GuestNic,
+): PathRow => ({
+  ...row,
+  missing: missingOfGuest,
+  build: (site) => ({
+    sender,
+    receiver: null,
+    guest: nicOf(site),
+    steps: [
+      addNetns(sender.netns),
+      addNetns(switchNetns),
+      ip("link add name br0 type bridge", switchNetns),
+      ...bridgePort(sender, 0, guestMtu),
+      ip("tuntap add dev tap0 mode tap", switchNetns),
+      ip("link set tap0 master br0", switchNetns),
+      ip("link set tap0 up", switchNetns),
+      ip("link set br0 up", switchNetns),
+      ...bringUpEnd(sender),
+    ],
+  }),
+});
+
+/** The guest's NIC keeps Ethernet's own: what a guest gets unless somebody configures it. */
+const guestMtu = 1500;
+
+const virtioOnBridge = guestOnBridge(
+  { id: "guest-virtio-bridge", title: "guest: virtio, bridge" },
+  ({ hasVhost }) => ({ kind: "tap", model: "virtio-net-pci", isVhost: hasVhost }),
+);
+const e1000OnBridge = guestOnBridge({ id: "guest-e1000", title: "guest: e1000, bridge" }, () => ({
+  kind: "tap",
+  model: "e1000",
+  isVhost: false,
+}));
+
+/** As `macvlan`, but one of the two is the guest's. Frames go to its address only. */
+const macvtap: PathRow = {
+  id: "guest-macvtap",
+  title: "guest: virtio, macvtap",
+  missing: missingOfGuest,
+  build: ({ hasVhost }) => ({
+    sender,
+    receiver: null,
+    guest: { kind: "macvtap", netns: switchNetns, device: "guest0", isVhost: hasVhost },
+    steps: [
+      addNetns(sender.netns),
+      addNetns(switchNetns),
+      ip("link add name parent type veth peer name idle", switchNetns),
+      ip("link set idle up", switchNetns),
+      ip("link set parent up", switchNetns),
+      ip("link add link parent name port0 type macvlan mode bridge", switchNetns),
+      ip(`link set port0 netns ${sender.netns}`, switchNetns),
+      ip(`link set port0 name ${sender.device}`, sender.netns),
+      ip(
+        `link add link parent name guest0 address ${receiverMac} type macvtap mode bridge`,
+        switchNetns,
+      ),
+      ip("link set guest0 up", switchNetns),
+      ...bringUpEnd(sender),
+    ],
+  }),
+};
+
+const guestWithVf: PathRow = {
+  id: "guest-vf",
+  title: "guest: VF",
+  missing: (site) => {
+    const [first, second] = site.vfs;
+    const missing =
+      missingOfGuest(site) ??
+      (first === undefined ? "no first VF was named with --use" : first.obstacle) ??
+      missingOfVf(second, "second");
+    if (missing !== null || first === undefined || second === undefined) return missing;
+    if (first.guestObstacle !== null) return `${first.label}: ${first.guestObstacle}`;
+    return first.vlan === second.vlan ? null : "the VFs are in different VLANs";
+  },
+  build: ({ vfs: [first, second] }) => ({
+    sender,
+    receiver: null,
+    guest: { kind: "vfio", address: first?.address ?? "" },
+    steps: [
+      addNetns(sender.netns),
+      ...(first === undefined ? [] : [giveToGuest(first)]),
+      // After it, so that QEMU is ended before the function goes back.
+      addNetns(switchNetns),
+      ...lend(lent(second), sender, guestMtu),
+      ...bringUpEnd(sender),
+    ],
+  }),
+};
+
+/** The other end is the wire's: whoever has the whole card has no switch beside it. */
+const guestWithPf: PathRow = {
+  id: "guest-pf",
+  title: "guest: whole device",
+  missing: (site) => {
+    const { spare, wire } = site;
+    const missing = missingOfGuest(site);
+    if (missing !== null) return missing;
+    if (spare === null) return "no whole device was named with --spare";
+    if (spare.guestObstacle !== null) return `${spare.label}: ${spare.guestObstacle}`;
+    return wire === null ? "no interface at the other end was named with --wire" : null;
+  },
+  build: ({ spare, wire }) => ({
+    sender,
+    receiver: null,
+    guest: { kind: "vfio", address: spare?.address ?? "" },
+    steps: [
+      addNetns(sender.netns),
+      ...(spare === null ? [] : [giveToGuest(spare)]),
+      addNetns(switchNetns),
+      ...lend(lent({ netdev: wire }), sender, guestMtu),
+      ...bringUpEnd(sender),
+    ],
+  }),
+};
+
+function giveToGuest({ address, driver, driverOverride, netdev, mac }: SiteFunction): VfioStep {
+  const kept = netdev === null ? null : { ...netdev, mac };
+  const undo = { kind: "rebind", address, driver, override: driverOverride, netdev: kept } as const;
+  return { vfio: address, undo };
+}
+
+export const pathTable: readonly PathRow[] = [
+  vethAndBridge,
+  macvlan,
+  vfToVf,
+  vfToWire,
+  e1000OnBridge,
+  virtioOnBridge,
+  macvtap,
+  guestWithVf,
+  guestWithPf,
+];
+
+export const stepWords = (step: Step): string =>
+  "vfio" in step ? `bind ${step.vfio} to vfio-pci` : step.argv.join(" ");
 
 /** What a link of this MTU carries, with header and checksum. */
 export const largestFrame = (mtu: number): number => mtu + 18;

@@ -10,6 +10,12 @@ export function ratioText({ value, interval }: Estimate): string {
   return `${figure(value)} x${range}`;
 }
 
+/** `0.17 to 0.49 x`; one figure where they read the same. */
+export function ratiosText([least, most]: readonly [number, number]): string {
+  const [from, to] = [figure(least), figure(most)];
+  return from === to ? `${from} x` : `${from} to ${to} x`;
+}
+
 /** `+12 % (+8 to +16)`. */
 export function changeText({ value, interval }: Estimate): string {
   const percent = (ratio: number): string => {

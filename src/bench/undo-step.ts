@@ -15,6 +15,19 @@ export type UndoStep =
       readonly name: string;
       readonly mtu: number;
       readonly isUp: boolean;
+    }
+  /** A function that was given to a guest goes back to its driver, and its netdev is as it was. */
+  | {
+      readonly kind: "rebind";
+      readonly address: string;
+      readonly driver: string | null;
+      readonly override: string | null;
+      readonly netdev: {
+        readonly name: string;
+        readonly mtu: number;
+        readonly isUp: boolean;
+        readonly mac: string | null;
+      } | null;
     };
 
 export type UndoNote = {
@@ -30,6 +43,7 @@ export type UndoNote = {
 
 /** A name of ours, or of a netdev: nothing that `ip` takes for an option or a path. */
 const linkName = z.string().regex(/^(?![-.])[^\s/]{1,15}$/);
+const driverName = z.string().regex(/^\w[\w-]{0,63}$/);
 const netnsName = z.string().regex(/^sriovctl-bench-[a-z]$/);
 
 const shape = z.strictObject({
@@ -47,6 +61,23 @@ const shape = z.strictObject({
           name: linkName,
           mtu: z.int().min(68).max(65_535),
           isUp: z.boolean(),
+        }),
+        z.strictObject({
+          kind: z.literal("rebind"),
+          address: z.string().regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/),
+          driver: driverName.nullable(),
+          override: driverName.nullable(),
+          netdev: z
+            .strictObject({
+              name: linkName,
+              mtu: z.int().min(68).max(65_535),
+              isUp: z.boolean(),
+              mac: z
+                .string()
+                .regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/)
+                .nullable(),
+            })
+            .nullable(),
         }),
       ]),
     )

@@ -2,7 +2,8 @@
 // in use is refused with its user's name, and so is one that is leased.
 
 import type { Site, SiteVf } from "../bench/path-table.ts";
-import { foundPrograms } from "../bench/run/surroundings.ts";
+import { ownKernel, type GuestKernel } from "../bench/run/guest-initramfs.ts";
+import { driverOverrideOf, foundPrograms, isWritable } from "../bench/run/surroundings.ts";
 import { findWire } from "../bench/run/wire.ts";
 import { openLeasesIfThere } from "../lease/store.ts";
 import { vfTarget, type Address } from "../model/bdf.ts";
@@ -51,21 +52,56 @@ function findVfs(context: Context, inventory: Inventory, names: readonly string[
   return found;
 }
 
-function siteVf({ pf, vf }: Found): SiteVf {
-  const [netdev] = vf.netdevs;
-  const isDown = pf.netdevs.length > 0 && pf.netdevs.every(({ isUp }) => isUp === false);
+/** VFIO gives a whole group to a guest. Ports of the path may be in it; they stay the host's. */
+function guestObstacle(
+  { physicalFunctions }: Inventory,
+  { address, iommuGroup }: Vf | Pf,
+): string | null {
+  if (iommuGroup === null) return "it has no IOMMU group; sriovctl doctor says what is in the way";
+  const all = physicalFunctions.flatMap((pf) => [pf, ...pf.virtualFunctions]);
+  const other = all.find((each) => each.iommuGroup === iommuGroup && each.address !== address);
+  return other === undefined ? null : `its IOMMU group has ${other.address}, too`;
+}
+
+/** What a VF and a whole device have in common. */
+function siteFunction(inventory: Inventory, each: Vf | Pf) {
+  const [netdev] = each.netdevs;
   return {
-    label: vfTarget(pf.address, vf.vfIndex),
-    pf: pf.address,
+    address: each.address,
+    mac: netdev?.mac ?? null,
+    driverOverride: driverOverrideOf(each.address),
+    guestObstacle: guestObstacle(inventory, each),
     netdev:
       netdev === undefined
         ? null
         : { name: netdev.name, mtu: netdev.mtu ?? 1500, isUp: netdev.isUp ?? false },
-    driver: vf.driver,
+    driver: each.driver,
+  };
+}
+
+function siteVf(inventory: Inventory, { pf, vf }: Found): SiteVf {
+  const isDown = pf.netdevs.length > 0 && pf.netdevs.every(({ isUp }) => isUp === false);
+  return {
+    ...siteFunction(inventory, vf),
+    label: vfTarget(pf.address, vf.vfIndex),
     // VLAN 0 is how the kernel says none.
     vlan: vf.policy?.vlan?.id || null,
     obstacle: isDown ? `PF ${pf.address} is down` : null,
   };
+}
+
+/** Throws SriovError `not-found`, `usage` for a VF, `would-disrupt` with the user or the VFs. */
+function findSpare(inventory: Inventory, name: string): Pf {
+  const { pf, vf } = findFunction(inventory, name);
+  if (vf !== null) {
+    const detail = { operation: "measure", target: name };
+    throw new SriovError("usage", `Cannot measure with ${name}: it is a VF, wanted a PF`, detail);
+  }
+  const [owner] = pf.owners;
+  if (owner !== undefined) throw inUse(name, `${consentWord(owner)} (${owner.evidence})`);
+  const count = pf.virtualFunctions.length;
+  if (count > 0) throw inUse(name, count === 1 ? "its VF" : `the ${count} VFs that it has`);
+  return pf;
 }
 
 function describe({ pf, vf }: Found): string {
@@ -83,9 +119,9 @@ function describe({ pf, vf }: Found): string {
 /** PCI ID of Red Hat, under which QEMU's own devices go. */
 const qemuSubsystemVendor = 0x1af4;
 
-const pfEmulation = (found: readonly Found[]): string[] => [
+const pfEmulation = (pfs: readonly Pf[]): string[] => [
   ...new Set(
-    found.flatMap(({ pf: { address, subsystemVendorId } }) =>
+    pfs.flatMap(({ address, subsystemVendorId }) =>
       subsystemVendorId === qemuSubsystemVendor ? [`QEMU emulates ${address}`] : [],
     ),
   ),
@@ -93,6 +129,8 @@ const pfEmulation = (found: readonly Found[]): string[] => [
 
 export type BenchSite = {
   readonly site: Site;
+  /** null: no guest can be started. */
+  readonly kernel: GuestKernel | null;
   readonly functions: readonly string[];
   readonly emulation: readonly string[];
 };
@@ -106,6 +144,8 @@ export async function benchSite(
 ): Promise<BenchSite> {
   const names = (args.text("use") ?? "").split(",").filter((name) => name !== "");
   const found = findVfs(context, inventory, names);
+  const spareName = args.text("spare");
+  const spare = spareName === null ? null : findSpare(inventory, spareName);
   const wireName = args.text("wire");
   const wire = wireName === null ? null : await findWire(wireName);
   if (wireName !== null && wire?.user === "") {
@@ -120,9 +160,20 @@ export async function benchSite(
     );
   }
   if (wireName !== null && wire !== null && wire.user !== null) throw inUse(wireName, wire.user);
+  const kernel = ownKernel(args.text("guest-kernel"));
+  const noKernel = "the kernel that runs is not in /boot: name its file with --guest-kernel";
   return {
-    site: { programs: foundPrograms(), vfs: found.map(siteVf), wire: wire?.netdev ?? null, mtu },
-    functions: found.map(describe),
-    emulation: pfEmulation(found),
+    site: {
+      programs: foundPrograms(),
+      vfs: found.map((each) => siteVf(inventory, each)),
+      spare: spare === null ? null : { ...siteFunction(inventory, spare), label: spare.address },
+      wire: wire?.netdev ?? null,
+      mtu,
+      guestObstacle: kernel === null ? noKernel : null,
+      hasVhost: isWritable("/dev/vhost-net"),
+    },
+    kernel,
+    functions: [...found.map(describe), ...(spare === null ? [] : [`PF ${spare.address}`])],
+    emulation: pfEmulation([...found.map(({ pf }) => pf), ...(spare === null ? [] : [spare])]),
   };
 }

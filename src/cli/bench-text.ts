@@ -1,17 +1,18 @@
 // What `sriovctl bench` shows of a run and of two runs on a terminal.
 
-import { claimGroups, type ClaimResult } from "../bench/claims.ts";
+import { claimGroups, summariesOf, type ClaimResult } from "../bench/claims.ts";
 import type { Change, Comparison } from "../bench/compare-runs.ts";
 import type { MeasuredRun } from "../bench/measured-run.ts";
-import type { PathRow } from "../bench/path-table.ts";
+import { stepWords, type PathRow } from "../bench/path-table.ts";
 import type { BenchSite } from "./bench-site.ts";
+import type { Context } from "./context.ts";
 import { secondsOf, type BenchWish } from "./bench-wish.ts";
 import { durationWords } from "./duration.ts";
 import { plural } from "./list-text.ts";
 import { figure, frameSizesOf, metricsFor, valuesOf, type Metric } from "../bench/metrics.ts";
-import { changeText, ratioText, verdictText } from "../bench/run-words.ts";
+import { changeText, ratiosText, ratioText, verdictText } from "../bench/run-words.ts";
 import { centerOf } from "../bench/statistics.ts";
-import type { Style, Tone } from "./style.ts";
+import { widthOf, type Style, type Tone } from "./style.ts";
 import { alignRows, type Row } from "./table.ts";
 
 const cellOf = (run: MeasuredRun, path: string, metric: Metric): string => {
@@ -24,16 +25,42 @@ const cellOf = (run: MeasuredRun, path: string, metric: Metric): string => {
   return `${figure(value)}${spread}`;
 };
 
-function figuresTable(run: MeasuredRun, style: Style): string[] {
+type BenchStyle = {
+  readonly style: Style;
+  readonly columns: number;
+  /** Each ratio with its interval. */
+  readonly isVerbose: boolean;
+};
+
+export const benchStyleOf = ({ style, io, log }: Context): BenchStyle => ({
+  style,
+  columns: io.stdout.columns,
+  isVerbose: log.level !== "normal",
+});
+
+/** As many paths beside each other as there is room for, but one. */
+function figuresTable(run: MeasuredRun, { style, columns }: BenchStyle): string[] {
   const measured = run.paths.filter(({ notMeasured }) => notMeasured === null);
   const metrics = metricsFor(frameSizesOf(run));
   const kinds = { latency: "latency", throughput: "throughput", cpu: "CPU" } as const;
-  const rows = metrics.map((metric): Row => {
-    const name = `${kinds[metric.kind]}, ${metric.title}`;
-    return [name, metric.unit, ...measured.map(({ id }) => cellOf(run, id, metric))];
-  });
-  const heading = ["", "", ...measured.map(({ title }) => title)];
-  return alignRows([heading.map((cell) => style("strong", cell)), ...rows]);
+  const tableOf = (paths: MeasuredRun["paths"]): string[] => {
+    const rows = metrics.map((metric): Row => {
+      const name = `${kinds[metric.kind]}, ${metric.title}`;
+      return [name, metric.unit, ...paths.map(({ id }) => cellOf(run, id, metric))];
+    });
+    const heading = ["", "", ...paths.map(({ title }) => title)];
+    return alignRows([heading.map((cell) => style("strong", cell)), ...rows]);
+  };
+  const fits = (lines: readonly string[]): boolean =>
+    lines.every((line) => widthOf(line) <= columns);
+  const tables: string[][] = [];
+  for (let first = 0; first < measured.length;) {
+    let last = measured.length;
+    while (last > first + 1 && !fits(tableOf(measured.slice(first, last)))) last--;
+    tables.push([...(first === 0 ? [] : [""]), ...tableOf(measured.slice(first, last))]);
+    first = last;
+  }
+  return tables.flat();
 }
 
 const verdictTones: Readonly<Record<ClaimResult["verdict"], Tone>> = {
@@ -43,11 +70,29 @@ const verdictTones: Readonly<Record<ClaimResult["verdict"], Tone>> = {
   "not measurable here": "dim",
 };
 
-function claimsLines(run: MeasuredRun, style: Style): string[] {
+const absenceOf = (because: string, style: Style): string =>
+  `  ${style("dim", `not measurable here: ${because}`)}`;
+
+/** A line a claim, over all of its metrics. */
+function claimsSummary(run: MeasuredRun, style: Style): string[] {
+  const rows = claimGroups(run).flatMap((group): Row[] => {
+    if (group.because !== null) return [[group.title], [absenceOf(group.because, style)]];
+    const lines = summariesOf(group).map(({ words, ratios, verdict, counts }): Row => [
+      `  ${words}`,
+      ratios === null ? "-" : ratiosText(ratios),
+      style(verdict === null ? "warn" : verdictTones[verdict], counts),
+    ]);
+    return [[group.title], ...lines];
+  });
+  return alignRows(rows);
+}
+
+function claimsLines(run: MeasuredRun, { style, isVerbose }: BenchStyle): string[] {
   const groups = claimGroups(run);
   if (groups.length === 0) return ["No pair of these paths is what a claim is about"];
+  if (!isVerbose) return [...claimsSummary(run, style), "", "-v shows each ratio and its interval"];
   const rows = groups.flatMap(({ title, because, results }): Row[] => {
-    if (because !== null) return [[`${title}: ${style("dim", `not measurable here: ${because}`)}`]];
+    if (because !== null) return [[title], [absenceOf(because, style)]];
     const lines = results.map((result): Row => [
       `  ${result.words}`,
       result.metric ?? "-",
@@ -59,7 +104,8 @@ function claimsLines(run: MeasuredRun, style: Style): string[] {
   return alignRows(rows);
 }
 
-export function runText(run: MeasuredRun, style: Style): string[] {
+export function runText(run: MeasuredRun, shown: BenchStyle): string[] {
+  const { style } = shown;
   const { host, settings } = run;
   const absent = run.paths.filter(({ notMeasured }) => notMeasured !== null);
   const round = settings.rounds === 1 ? "round" : "rounds";
@@ -71,10 +117,10 @@ export function runText(run: MeasuredRun, style: Style): string[] {
     ),
     ...(run.isInterrupted ? [style("warn", "Stopped before the last round")] : []),
     "",
-    ...figuresTable(run, style),
+    ...figuresTable(run, shown),
     "",
     style("strong", "Claims"),
-    ...claimsLines(run, style),
+    ...claimsLines(run, shown),
     ...(absent.length === 0 ? [] : ["", style("strong", "Not measurable here")]),
     ...alignRows(absent.map(({ title, notMeasured }) => [`  ${title}`, notMeasured ?? ""])),
     ...(run.problems.length === 0 ? [] : ["", style("strong", "Problems")]),
@@ -94,7 +140,8 @@ export function dryRunText(
   { rows, missing }: Intended,
 ): string[] {
   const { rounds, seconds, frameSizes } = wish;
-  const time = durationWords(Math.ceil(secondsOf(wish, rows.length) / 60) * 60_000);
+  const guests = rows.filter((row) => row.build(site).guest !== null).length;
+  const time = durationWords(Math.ceil(secondsOf(wish, rows.length, guests) / 60) * 60_000);
   const lent = [...site.vfs.map(({ netdev }) => netdev), site.wire].filter((each) => each !== null);
   return [
     `Would measure ${plural(rows.length, "path")}, ${plural(rounds, "round")}, ${seconds} s each: about ${time}`,
@@ -104,7 +151,8 @@ export function dryRunText(
     ...rows.flatMap((row) => [
       "",
       row.title,
-      ...row.build(site).steps.map(({ argv }) => `  ${argv.join(" ")}`),
+      ...row.build(site).steps.map((step) => `  ${stepWords(step)}`),
+      ...(row.build(site).guest === null ? [] : ["  start a guest with QEMU"]),
     ]),
     "",
     "Then all of it is taken back",

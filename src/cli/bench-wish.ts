@@ -15,6 +15,8 @@ export type BenchWish = {
   readonly pinning: readonly [sender: number, receiver: number] | null;
   /** `PathRow.id`; null: all. */
   readonly paths: readonly string[] | null;
+  /** null: KVM where it is there. */
+  readonly accel: "kvm" | "tcg" | null;
 };
 
 export const benchUsage = (message: string): SriovError =>
@@ -48,6 +50,10 @@ export function benchWishOf(args: Arguments, known: readonly string[]): BenchWis
   if (stranger !== undefined) {
     throw benchUsage(`Cannot measure ${stranger}: wanted some of ${known.join(", ")}`);
   }
+  const accel = args.text("accel");
+  if (accel !== null && accel !== "kvm" && accel !== "tcg") {
+    throw benchUsage(`Cannot read --accel ${accel}: wanted kvm or tcg`);
+  }
   const sizes = listOf(args.text("sizes") ?? usualSizes);
   const frameSizes = sizes.map((size) => numberOf("sizes", size, [64, 9018]));
   return {
@@ -56,14 +62,21 @@ export function benchWishOf(args: Arguments, known: readonly string[]): BenchWis
     frameSizes: [...new Set(frameSizes)].toSorted((a, b) => a - b),
     pinning: pinningOf(args.text("pin")),
     paths,
+    accel,
   };
 }
 
-/** Setting up, waiting for links, starting servers; and what a tool takes beside its measurement. */
-const [pathSeconds, toolSeconds] = [4, 1];
+/** Setting up, waiting for links, starting servers; what a tool takes beside its measurement; and a
+ * guest's boot. */
+const [pathSeconds, toolSeconds, bootSeconds] = [4, 1, 10];
 
-export const secondsOf = ({ rounds, seconds, frameSizes }: BenchWish, paths: number): number =>
-  rounds * paths * (pathSeconds + (2 + frameSizes.length) * (seconds + toolSeconds));
+export const secondsOf = (
+  { rounds, seconds, frameSizes }: BenchWish,
+  paths: number,
+  guests: number,
+): number =>
+  rounds * paths * (pathSeconds + (2 + frameSizes.length) * (seconds + toolSeconds)) +
+  rounds * guests * bootSeconds;
 
 /** Throws SriovError `file-unwritable`. */
 export function writeText(path: string, text: string): void {

@@ -73,7 +73,10 @@ test("bench report says what was not measured and writes the page", async (conte
     return ["report", join(folder, "before.json"), "--html", page];
   });
   assert.equal(exitCode, 0);
-  assert.match(stdout, /guest-vf against guest-virtio-bridge: not measurable here: .*QEMU is not/);
+  assert.match(
+    stdout,
+    /guest-vf against guest-virtio-bridge\n  not measurable here: .*QEMU is not/,
+  );
   assert.ok(existsSync(page) && readFileSync(page, "utf8").includes("<svg"));
 });
 

@@ -177,11 +177,21 @@ export const commandTable: readonly CommandRow[] = [
     options: [
       { flags: "--use <vfs>", summary: "paths: VFs that it may use, BDF/vfN or BDF, with commas" },
       { flags: "--wire <interface>", summary: "paths: the other end of the PF's cable" },
+      { flags: "--spare <pf>", summary: "paths: a whole device that a guest may have" },
       { flags: "--paths <ids>", summary: "paths: only these; --dry-run --json names them" },
       { flags: "--rounds <n>", summary: "paths: interleaved, 5 unless told" },
       { flags: "--seconds <n>", summary: "paths: of each measurement, 2 unless told" },
       { flags: "--sizes <bytes>", summary: "paths: frames, 64,128,256,512,1024,1518,9000" },
       { flags: "--pin <cpu,cpu>", summary: "paths: processors of sender and receiver" },
+      {
+        flags: "--guest-kernel <file>",
+        summary: "paths: image of the kernel that runs, where it is not in /boot",
+      },
+      {
+        flags: "--accel <how>",
+        summary: "paths: guests with kvm (where it is there) or tcg",
+        values: ["kvm", "tcg"],
+      },
       { flags: "-o, --out <file>", summary: "paths: write what was measured there, as JSON" },
       { flags: "--html <file>", summary: "paths, report: write one page with plots, too" },
       {

@@ -87,6 +87,8 @@ export type HostPaths = {
   readonly guestsDir: string;
   /** What a measurement of data paths is to take back. */
   readonly benchNote: string;
+  /** The guest of a measurement, as it is kept between two. */
+  readonly benchGuestDir: string;
 };
 
 /** `linux` -> `linux/`; `emulated:demo` -> `emulated/demo/`; names cannot leave the folder. */
@@ -103,6 +105,7 @@ export function hostPaths(paths: Paths, hostName: string): HostPaths {
     watchdogLog: join(paths.stateDir, inside, "watchdog.log"),
     guestsDir: join(paths.runDir, inside, "guests"),
     benchNote: join(paths.runDir, inside, "bench-note.json"),
+    benchGuestDir: join(paths.stateDir, inside, "bench-guest"),
   };
 }
 

@@ -84,7 +84,7 @@ function otherVlans(state: SwitchState, { frame, from }: Sent, decision: Decisio
     const here = id === 0 ? "no VLAN" : `VLAN ${id}`;
     const there = vlan === null ? "" : tagText(vlan);
     return {
-      when: `VF ${vfIndex} has this MAC, in VLAN ${there}, the frame is in ${here}: they are meant to meet`,
+      when: `the two are meant to meet (VF ${vfIndex}: VLAN ${there}; the frame: ${here})`,
       run:
         from.kind === "vf"
           ? [`ip link set dev ${word(state.name)} vf ${from.vfIndex} vlan ${vlan?.id ?? 0}`]

@@ -1,12 +1,12 @@
 // What a measurement has to say of the machine it ran on: programs and versions, processors, load,
 // and whether machine or NIC are real.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { cpus, hostname, loadavg, release } from "node:os";
 import type { BenchHost } from "../measured-run.ts";
 import { findProgram, runTool } from "./tool.ts";
 
-const used = ["ip", "iperf3", "sockperf", "ping", "ethtool", "taskset"] as const;
+const used = "ip iperf3 sockperf ping ethtool taskset qemu-system-x86_64 ldd insmod".split(" ");
 
 export const foundPrograms = (): ReadonlySet<string> =>
   new Set(used.filter((name) => findProgram(name) !== null));
@@ -15,6 +15,7 @@ const versionWords: readonly (readonly [name: string, option: string, pattern: R
   ["iperf3", "--version", /^iperf (\S{1,40})/m],
   ["sockperf", "--version", /version #?(\S{1,40})/],
   ["ping", "-V", /(\S{1,40})\s*$/m],
+  ["qemu-system-x86_64", "--version", /version (\S{1,40})/],
   ["ip", "-V", /(iproute2\S{1,40})/],
 ];
 
@@ -36,6 +37,21 @@ function readOr(path: string, otherwise: string): string {
   } catch {
     return otherwise;
   }
+}
+
+export function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** null: none is set. */
+export function driverOverrideOf(address: string): string | null {
+  const text = readOr(`/sys/bus/pci/devices/${address}/driver_override`, "").trim();
+  return text === "" || text === "(null)" ? null : text;
 }
 
 function numaNodes(): number {

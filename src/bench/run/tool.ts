@@ -41,13 +41,18 @@ export function cpuOf(pid: number | undefined): number {
   }
 }
 
-function start([name = "", ...args]: readonly string[]): ChildProcess {
+/** `files` are descriptors that it has as 3 and on. */
+function start(
+  [name = "", ...args]: readonly string[],
+  stdin: "ignore" | "pipe" = "ignore",
+  files: readonly number[] = [],
+): ChildProcess {
   const program = findProgram(name) ?? name;
   const guard = findProgram("setpriv");
   const [command = program, ...prefix] =
     guard === null ? [program] : [guard, "--pdeathsig", "KILL", program];
   return spawn(command, [...prefix, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [stdin, "pipe", "pipe", ...files],
     env: { ...process.env, LC_ALL: "C" },
   });
 }
@@ -88,33 +93,86 @@ export async function runTool(
   return { ...collected, exitCode, cpuSeconds };
 }
 
-export type Server = { readonly pid: number | undefined; stop(): Promise<void> };
+export type Server = {
+  readonly pid: number | undefined;
+  /** Writes to its standard input and waits for an answer that matches; null: none came in time. */
+  ask(words: string, answer: RegExp): Promise<string | null>;
+  /** Whether it prints what matches, or has lately. */
+  says(pattern: RegExp, timeoutMs: number): Promise<boolean>;
+  /** What it printed last. */
+  lastWords(): string;
+  stop(): Promise<void>;
+};
 
-/** Starts it and waits for the words that it is ready with; null: it ended, or never said them. */
+const answerTimeoutMs = 30_000;
+
+type Started =
+  | { readonly server: Server; readonly words: null }
+  /** What it said last. */
+  | { readonly server: null; readonly words: string };
+
+type ServerWish = {
+  readonly isReady: RegExp;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Descriptors that it is given. */
+  readonly files?: readonly number[];
+};
+
+/** Starts it and waits for the words that it is ready with. */
 export async function startServer(
   argv: readonly string[],
-  isReady: RegExp,
-  timeoutMs: number,
-): Promise<Server | null> {
-  const child = start(argv);
+  { isReady, timeoutMs, signal, files }: ServerWish,
+): Promise<Started> {
+  const child = start(argv, "pipe", files);
+  // It may end while it is written to.
+  child.stdin?.on("error", () => {});
   const closed = new Promise<void>((resolve) => {
     child.once("error", () => resolve());
     child.once("close", () => resolve());
   });
-  const ready = new Promise<boolean>((resolve) => {
-    let seen = "";
-    collect(child, (text) => {
-      seen = `${seen}${text}`.slice(-4096);
-      if (isReady.test(seen)) resolve(true);
-    });
-    void closed.then(() => resolve(false));
-    setTimeout(() => resolve(false), timeoutMs).unref();
+  let seen = "";
+  let look = (): void => {};
+  collect(child, (text) => {
+    // A serial console ends its lines with both.
+    seen = `${seen}${text.replaceAll("\r", "")}`.slice(-4096);
+    look();
   });
+  const saw = (pattern: RegExp, deadlineMs: number): Promise<string | null> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(null), deadlineMs);
+      const settle = (found: string | null): void => {
+        clearTimeout(timer);
+        resolve(found);
+      };
+      look = () => {
+        const [found] = pattern.exec(seen) ?? [];
+        if (found !== undefined) settle(found);
+      };
+      void closed.then(() => settle(null));
+      look();
+    });
   const stop = async (): Promise<void> => {
     child.kill("SIGKILL");
     await closed;
   };
-  if (await ready) return { pid: child.pid, stop };
+  const ask: Server["ask"] = async (words, answer) => {
+    seen = "";
+    child.stdin?.write(words);
+    return saw(answer, answerTimeoutMs);
+  };
+  const says: Server["says"] = async (pattern, deadlineMs) =>
+    (await saw(pattern, deadlineMs)) !== null;
+  const lastWords = (): string => {
+    const words = seen.trim().split("\n").at(-1) ?? "";
+    return words === "" ? "it ended, or was not ready in time" : words.slice(0, 300);
+  };
+  const kill = (): void => void child.kill("SIGKILL");
+  signal.addEventListener("abort", kill, { once: true });
+  if (await says(isReady, timeoutMs)) {
+    return { server: { pid: child.pid, ask, says, lastWords, stop }, words: null };
+  }
+  const words = lastWords();
   await stop();
-  return null;
+  return { server: null, words };
 }

@@ -4,7 +4,9 @@
 import { readFileSync } from "node:fs";
 import { readMachineCpu } from "../cpu-time.ts";
 import type { Sample } from "../measured-run.ts";
+import { guestPorts as ports, receiverAddress } from "../guest-machine.ts";
 import type { End } from "../path-table.ts";
+import type { RunningGuest } from "./guest.ts";
 import { readIperf3, type ReadResult } from "../read-iperf3.ts";
 import { readPing, readSockperf, type LatencyResult } from "../read-latency.ts";
 import { cpuOf, runTool, startServer, type Ran, type Server } from "./tool.ts";
@@ -15,7 +17,7 @@ export type Traffic =
   | { readonly kind: "udp"; readonly frameBytes: number };
 
 type TrafficWish = {
-  readonly ends: readonly [End, End];
+  readonly sender: End;
   readonly programs: ReadonlySet<string>;
   readonly seconds: number;
   /** Processors of sender and receiver; null: where the scheduler puts them. */
@@ -28,7 +30,6 @@ const overheadBytes = 14 + 20 + 8 + 4;
 /** Its payload is 18 bytes: what sockperf needs for its own header, and ping for a time. */
 const latencyFrameBytes = 64;
 
-const ports = { iperf3: "5201", sockperf: "11111" };
 /** What a tool takes for itself, warming up and handing over results. */
 const toolSeconds = 20;
 
@@ -49,18 +50,30 @@ export function machineCpu(): number | null {
   }
 }
 
-type Servers = {
+export type Servers = {
   readonly iperf3: Server | null;
   readonly sockperf: Server | null;
+  /** null: the far end is a namespace of this host. */
+  readonly guest: RunningGuest | null;
   stop(): Promise<void>;
 };
 
-export async function startServers({ ends, programs, pinning }: TrafficWish): Promise<Servers> {
-  const [, receiver] = ends;
+export const serversOf = (guest: RunningGuest): Servers => ({
+  iperf3: guest,
+  sockperf: guest,
+  guest,
+  stop: guest.stop,
+});
+
+export async function startServers(
+  receiver: End,
+  { programs, pinning, signal }: TrafficWish,
+): Promise<Servers> {
   const place = pinning?.[1] ?? null;
+  const timeoutMs = toolSeconds * 1000;
   const started = async (argv: readonly string[], isReady: RegExp): Promise<Server | null> =>
     programs.has(argv[0] ?? "")
-      ? startServer(inside(receiver, place, argv), isReady, toolSeconds * 1000)
+      ? (await startServer(inside(receiver, place, argv), { isReady, timeoutMs, signal })).server
       : null;
   const { address } = receiver;
   const iperf3 = await started(
@@ -75,7 +88,7 @@ export async function startServers({ ends, programs, pinning }: TrafficWish): Pr
     await iperf3?.stop();
     await sockperf?.stop();
   };
-  return { iperf3, sockperf, stop };
+  return { iperf3, sockperf, guest: null, stop };
 }
 
 type Measured =
@@ -87,25 +100,28 @@ const nothing = {
   packetsPerSecond: null,
   lostShare: null,
   latency: null,
-  guestCpuSeconds: null,
 };
 
-type Cpu = Pick<Sample, "hostCpuSeconds" | "ownCpuSeconds">;
+type Cpu = Pick<Sample, "hostCpuSeconds" | "ownCpuSeconds" | "guestCpuSeconds">;
+
+const difference = (before: number | null, after: number | null): number | null =>
+  before === null || after === null ? null : Math.max(0, after - before);
 
 async function timed(
   argv: readonly string[],
   server: Server | null,
+  { guest }: Servers,
   { seconds, signal }: TrafficWish,
 ): Promise<{ readonly ran: Ran; readonly cpu: Cpu; readonly elapsed: number }> {
+  const guestBefore = (await guest?.cpuSeconds()) ?? null;
   const [hostBefore, serverBefore] = [machineCpu(), cpuOf(server?.pid)];
   const startedAt = performance.now();
   const ran = await runTool(argv, { timeoutMs: (seconds + toolSeconds) * 1000, signal });
   const elapsed = (performance.now() - startedAt) / 1000;
-  const hostAfter = machineCpu();
-  const isKnown = hostBefore !== null && hostAfter !== null;
-  const hostCpuSeconds = isKnown ? Math.max(0, hostAfter - hostBefore) : null;
-  const ofServer = Math.max(0, cpuOf(server?.pid) - serverBefore);
-  return { ran, elapsed, cpu: { hostCpuSeconds, ownCpuSeconds: ran.cpuSeconds + ofServer } };
+  const hostCpuSeconds = difference(hostBefore, machineCpu());
+  const ownCpuSeconds = ran.cpuSeconds + Math.max(0, cpuOf(server?.pid) - serverBefore);
+  const guestCpuSeconds = difference(guestBefore, (await guest?.cpuSeconds()) ?? null);
+  return { ran, elapsed, cpu: { hostCpuSeconds, ownCpuSeconds, guestCpuSeconds } };
 }
 
 function wordsOf({ stderr, exitCode }: Ran, problem: string): string {
@@ -115,8 +131,8 @@ function wordsOf({ stderr, exitCode }: Ran, problem: string): string {
 }
 
 async function latency(servers: Servers, wish: TrafficWish): Promise<Measured> {
-  const { ends, programs, seconds, pinning } = wish;
-  const [sender, { address }] = ends;
+  const { sender, programs, seconds, pinning } = wish;
+  const address = receiverAddress;
   const payload = String(latencyFrameBytes - overheadBytes);
   const read = async (
     argv: readonly string[],
@@ -125,6 +141,7 @@ async function latency(servers: Servers, wish: TrafficWish): Promise<Measured> {
     const { ran, cpu, elapsed } = await timed(
       inside(sender, pinning?.[0] ?? null, argv),
       servers.sockperf,
+      servers,
       wish,
     );
     const { result, problem } = parse(`${ran.stdout}\n${ran.stderr}`);
@@ -154,16 +171,16 @@ async function throughput(
   if (servers.iperf3 === null) {
     return { sample: null, problem: "iperf3 is not installed, or did not start" };
   }
-  const [sender, { address }] = wish.ends;
   const udp =
     frameBytes === null
       ? []
       : ["--udp", "--bitrate", "0", "--length", String(frameBytes - overheadBytes)];
   const words = ["--port", ports.iperf3, "--time", String(wish.seconds), "--json", ...udp];
-  const argv = ["iperf3", "--client", address, "--connect-timeout", "5000", ...words];
+  const argv = ["iperf3", "--client", receiverAddress, "--connect-timeout", "5000", ...words];
   const { ran, cpu } = await timed(
-    inside(sender, wish.pinning?.[0] ?? null, argv),
+    inside(wish.sender, wish.pinning?.[0] ?? null, argv),
     servers.iperf3,
+    servers,
     wish,
   );
   const { result, problem } = readIperf3(ran.stdout);

@@ -4,8 +4,9 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoOf } from "../../model/file-error.ts";
-import type { Step } from "../path-table.ts";
+import type { ProgramStep, VfioStep } from "../path-table.ts";
 import { decodeNote, noteFormat, type UndoNote, type UndoStep } from "../undo-step.ts";
+import { bindBack, bindToVfio, type Perform } from "./rebind.ts";
 import { runTool } from "./tool.ts";
 
 const stepTimeoutMs = 30_000;
@@ -60,8 +61,10 @@ async function returnNetdev(step: UndoStep & { kind: "return-netdev" }): Promise
   return failed.length === 0 ? null : failed.join("; ");
 }
 
-const undoOne = (step: UndoStep): Promise<string | null> =>
-  step.kind === "drop-netns" ? dropNetns(step.netns) : returnNetdev(step);
+function undoOne(step: UndoStep, perform: Perform): Promise<string | null> {
+  if (step.kind === "rebind") return bindBack(perform, step);
+  return step.kind === "drop-netns" ? dropNetns(step.netns) : returnNetdev(step);
+}
 
 /** From proc(5): its 22nd field, when the process began. 0: it is gone. */
 function startTicksOf(pid: number): number {
@@ -90,11 +93,13 @@ export const isRunning = ({ pid, startTicks }: UndoNote): boolean =>
 export class Undoing {
   readonly #path: string;
   readonly #startedAt: string;
+  readonly #perform: Perform;
   #steps: readonly UndoStep[] = [];
 
-  constructor(path: string, startedAt: string) {
+  constructor(path: string, startedAt: string, perform: Perform) {
     this.#path = path;
     this.#startedAt = startedAt;
+    this.#perform = perform;
   }
 
   #write(steps: readonly UndoStep[]): void {
@@ -122,8 +127,10 @@ export class Undoing {
   }
 
   /** Words of what was refused; null: it is made. */
-  async make({ argv, undo, mayFail }: Step): Promise<string | null> {
-    if (undo !== null) this.#write([...this.#steps, undo]);
+  async make(step: ProgramStep | VfioStep): Promise<string | null> {
+    if (step.undo !== null) this.#write([...this.#steps, step.undo]);
+    if ("vfio" in step) return bindToVfio(this.#perform, step.vfio);
+    const { argv, mayFail } = step;
     const { exitCode, stderr } = await runTool(argv, { timeoutMs: stepTimeoutMs });
     if (exitCode === 0 || mayFail === true) return null;
     return `${argv.join(" ")}: ${stderr.trim().split("\n")[0] ?? ""}`;
@@ -135,8 +142,10 @@ export class Undoing {
     const kept: UndoStep[] = [];
     for (const step of this.#steps.toReversed()) {
       // A namespace that still has what was lent would take it along.
-      const isHeld = kept.some(({ netns }) => netns === step.netns);
-      const words = isHeld ? null : await undoOne(step);
+      const isHeld =
+        step.kind === "drop-netns" &&
+        kept.some((each) => each.kind === "return-netdev" && each.netns === step.netns);
+      const words = isHeld ? null : await undoOne(step, this.#perform);
       if (isHeld || words !== null) kept.unshift(step);
       if (words !== null) failed.push(words);
     }

@@ -2,17 +2,18 @@
 // named for it, and gives everything back. The apply lock is held meanwhile, so that no apply resizes
 // a PF under a measurement.
 
-import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
+import { assertNothingUnfinished, readOwnJournals, type Session } from "../../apply/session.ts";
 import { benchFormat, type MeasuredRun } from "../../bench/measured-run.ts";
 import { metricsFor, figure } from "../../bench/metrics.ts";
-import { pathTable, type PathRow, type Site } from "../../bench/path-table.ts";
+import { pathTable, stepWords, type PathRow, type Site } from "../../bench/path-table.ts";
 import { measurePaths, type PathsMeasured } from "../../bench/run/measure-paths.ts";
-import { loadNow, surroundings, toolVersions } from "../../bench/run/surroundings.ts";
+import type { Perform } from "../../bench/run/rebind.ts";
+import { isWritable, loadNow, surroundings, toolVersions } from "../../bench/run/surroundings.ts";
 import { isRunning, readNote, Undoing } from "../../bench/run/undo.ts";
 import { fullInventory, type Host } from "../../host/host.ts";
 import { SriovError } from "../../model/errors.ts";
 import { benchSite, type BenchSite } from "../bench-site.ts";
-import { dryRunText, runText } from "../bench-text.ts";
+import { benchStyleOf, dryRunText, runText } from "../bench-text.ts";
 import {
   benchUsage,
   benchWishOf,
@@ -41,8 +42,16 @@ function choose(site: Site, asked: readonly string[] | null): Chosen {
   };
 }
 
+/** A write of the kernel's that has not returned by then is left to itself. */
+const requestDeadlineMs = 60_000;
+
+const performOf =
+  (host: Host, { lockFd }: Session): Perform =>
+  (request) =>
+    host.perform(request, { deadlineMs: requestDeadlineMs, lockFd });
+
 /** Gives back what a run that was killed has left. Throws `locked` while it runs. */
-async function takeUp(context: Context): Promise<boolean> {
+async function takeUp(context: Context, perform: Perform): Promise<boolean> {
   const { benchNote } = context.hostPaths;
   const note = readNote(benchNote);
   if (note === null) return false;
@@ -51,7 +60,7 @@ async function takeUp(context: Context): Promise<boolean> {
     const message = `Cannot measure: process ${note.pid} has been measuring since ${note.startedAt}`;
     throw new SriovError("locked", message, detail);
   }
-  const undoing = new Undoing(benchNote, note.startedAt);
+  const undoing = new Undoing(benchNote, note.startedAt, perform);
   undoing.adopt(note);
   leftOver(await undoing.takeBack(), benchNote);
   context.log.warn(`Restored what the measurement of ${note.startedAt} had left`);
@@ -126,7 +135,7 @@ function runOf(
 async function measure(
   context: Context,
   wish: BenchWish,
-  { site, chosen }: { site: BenchSite; chosen: Chosen },
+  { site, chosen, perform }: { site: BenchSite; chosen: Chosen; perform: Perform },
 ): Promise<MeasuredRun> {
   const { io, hostPaths } = context;
   const abort = new AbortController();
@@ -153,12 +162,17 @@ async function measure(
     say(`round ${round + 1}/${wish.rounds}  ${row.title}  ${figures.join(", ")}${left}`);
   };
   try {
-    const before = surroundings(site.emulation);
+    const accel = wish.accel ?? (isWritable("/dev/kvm") ? "kvm" : "tcg");
+    const hasGuest = chosen.rows.some((row) => row.build(site.site).guest !== null);
+    const software = hasGuest && accel === "tcg" ? ["Guests ran in software emulation"] : [];
+    const before = surroundings([...site.emulation, ...software]);
     const tools = await toolVersions();
-    const undoing = new Undoing(hostPaths.benchNote, madeAt);
+    const undoing = new Undoing(hostPaths.benchNote, madeAt, perform);
     const { signal } = abort;
+    const folder = hostPaths.benchGuestDir;
+    const guest = site.kernel === null ? null : { kernel: site.kernel, folder, accel };
     const measured = await measurePaths(
-      { ...wish, rows: chosen.rows, site: site.site, signal, onPath },
+      { ...wish, rows: chosen.rows, site: site.site, guest, signal, onPath },
       undoing,
     );
     leftOver(measured.left, hostPaths.benchNote);
@@ -180,7 +194,7 @@ function show(context: Context, args: Arguments, run: MeasuredRun): void {
   const out = args.text("out");
   if (out !== null) writeText(out, `${JSON.stringify(run)}\n`);
   context.printJson(run);
-  context.print(...runText(run, context.style));
+  context.print(...runText(run, benchStyleOf(context)));
   if (out !== null) context.print("", `Written: ${out}`);
   writePage(context, args, run);
 }
@@ -205,11 +219,15 @@ export async function paths(
       context.print(...dryRunText(site, wish, chosen));
       context.printJson({
         format: "sriovctl-bench-dry-run/1",
-        seconds: secondsOf(wish, chosen.rows.length),
+        seconds: secondsOf(
+          wish,
+          chosen.rows.length,
+          chosen.rows.filter((row) => row.build(site.site).guest !== null).length,
+        ),
         functions: site.functions,
         paths: chosen.rows.map((row) => ({
           id: row.id,
-          steps: row.build(site.site).steps.map(({ argv }) => argv),
+          steps: row.build(site.site).steps.map(stepWords),
         })),
         notMeasured: chosen.missing.map(({ row, because }) => ({ path: row.id, because })),
       });
@@ -218,7 +236,8 @@ export async function paths(
     assertWritable(context, host, "measure");
     return withSession(context, host, { lockWaitMs }, async (session) => {
       assertNothingUnfinished(await readOwnJournals(session));
-      await takeUp(context);
+      const perform = performOf(host, session);
+      await takeUp(context, perform);
       const { site, chosen } = await siteFor(context, args, host, wish);
       if (!args.isSet("yes")) {
         context.print(...dryRunText(site, wish, chosen));
@@ -227,7 +246,7 @@ export async function paths(
           throw new SriovError("not-confirmed", "Cannot measure: not confirmed", detail);
         }
       }
-      const run = await measure(context, wish, { site, chosen });
+      const run = await measure(context, wish, { site, chosen, perform });
       show(context, args, run);
       return run.isInterrupted ? 1 : 0;
     });
@@ -242,8 +261,8 @@ export async function restore(
   if (files.length > 0) throw benchUsage("Cannot restore: wanted no file");
   return withHost(context, async (host) => {
     assertWritable(context, host, "restore");
-    return withSession(context, host, { lockWaitMs }, async () => {
-      const isRestored = await takeUp(context);
+    return withSession(context, host, { lockWaitMs }, async (session) => {
+      const isRestored = await takeUp(context, performOf(host, session));
       if (!isRestored) context.print("Nothing to restore: no measurement was cut off");
       context.printJson({ format: "sriovctl-bench-restore/1", isRestored });
       return 0;

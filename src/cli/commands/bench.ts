@@ -7,7 +7,7 @@ import { decodeRun, maxRunBytes } from "../../bench/decode-run.ts";
 import type { MeasuredRun } from "../../bench/measured-run.ts";
 import { exitCodeOf, SriovError } from "../../model/errors.ts";
 import { comparisonJson, reportJson } from "../bench-json.ts";
-import { comparisonText, runText } from "../bench-text.ts";
+import { benchStyleOf, comparisonText, runText } from "../bench-text.ts";
 import { benchUsage, writePage } from "../bench-wish.ts";
 import type { Arguments, Context, RunCommand } from "../context.ts";
 import { readText } from "../read-file.ts";
@@ -50,7 +50,7 @@ function report(context: Context, args: Arguments, files: readonly string[]): nu
   }
   const run = readRun(path);
   context.printJson(reportJson(run));
-  context.print(...runText(run, context.style));
+  context.print(...runText(run, benchStyleOf(context)));
   writePage(context, args, run);
   return 0;
 }
