@@ -177,14 +177,19 @@ function claimOf(parts: readonly ConfigFile[], complaints: Complaints): Claim[] 
 
 const isUnit = ({ path }: ConfigFile): boolean => /\.(?:link|network)$/.test(path);
 
-/** Drop-ins of a unit: `10-p0.link.d/vfs.conf` in any of the folders, or beside the file. */
-function dropInsOf(unit: ConfigFile, files: readonly ConfigFile[]): ConfigFile[] {
-  const name = `${baseName(unit.path)}.d`;
-  const own = files.filter(
-    ({ path }) => path.endsWith(".conf") && baseName(folderOf(path)) === name,
+type DropIns = ReadonlyMap<string, readonly ConfigFile[]>;
+
+/** By the name of their folder: `10-p0.link.d/vfs.conf` in any of the folders, or beside the file. */
+const dropInsIn = (files: readonly ConfigFile[]): DropIns =>
+  Map.groupBy(
+    files.filter(({ path }) => path.endsWith(".conf")),
+    ({ path }) => baseName(folderOf(path)),
   );
+
+function dropInsOf(unit: ConfigFile, dropIns: DropIns): ConfigFile[] {
+  const name = `${baseName(unit.path)}.d`;
   return withoutShadowed(
-    own,
+    dropIns.get(name) ?? [],
     networkdFolders.map((folder) => `${folder}/${name}`),
   );
 }
@@ -196,10 +201,11 @@ export function readNetworkd(files: readonly ConfigFile[]): ClaimReading {
   const [links = [], networks = []] = [/\.link$/, /\.network$/].map((kind) =>
     units.filter(({ path }) => kind.test(path)),
   );
+  const dropIns = dropInsIn(files);
   const claims = [...links, ...networks].flatMap((unit) => {
     // An empty file, or a link to /dev/null, masks those of its name, drop-ins and all.
     if (unit.text.trim() === "") return [];
-    return claimOf([unit, ...dropInsOf(unit, files)], complaints);
+    return claimOf([unit, ...dropInsOf(unit, dropIns)], complaints);
   });
   return { claims, problems: complaints.problems };
 }

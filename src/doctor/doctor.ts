@@ -158,20 +158,36 @@ function findingsOf(rule: Rule, view: View): Finding[] {
 
 const pfOf = (target: Target): string => target.split("/")[0] ?? target;
 
-/** Whether all that `finding` is about is among what `cause` is about. */
-function covers(cause: Finding, finding: Finding): boolean {
-  if (cause.targets.includes("host")) return true;
-  const pfs = new Set(cause.targets.map(pfOf));
-  return finding.targets.every((target) => pfs.has(pfOf(target)));
+/** Findings by rule and by what they are about, so that ten thousand are not held against each other. */
+function findingsAt(found: readonly Finding[]): (rule: string, place: string) => Finding[] {
+  const index = new Map<string, Finding[]>();
+  for (const finding of found) {
+    for (const place of new Set(finding.targets.map(pfOf))) {
+      const key = `${finding.rule.id} ${place}`;
+      const known = index.get(key);
+      if (known === undefined) index.set(key, [finding]);
+      else known.push(finding);
+    }
+  }
+  return (rule, place) => index.get(`${rule} ${place}`) ?? [];
 }
 
 function withoutConsequences(found: readonly Finding[]): Finding[] {
+  const at = findingsAt(found);
   const explained = new Map<Finding, string[]>();
   const kept = found.filter((finding) => {
     const { consequenceOf = [], id } = finding.rule;
-    const cause = found.find(
+    if (consequenceOf.length === 0) return true;
+    const places = [...new Set(finding.targets.map(pfOf))];
+    // What is the host's, or what all that it is about has.
+    const candidates = ["host", ...places.slice(0, 1)].flatMap((place) =>
+      consequenceOf.flatMap((rule) => at(rule, place)),
+    );
+    const cause = candidates.find(
       (other) =>
-        other !== finding && consequenceOf.includes(other.rule.id) && covers(other, finding),
+        other !== finding &&
+        (other.targets.includes("host") ||
+          places.every((place) => at(other.rule.id, place).includes(other))),
     );
     if (cause === undefined) return true;
     explained.set(cause, [...(explained.get(cause) ?? []), id]);
