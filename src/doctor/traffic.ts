@@ -1,7 +1,7 @@
 // Rules on traffic between VFs, PF and what stands on the PF. The card's switch knows the MACs that
 // were registered with it, and sends what it does not know out of the port.
 
-import type { Netdev, Owner, Pf } from "../model/inventory.ts";
+import type { Netdev, Owner, PciLink, Pf } from "../model/inventory.ts";
 import { say, run } from "./remedy.ts";
 import type { Rule, Sighting } from "./rule.ts";
 import type { View } from "./view.ts";
@@ -113,6 +113,36 @@ function bondOnPf({ pfs }: View): Sighting[] {
   });
 }
 
+/** `16.0 GT/s PCIe`, x8: what is left of it for packets, before their own headers. Up to 5 GT/s ten bits
+ * carry eight, from 8 GT/s on 130 carry 128 (PCIe Base 6.0, 4.2). */
+function linkMbps({ speed, width }: Pick<PciLink, "speed" | "width">): number | null {
+  const gigatransfers = Number(/^([0-9.]{1,6}) GT\/s/.exec(speed ?? "")?.[1]);
+  if (!(gigatransfers > 0) || width === null || width <= 0) return null;
+  return gigatransfers * 1000 * width * (gigatransfers < 8 ? 0.8 : 128 / 130);
+}
+
+const linkText = (speed: string | null, width: number | null): string =>
+  `${speed?.replace(/ PCIe$/, "") ?? "?"} x${width ?? "?"}`;
+
+function linkBelowPort({ pfs }: View): Sighting[] {
+  return pfs.flatMap((pf): Sighting[] => {
+    const portMbps = pf.netdevs[0]?.linkSpeedMbps ?? null;
+    const mbps = linkMbps(pf.link);
+    const { speed, width, maxSpeed, maxWidth } = pf.link;
+    const mostMbps = linkMbps({ speed: maxSpeed, width: maxWidth });
+    if (portMbps === null || mbps === null || mostMbps === null || mbps >= portMbps) return [];
+    // What is part of the chipset shows a link that nothing goes through: not even its most would do.
+    if (mostMbps < portMbps) return [];
+    const gbps = (each: number): string => `${Math.round(each / 100) / 10} Gbit/s`;
+    const says = `PF ${pfName(pf)} has a PCIe link of ${gbps(mbps)} and a port of ${gbps(portMbps)}: host and VFs together never fill the port`;
+    const evidence = [
+      `PCIe link: ${linkText(speed, width)}, the card can ${linkText(maxSpeed, maxWidth)}`,
+      `${pf.netdevs[0]?.name ?? ""}: ${portMbps} Mbit/s`,
+    ];
+    return [{ targets: [pf.address], says, evidence }];
+  });
+}
+
 /** Measured on Linux 6.12: with statistics, 222 VFs overflow the 16-bit length of the list. */
 const shownVfs = 221;
 
@@ -196,6 +226,23 @@ export const trafficRules: readonly Rule[] = [
     needsReboot: false,
     reference: "Documentation/networking/bonding.rst",
     answers: ["T07"],
+  },
+  {
+    id: "pcie-link-below-port",
+    group: "traffic",
+    title: "A PCIe link is slower than the port",
+    severity: "warning",
+    needs: [],
+    test: linkBelowPort,
+    cause:
+      "All functions of a card share its link. It has fewer lanes or a lower speed than the card can, by the slot, a riser, or contacts that are not clean.",
+    fix: () => [
+      say("Move the card to a slot with as many lanes as it has, or seat it anew"),
+      say("In the firmware's setup, look for a limit of the slot's speed or a split of its lanes"),
+    ],
+    needsReboot: true,
+    reference: "drivers/pci/pci.c pcie_print_link_status()",
+    answers: [],
   },
   {
     id: "vf-list-too-long",

@@ -202,6 +202,19 @@ const inBridge = (nic: Partial<NicFacts>, pf: Partial<Pf> = {}) =>
 const macs = (count: number): string[] =>
   Array.from({ length: count }, (_, at) => `52:54:00:00:00:${at.toString(16).padStart(2, "0")}`);
 
+const linked = (
+  speed: string,
+  width: number,
+  linkSpeedMbps: number | null,
+  [maxSpeed, maxWidth]: readonly [string, number] = ["16.0 GT/s PCIe", 16],
+) =>
+  evidenceOf([
+    pfOf(address, 0, {
+      netdevs: [netdevOf({ name: "ens1", linkSpeedMbps })],
+      link: { speed, width, maxSpeed, maxWidth },
+    }),
+  ]);
+
 checkRules(trafficRules, {
   "bridge-on-pf": {
     fires: {
@@ -254,6 +267,23 @@ checkRules(trafficRules, {
   "bond-on-pf": {
     fires: { "a bond": { evidence: inBridge({}, { owners: [upper("bond0")] }), targets: [vf0] } },
     silent: { "a bridge": inBridge({}) },
+  },
+  "pcie-link-below-port": {
+    fires: {
+      "100 Gbit/s behind four lanes": {
+        evidence: linked("8.0 GT/s PCIe", 4, 100_000),
+        targets: [address],
+        says: /a PCIe link of 31\.5 Gbit\/s and a port of 100 Gbit\/s/,
+      },
+    },
+    silent: {
+      "enough": linked("16.0 GT/s PCIe", 8, 100_000),
+      "slow, and the port is too": linked("2.5 GT/s PCIe", 1, 1000),
+      "no link": linked("8.0 GT/s PCIe", 1, null),
+      // An X722 of the corpus, which is part of the chipset.
+      "all that the function shows": linked("2.5 GT/s", 1, 10_000, ["8 GT/s", 1]),
+      "not told": linked("Unknown", 0, 100_000),
+    },
   },
   "vf-list-too-long": {
     fires: { "222 VFs": { evidence: evidenceOf([pfOf(address, 222)]), targets: [address] } },

@@ -70,7 +70,7 @@ function cpusOf(pid: number, read: Read, threads: readonly string[]): Ranges {
 }
 
 export function readGuests(
-  { paths, reader }: FactSources,
+  { paths, reader, report }: FactSources,
   inventory: Inventory,
   nodes: ReadonlyMap<number, Ranges>,
 ): GuestFacts[] {
@@ -88,6 +88,9 @@ export function readGuests(
     // On a host of one node nobody is far from anything.
     const threads = nodes.size < 2 ? [] : reader.namesIfThere(`${paths.proc}/${pid}/task`);
     const cpus = cpusOf(pid, read, threads);
+    if (threads.length > 0 && cpus.length === 0) {
+      report("guests' processors", `no thread of process ${pid} has the name of one`);
+    }
     const own = [...nodes].filter(([, ranges]) => overlap(ranges, cpus)).map(([node]) => node);
     return {
       pid,
