@@ -83,7 +83,7 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
   const policy = (vfIndex: number): PlugStep => [
     "run",
     `ip link show dev $(ls /sys/bus/pci/devices/${pf}/net) |
-    sed -nE 's/^ *vf ${vfIndex} *link.ether (\\S+) brd \\S+(, vlan [0-9]+)?.*/\\1\\2/p'`,
+    sed -nE 's/^ *vf ${vfIndex} *link.ether (\\S+) brd [0-9a-f:]+(, vlan [0-9]+)?.*/\\1\\2/p'`,
   ];
 
   const done = { status: "done" };
