@@ -9,8 +9,9 @@ const defaultUri = "qemu:///system";
 
 /** A domain with hundreds of devices is a few hundred KiB. */
 const bytesMax = 8 * 1024 * 1024;
-/** virsh queries wait for a daemon that may be starting. */
-export const queryDeadlineMs = 30_000;
+/** virsh queries wait for a daemon that may be starting, and taking up its domains: on a busy machine that
+ * took more than 30 s. */
+export const queryDeadlineMs = 60_000;
 
 export type Virsh = {
   readonly uri: string;
