@@ -54,6 +54,8 @@ async function clearPool(bench: AttachBench): Promise<void> {
   await detachFrom(bench.session, to);
 }
 
+type Choice = Parameters<typeof recoverAll>[1];
+
 type Work = "attach" | "detach" | "without";
 
 const works: Readonly<
@@ -67,7 +69,7 @@ const works: Readonly<
     }),
 };
 
-async function killedEverywhere(context: TestContext, work: Work, choice: "preferred" | "finish") {
+async function killedEverywhere(context: TestContext, work: Work, choice: Choice) {
   const bench = await openAttachBench(context);
   await attachTo(bench.session, to);
   const seen = { attached: 0, free: 0 };
@@ -107,7 +109,8 @@ test("without-vfs killed at every step: the VF is back, with its lease, MAC and 
   assert(steps > 15, `${steps} steps were enough`);
 });
 
-test("what was killed half-way can be finished instead", async (context) => {
+test("what was killed half-way can be finished instead, or undone", async (context) => {
   await killedEverywhere(context, "attach", "finish");
   await killedEverywhere(context, "detach", "finish");
+  await killedEverywhere(context, "detach", "undo");
 });

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { assigning } from "../../test/assigning-spec.ts";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
 
 const example = join(import.meta.dirname, "../../examples/demo.yaml");
@@ -110,17 +111,6 @@ test("what cannot be meant is said, and nothing is leased", async (context) => {
   }
   assert.match((await run("lease ls")).stdout, /No VF is leased/);
 });
-
-const assigning = `apiVersion: sriovctl/v1
-adapters:
-  - physicalFunctions: [{ name: p0, match: { address: "0000:3b:00.1" }, numVfs: 6 }]
-pools:
-  - { name: few, vfs: [p0/0-3], driver: vfio-pci, vlan: none }
-assign:
-  - { to: "libvirt:web2/net1", pool: few, mac: auto, vlan: 120 }
-  - { to: "netns:ci/eth1", vf: p0/5, driver: kernel, vlan: 7 }
-  - { to: "libvirt:nobody/net1", pool: few }
-`;
 
 test("entries of a spec are attached by apply, once, and by hand beside it is no drift", async (context) => {
   const root = temporaryDirectory(context);

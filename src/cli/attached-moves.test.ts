@@ -5,18 +5,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { assigning } from "../../test/assigning-spec.ts";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
-
-const assigning = `apiVersion: sriovctl/v1
-adapters:
-  - physicalFunctions: [{ name: p0, match: { address: "0000:3b:00.1" }, numVfs: 6 }]
-pools:
-  - { name: few, vfs: [p0/0-3], driver: vfio-pci, vlan: none }
-assign:
-  - { to: "libvirt:web2/net1", pool: few, mac: auto, vlan: 120 }
-  - { to: "netns:ci/eth1", vf: p0/5, driver: kernel, vlan: 7 }
-  - { to: "libvirt:nobody/net1", pool: few }
-`;
 
 test("a PF is resized under a VM by hand-over, by a saved plan too, and back", async (context) => {
   const root = temporaryDirectory(context);
