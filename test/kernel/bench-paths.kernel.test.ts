@@ -7,57 +7,25 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { decodeRun } from "../../src/bench/decode-run.ts";
-import { labSkipReason } from "./lab-unavailable.ts";
-import { type ProgramLab, bootProgramLab } from "./program-in-lab.ts";
-import { type LabTopology, fullTopology } from "./topology.ts";
+import { benchSkip, benchState, benchVfs, bootBenchLab } from "./bench-lab.ts";
+import type { ProgramLab } from "./program-in-lab.ts";
 
-const topology: LabTopology = {
-  ...fullTopology,
-  slots: fullTopology.slots.filter(({ id }) => id === "port0"),
-};
-const pf = "0000:01:00.0";
-const vfs = [`${pf}/vf0`, `${pf}/vf1`].join(",");
-const wireMac = "52:54:00:cc:00:00";
-
-const setUp = `
-  sysctl -q -w net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.all.disable_ipv6=1
-  cd /sys/bus/pci/devices/${pf}
-  until ls net > /dev/null 2>&1; do sleep 0.1; done
-  ip link set $(ls net) name pf0; ip link set pf0 up
-  wire=$(basename $(dirname $(grep -l ${wireMac} /sys/class/net/*/address)))
-  ip link set $wire name wire
-  echo 2 > sriov_numvfs
-  for i in 0 1; do
-    until ls virtfn$i/net > /dev/null 2>&1; do sleep 0.1; done
-    ip link set $(ls virtfn$i/net) name vf$i
-  done
-  ip link set vf1 up`;
-
-/** As it is before and must be after: where the netdevs are, their names, MTU and flags. */
-const state = `ip -o link | sed 's/^[0-9]*: //; s/qdisc .*//; s/,\\(NO-CARRIER\\|LOWER_UP\\)//g;
-  s/<NO-CARRIER,/</' | sort; ip netns list; ls /run/sriovctl/linux 2> /dev/null | grep note || true`;
-
-const tools = ["/usr/bin/iperf3", "/usr/bin/sockperf"].filter((path) => !existsSync(path));
-const skip = labSkipReason() || (tools.length === 0 ? false : `${tools.join(", ")}: not installed`);
-
-suite("bench paths", { skip }, () => {
+suite("bench paths", { skip: benchSkip }, () => {
   let lab: ProgramLab;
   let untouched = "";
   const bench = (words: string): string => `${lab.command} bench ${words}`;
 
   before(async () => {
-    const modules = ["virtio_net", "igb", "igbvf", "veth", "bridge", "macvlan"];
-    lab = await bootProgramLab(modules, topology);
-    await lab.lab.check(setUp, { timeoutMs: 120_000 });
-    untouched = await lab.lab.check(state);
+    lab = await bootBenchLab(["veth", "bridge", "macvlan"]);
+    untouched = await lab.lab.check(benchState);
   });
   after(() => lab?.lab.close());
 
   const assertUntouched = async (): Promise<void> =>
-    assert.equal(await lab.lab.check(state), untouched);
+    assert.equal(await lab.lab.check(benchState), untouched);
 
   test("measures, reports, and gives back", async () => {
-    const words = `--use ${vfs} --wire wire --paths ns-vf-vf,ns-veth-bridge,ns-vf-wire`;
+    const words = `--use ${benchVfs} --wire wire --paths ns-vf-vf,ns-veth-bridge,ns-vf-wire`;
     const short = "--rounds 2 --seconds 1 --sizes 1518 --yes";
     const files = "--out /results/run.json --html /results/run.html";
     const printed = await lab.lab.check(bench(`paths ${words} ${short} ${files}`), {
@@ -85,7 +53,7 @@ suite("bench paths", { skip }, () => {
   test("a VF that somebody has is refused by its user's name", async () => {
     await lab.lab.check("ip netns add tenant && ip link set vf0 netns tenant");
     try {
-      const run = await lab.sriovctl(3, `bench paths --use ${vfs} --yes`);
+      const run = await lab.sriovctl(3, `bench paths --use ${benchVfs} --yes`);
       // On a busy machine the census gives up on namespaces, and names what it could not see.
       assert.match(run.json.error.message, /vf0: (netns:tenant|unknown:unseen-netns) /);
     } finally {
@@ -97,7 +65,7 @@ suite("bench paths", { skip }, () => {
   /** Runs it until it measures, then sends the signal. */
   const cutOff = async (signal: string): Promise<string> =>
     lab.lab.check(
-      `${bench(`paths --use ${vfs} --paths ns-vf-vf --seconds 60 --rounds 3 --yes`)} &
+      `${bench(`paths --use ${benchVfs} --paths ns-vf-vf --seconds 60 --rounds 3 --yes`)} &
       until pgrep -f "sockperf [p]ing-pong" > /dev/null; do kill -0 $! || exit 1; sleep 0.2; done
       ip -n sriovctl-bench-a -o link show dev bench0
       kill -${signal} $!; wait $! || echo ended with $?`,

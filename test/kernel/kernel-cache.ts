@@ -22,7 +22,7 @@ export type LabKernel = {
 /** Meta packages that name the current kernel, Debian's first, then Ubuntu's. */
 const metaPackages = ["linux-image-amd64", "linux-image-generic"];
 
-function cacheDirectory(): string {
+export function cacheDirectory(): string {
   const base = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
   const directory = join(base, "sriovctl-lab");
   mkdirSync(directory, { recursive: true });

@@ -24,10 +24,10 @@ import { guestInitramfs, type GuestKernel } from "./guest-initramfs.ts";
 import { runTool, startServer, type Server } from "./tool.ts";
 
 const toolTimeoutMs = 60_000;
-/** In software emulation on a busy machine; with KVM it takes two seconds. */
+/** All of them are for software emulation on a busy machine; with KVM it takes two seconds. */
 const bootTimeoutMs = 600_000;
-const restoreTimeoutMs = 120_000;
-const qmpTimeoutMs = 60_000;
+const restoreTimeoutMs = 400_000;
+const qmpTimeoutMs = 200_000;
 
 const versionOf = async (): Promise<string> =>
   (await runTool(["qemu-system-x86_64", "--version"], { timeoutMs: toolTimeoutMs })).stdout;

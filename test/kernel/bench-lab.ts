@@ -1,0 +1,47 @@
+// What the suites of `bench paths` share: a lab with one igb, two VFs and a wire, and what a
+// measurement has to leave as it was.
+
+import { existsSync } from "node:fs";
+import { labSkipReason } from "./lab-unavailable.ts";
+import { bootProgramLab, type ProgramLab } from "./program-in-lab.ts";
+import { fullTopology, type LabTopology } from "./topology.ts";
+
+const topology: LabTopology = {
+  ...fullTopology,
+  slots: fullTopology.slots.filter(({ id }) => id === "port0"),
+};
+const pf = "0000:01:00.0";
+export const benchVfs = [`${pf}/vf0`, `${pf}/vf1`].join(",");
+const wireMac = "52:54:00:cc:00:00";
+
+const setUp = `
+  sysctl -q -w net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.all.disable_ipv6=1
+  cd /sys/bus/pci/devices/${pf}
+  until ls net > /dev/null 2>&1; do sleep 0.1; done
+  ip link set $(ls net) name pf0; ip link set pf0 up
+  wire=$(basename $(dirname $(grep -l ${wireMac} /sys/class/net/*/address)))
+  ip link set $wire name wire
+  echo 2 > sriov_numvfs
+  for i in 0 1; do
+    until ls virtfn$i/net > /dev/null 2>&1; do sleep 0.1; done
+    ip link set $(ls virtfn$i/net) name vf$i
+  done
+  ip link set vf1 up`;
+
+/** As it is before and must be after: where the netdevs are, their names, MTU, MACs and flags; who
+ * drives the VFs; and no note. (igbvf makes up a permanent address at each probe.) */
+export const benchState = `
+  ip -o link | sed 's/^[0-9]*: //; s/qdisc .*qlen [0-9]*//; s/permaddr .*//; s/,\\(NO-CARRIER\\|LOWER_UP\\)//g; s/<NO-CARRIER,/</' | sort
+  for i in 0 1; do basename $(readlink /sys/bus/pci/devices/${pf}/virtfn$i/driver); done
+  cat /sys/bus/pci/devices/${pf}/virtfn*/driver_override
+  ip netns list; ls /run/sriovctl/linux 2> /dev/null | grep note || true`;
+
+const tools = ["/usr/bin/iperf3", "/usr/bin/sockperf"].filter((path) => !existsSync(path));
+export const benchSkip =
+  labSkipReason() || (tools.length === 0 ? false : `${tools.join(", ")}: not installed`);
+
+export async function bootBenchLab(modules: readonly string[]): Promise<ProgramLab> {
+  const found = await bootProgramLab(["virtio_net", "igb", "igbvf", ...modules], topology);
+  await found.lab.check(setUp, { timeoutMs: 120_000 });
+  return found;
+}
