@@ -77,19 +77,34 @@ type Doing = {
   readonly plan: Plan;
   readonly inventory: Inventory;
   readonly question: string;
+  /** What the VM says of it when it is as asked. */
   readonly isThere: (plugged: Plugged | null) => boolean;
+  /** `is with`, before the VM's name. */
+  readonly isNow: string;
 };
+
+const documentOf = ({ pf, consumer }: Plug) => ({
+  format: "sriovctl-whole-pf/1",
+  pf,
+  consumer: formatAssignTarget(consumer),
+});
+
+function nothingToDo(context: Context, plug: Plug, words: string): number {
+  context.printJson({ ...documentOf(plug), outcome: "nothing-to-do" });
+  context.print(`Nothing to do: ${clean(formatAssignTarget(plug.consumer))} ${words} ${plug.pf}`);
+  return 0;
+}
 
 /** Shows, asks, does it in a journal, and asks the VM what it has. */
 async function carryOut(
   context: Context,
   args: Arguments,
   session: Attaching,
-  { plug, plan, inventory, question, isThere }: Doing,
+  { plug, plan, inventory, question, isThere, isNow }: Doing,
 ): Promise<number> {
   const to = formatAssignTarget(plug.consumer);
   context.print(...planLines(plan, context.style), "");
-  const document = { format: "sriovctl-whole-pf/1", pf: plug.pf, consumer: to };
+  const document = documentOf(plug);
   const isRefused = plan.problems.length > 0;
   if (args.isSet("dry-run") || isRefused) {
     context.printJson({ ...document, outcome: null, plan: planJson(plan) });
@@ -111,8 +126,7 @@ async function carryOut(
   const isWell = report.outcome === "done" && isThere(plugged);
   context.printJson({ ...document, outcome: report.outcome, apply: reportJson(report) });
   if (!isWell) printReport(context, report, ["done"]);
-  const verb = isThere(plugged) === question.startsWith("Give") ? "is with" : "is back from";
-  if (isWell) context.print(`${context.style("strong", plug.pf)} ${verb} ${clean(to)}`);
+  if (isWell) context.print(`${context.style("strong", plug.pf)} ${isNow} ${clean(to)}`);
   return isWell ? 0 : 1;
 }
 
@@ -131,10 +145,7 @@ export async function attachWhole(
   const to = formatAssignTarget(consumer);
   const adapter = await adapterFor(plug, consumersOf(session));
   const plugged = await adapter.look(plug);
-  if (faultOf(plug, plugged) === null) {
-    context.print(`Nothing to do: ${clean(to)} has all of ${plug.pf}`);
-    return 0;
-  }
+  if (faultOf(plug, plugged) === null) return nothingToDo(context, plug, "has all of");
   const leased = await leasedOf(session, found.pf);
   const plan = planWhole({ ...found, plug, consent: consentOf(args), leased });
   const [obstacle] = plan.problems.length > 0 ? [] : await adapter.check(plug);
@@ -152,7 +163,14 @@ export async function attachWhole(
   context.print("");
   const question = `Give all of ${plug.pf} to ${to}?`;
   const isThere = (now: Plugged | null): boolean => now !== null && isPlugged(now);
-  return await carryOut(context, args, session, { ...found, plug, plan, question, isThere });
+  return await carryOut(context, args, session, {
+    ...found,
+    plug,
+    plan,
+    question,
+    isThere,
+    isNow: "is with",
+  });
 }
 
 export async function detachWhole(
@@ -167,11 +185,17 @@ export async function detachWhole(
   const plug = plugOf(args, found.pf, consumer);
   const plugged = await (await adapterFor(plug, consumersOf(session))).look(plug);
   if (!isPlugged(plugged) && found.pf.driver !== "vfio-pci") {
-    context.print(`Nothing to do: ${clean(target)} has not got ${plug.pf}`);
-    return 0;
+    return nothingToDo(context, plug, "has not got");
   }
   const plan = planWholeBack({ ...found, plug, consent: consentOf(args) });
   const question = `Take ${plug.pf} from ${target}?`;
   const isThere = (now: Plugged | null): boolean => now === null || !isPlugged(now);
-  return await carryOut(context, args, session, { ...found, plug, plan, question, isThere });
+  return await carryOut(context, args, session, {
+    ...found,
+    plug,
+    plan,
+    question,
+    isThere,
+    isNow: "is back from",
+  });
 }

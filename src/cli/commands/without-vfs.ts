@@ -67,6 +67,9 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   const hostName = args.text("target");
   if (hostName !== null && !(await isRoomOn(context, session, { leases, hostName }))) {
     context.log.error("The command was not run, and nothing was taken out");
+    const vfs = leases.map(({ vf }) => vf.address);
+    const nothing = { exitCode: null, out: null, back: null };
+    context.printJson({ format: "sriovctl-without-vfs/1", consumer, vfs, ...nothing });
     return 3;
   }
   const names = leases.map(({ plug }) => plugName(plug)).join(", ");
