@@ -143,11 +143,18 @@ export function dryRunText(
   const guests = rows.filter((row) => row.build(site).guest !== null).length;
   const time = durationWords(Math.ceil(secondsOf(wish, rows.length, guests) / 60) * 60_000);
   const lent = [...site.vfs.map(({ netdev }) => netdev), site.wire].filter((each) => each !== null);
+  const absent = alignRows(
+    missing.map(({ row, because }) => [`Not measurable here: ${row.title}`, because]),
+  );
+  if (rows.length === 0) return ["Nothing can be measured", ...absent];
+  const steps = rows.flatMap((row) => row.build(site).steps);
+  const given = new Set(steps.flatMap((step) => ("vfio" in step ? [step.vfio] : [])));
   return [
     `Would measure ${plural(rows.length, "path")}, ${plural(rounds, "round")}, ${seconds} s each: about ${time}`,
     `Frame sizes ${frameSizes.join(", ")} and TCP`,
     ...functions.map((text) => `Uses ${text}`),
     ...lent.map(({ name }) => `Moves ${name} to a network namespace and back, each round`),
+    ...[...given].map((address) => `Gives ${address} to a guest and takes it back, each round`),
     ...rows.flatMap((row) => [
       "",
       row.title,
@@ -156,7 +163,7 @@ export function dryRunText(
     ]),
     "",
     "Then all of it is taken back",
-    ...alignRows(missing.map(({ row, because }) => [`Not measurable here: ${row.title}`, because])),
+    ...absent,
   ];
 }
 
