@@ -6,7 +6,8 @@ import type { MeasuredRun } from "./measured-run.ts";
 import { frameSizesOf, metricsFor, valuesOf, type Metric } from "./metrics.ts";
 import { unpairedRatio, type Estimate } from "./statistics.ts";
 
-/** `unclear`: moved by as much as counts, but the interval holds "no change". */
+/** `same`: whatever it moved by, the interval has nothing that counts. `unclear`: it has that, but
+ * "no change" as well, or it is not much that it moved by. */
 export type Change = "worse" | "better" | "same" | "unclear";
 
 type ComparedMetric = {
@@ -30,12 +31,12 @@ export type Comparison = {
 };
 
 function changeOf(metric: Metric, { value, interval }: Estimate, tolerance: number): Change {
-  const isWorse = metric.isMoreBetter ? value < 1 : value > 1;
-  const isLarge = Math.abs(Math.log(value)) > Math.log1p(tolerance);
-  if (interval === null) return isLarge ? "unclear" : "same";
+  if (interval === null) return "unclear";
+  const counts = (ratio: number): boolean => Math.abs(Math.log(ratio)) > Math.log1p(tolerance);
+  if (!interval.some(counts)) return "same";
   const isCertain = interval[0] > 1 || interval[1] < 1;
-  if (!isLarge) return "same";
-  if (!isCertain) return "unclear";
+  if (!isCertain || !counts(value)) return "unclear";
+  const isWorse = metric.isMoreBetter ? value < 1 : value > 1;
   return isWorse ? "worse" : "better";
 }
 
@@ -84,4 +85,12 @@ export function compareRuns(old: MeasuredRun, now: MeasuredRun, tolerance: numbe
     onlyOld: oldPaths.filter((path) => !newPaths.includes(path)),
     onlyNew: newPaths.filter((path) => !oldPaths.includes(path)),
   };
+}
+
+/** The change that half of the figures could have shown: 0.07 is 7 %; null without an interval. */
+export function resolutionOf({ metrics }: Comparison): number | null {
+  const halves = metrics.flatMap(({ ratio: { interval } }) =>
+    interval === null ? [] : [Math.sqrt(interval[1] / interval[0]) - 1],
+  );
+  return halves.toSorted((a, b) => a - b)[Math.floor(halves.length / 2)] ?? null;
 }

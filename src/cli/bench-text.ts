@@ -1,7 +1,7 @@
 // What `sriovctl bench` shows of a run and of two runs on a terminal.
 
 import { claimGroups, summariesOf, type ClaimResult } from "../bench/claims.ts";
-import type { Change, Comparison } from "../bench/compare-runs.ts";
+import { resolutionOf, type Change, type Comparison } from "../bench/compare-runs.ts";
 import type { MeasuredRun } from "../bench/measured-run.ts";
 import { stepWords, type PathRow } from "../bench/path-table.ts";
 import type { BenchSite } from "./bench-site.ts";
@@ -191,6 +191,7 @@ export function comparisonText(
   const heading = ["PATH", "FIGURE", "OLD", "NEW", "CHANGE", ""];
   const worse = metrics.filter(({ change }) => change === "worse").length;
   const unclear = metrics.filter(({ change }) => change === "unclear").length;
+  const resolution = resolutionOf(comparison);
   const byChance = Math.round(metrics.length * 0.05);
   return [
     ...surroundings.map((line) => style("warn", `Differs: ${line}`)),
@@ -200,5 +201,10 @@ export function comparisonText(
     "",
     `${metrics.length} figures: ${worse} worse, ${unclear} too noisy to tell` +
       (byChance > 0 ? `; of so many, about ${byChance} would move by chance` : ""),
+    ...(resolution === null || unclear === 0
+      ? []
+      : [
+          `Half of them would show a change of ${figure(resolution * 100)} %; more rounds show less`,
+        ]),
   ];
 }
