@@ -119,7 +119,7 @@ export const deviceRules: readonly Rule[] = [
     needs: ["cards-without-sriov"],
     test: notOffered,
     cause:
-      "The card's stored settings, or the firmware's setup for its slot, leave the SR-IOV capability out, so the kernel sees a plain network card. A kernel without CONFIG_PCI_IOV shows none either.",
+      "The card's stored settings, or the firmware's setup for its slot, leave the SR-IOV capability out, so the kernel sees a plain network card. A hypervisor hides it from its guest, and a kernel without CONFIG_PCI_IOV shows none.",
     fix: () => [say("Turn on SR-IOV in the card's own setup, then boot")],
     needsReboot: true,
     reference: "drivers/pci/iov.c pci_iov_init(); mlxconfig SRIOV_EN, NUM_OF_VFS",

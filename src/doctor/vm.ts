@@ -1,6 +1,7 @@
 // Rules on guests and the VFs that they have.
 
-import { say, run } from "./remedy.ts";
+import { say, run, type Step } from "./remedy.ts";
+import type { Pf } from "../model/inventory.ts";
 import type { Rule, Sighting } from "./rule.ts";
 import type { View } from "./view.ts";
 import { guestsOf, pfName, targetOf } from "./view.ts";
@@ -29,6 +30,37 @@ function noneLeft({ pfs }: View): Sighting[] {
   });
 }
 
+type VariantRow = readonly [driver: string, vendorId: number, vfDeviceIds: readonly number[]];
+
+/** VFIO drivers of Linux that can read a VF's state (virtio's since 6.13), by the id tables below
+ * drivers/vfio/pci. */
+const variants: readonly VariantRow[] = [
+  ["mlx5_vfio_pci", 0x15b3, [0x101e]],
+  ["virtio_vfio_pci", 0x1af4, [0x1041, 0x1042]],
+  ["pds_vfio_pci", 0x1dd8, [0x1003]],
+  ["qat_vfio_pci", 0x8086, [0x4941, 0x4943, 0x4945]],
+  ["hisi_acc_vfio_pci", 0x19e5, [0xa251, 0xa256, 0xa259]],
+];
+
+function moving({ vendorId, vfDeviceId }: Pf): Step[] {
+  const paired = say(
+    "Pair the VF with a virtio interface (libvirt: <teaming>), and unplug it for the move",
+  );
+  if (vfDeviceId === null) return [variantInWords, paired];
+  const [name] =
+    variants.find(([, vendor, ids]) => vendor === vendorId && ids.includes(vfDeviceId)) ?? [];
+  return name === undefined
+    ? [paired, say("No VFIO driver is known here that could move a VF of this card itself")]
+    : [
+        say(`driver: ${name} in the spec, here and on the other host: it moves the VF's state`),
+        paired,
+      ];
+}
+
+const variantInWords = say(
+  "Use the card's own VFIO driver where there is one (mlx5_vfio_pci, virtio_vfio_pci)",
+);
+
 function tiedToHost({ vfs }: View): Sighting[] {
   return vfs.flatMap(({ pf, vf }): Sighting[] => {
     const guests = guestsOf(vf);
@@ -38,6 +70,7 @@ function tiedToHost({ vfs }: View): Sighting[] {
         targets: [targetOf({ pf, vf })],
         says: "Guests with a VF on plain vfio-pci cannot be moved to another host while they run",
         evidence: guests.map(({ name }) => `VM ${name} has ${vf.address} on vfio-pci`),
+        fix: moving(pf),
       },
     ];
   });
@@ -157,7 +190,7 @@ export const vmRules: readonly Rule[] = [
     cause:
       "Plain vfio-pci cannot read a VF's state. QEMU says: VFIO migration is not supported in kernel.",
     fix: () => [
-      say("Use the card's own VFIO driver where there is one (mlx5_vfio_pci, virtio_vfio_pci)"),
+      variantInWords,
       say(
         "Or pair the VF with a virtio interface (libvirt: <teaming>), and unplug it for the move",
       ),
