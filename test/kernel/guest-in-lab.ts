@@ -22,7 +22,8 @@ export type LabGuest = {
   end(): Promise<void>;
 };
 
-const timeoutMs = 120_000;
+/** Of a script; on a busy machine the guest has a twentieth of a processor. */
+const timeoutMs = 240_000;
 
 /** Shell functions, of builtins only: a program takes seconds to start beside a guest. */
 const shellFunctions = `
@@ -30,12 +31,12 @@ const shellFunctions = `
   # ID SCRIPT-IN-BASE64: prints the guest's answer, exit code and output in base64
   guest() {
     echo "$1 $2" >&5
-    while read -t 90 -r id answer <&6; do [ "$id" = "$1" ] && { echo "$answer"; return; }; done
+    while read -t 200 -r id answer <&6; do [ "$id" = "$1" ] && { echo "$answer"; return; }; done
   }
   # COMMAND JSON: prints the answer; events before it go to the file "events"
   qmp() {
     printf '{"execute": "%s", "arguments": %s}\\n' "$1" "$2" >&7
-    while read -t 60 -r line <&8; do
+    while read -t 120 -r line <&8; do
       case $line in
         '{"return":'* | '{"error":'*) echo "$line"; return ;;
         *) echo "$line" >> events ;;
