@@ -1,6 +1,6 @@
 // `bench paths` with guests in the lab, so a machine of QEMU in a machine of QEMU: a guest with a VF
-// against the same guest with virtio, and the VF comes back, also after SIGKILL. The guest boots on
-// this machine, where it takes seconds, and is restored in the lab. No figure of it is judged.
+// against the same guest with virtio, and the VF comes back, also after SIGKILL. The guest
+// boots on this machine, where it takes seconds, and is restored in the lab. No figure is judged.
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";

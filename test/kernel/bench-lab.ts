@@ -31,7 +31,7 @@ const setUp = `
 /** As it is before and must be after: where the netdevs are, their names, MTU, MACs and flags; who
  * drives the VFs; and no note. (igbvf makes up a permanent address at each probe.) */
 export const benchState = `
-  ip -o link | sed 's/^[0-9]*: //; s/qdisc .*qlen [0-9]*//; s/permaddr .*//; s/,\\(NO-CARRIER\\|LOWER_UP\\)//g; s/<NO-CARRIER,/</' | sort
+  ip -o link | sed 's/^[0-9]*: //; s/qdisc .*qlen [0-9]*//; s/ *permaddr .*//; s/,\\(NO-CARRIER\\|LOWER_UP\\)//g; s/<NO-CARRIER,/</' | sort
   for i in 0 1; do basename $(readlink /sys/bus/pci/devices/${pf}/virtfn$i/driver); done
   cat /sys/bus/pci/devices/${pf}/virtfn*/driver_override
   ip netns list; ls /run/sriovctl/linux 2> /dev/null | grep note || true`;

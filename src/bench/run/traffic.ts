@@ -31,7 +31,7 @@ const overheadBytes = 14 + 20 + 8 + 4;
 const latencyFrameBytes = 64;
 
 /** What a tool takes for itself, warming up and handing over results. */
-const toolSeconds = 20;
+const toolSeconds = 60;
 
 const inside = ({ netns }: End, processor: number | null, argv: readonly string[]): string[] => [
   "ip",
