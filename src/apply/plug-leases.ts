@@ -5,16 +5,21 @@
 import { formatAssignTarget, isOfTarget, parseAssignTarget } from "../model/assign-target.ts";
 import { isPlugChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
+import type { Owner } from "../model/inventory.ts";
 import { isWhole, type Plug } from "../model/plug.ts";
 import type { Problem } from "../model/problem.ts";
 import { leaseWords, targetOf, type Lease } from "../lease/lease.ts";
 import type { Consumers } from "../vmm/consumer.ts";
+import type { Hygiene } from "./hygiene.ts";
 import { findingsOf, mend, type Mended } from "./lease-mend.ts";
 import { cleanReleased } from "./lease-release.ts";
 import { lookAtVfs, momentOf, ownerWords, type Leasing } from "./leasing.ts";
 import { adapterFor, isPlugged } from "./plugging.ts";
 import { noConsumers } from "./request.ts";
 import type { Session } from "./session.ts";
+
+const closingMs = 10_000;
+const closingPollMs = 500;
 
 const held: ReadonlySet<Lease["state"]> = new Set(["prepared", "attached"]);
 
@@ -139,6 +144,24 @@ export async function settleLeases(
   return toClean;
 }
 
+const isIts = ({ holder }: Lease, owner: Owner): boolean => {
+  const target = holder === null ? null : parseAssignTarget(holder.name);
+  return target !== null && isOfTarget(target, owner);
+};
+
+/** A consumer that has let go may hold the VF open for a moment: QEMU says that a device is deleted before
+ * it closes its descriptors. */
+async function cleanLetGo(leasing: Leasing, lease: Lease): Promise<Hygiene> {
+  const { host } = leasing;
+  const until = host.now() + closingMs;
+  for (;;) {
+    const { hygiene } = await cleanReleased(leasing, lease);
+    if (hygiene.kind !== "in-use" || host.now() >= until) return hygiene;
+    if (!hygiene.owners.every((owner) => isIts(lease, owner))) return hygiene;
+    await host.sleep(closingPollMs);
+  }
+}
+
 /** Cleans what came back. A VF that cannot be cleaned is quarantined, which is said. */
 export async function cleanGivenBack(
   { leasing }: Session,
@@ -148,7 +171,7 @@ export async function cleanGivenBack(
   const its = await leasing();
   const problems: Problem[] = [];
   for (const lease of leases) {
-    const { hygiene } = await cleanReleased(its, lease);
+    const hygiene = await cleanLetGo(its, lease);
     if (hygiene.kind === "clean") continue;
     const where = targetOf(lease.vf);
     const seen = hygiene.kind === "in-use" ? hygiene.owners.map(ownerWords) : hygiene.evidence;
