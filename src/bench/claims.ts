@@ -88,7 +88,7 @@ function verdictOf({ threshold, reaches }: Claim, { interval, rounds }: Estimate
 function becauseOf(verdict: Verdict, { rounds }: Estimate): string | null {
   if (verdict !== "too noisy to tell") return null;
   return rounds < leastRounds
-    ? `${rounds} rounds, wanted at least ${leastRounds}`
+    ? `${rounds} ${rounds === 1 ? "round" : "rounds"}, wanted at least ${leastRounds}`
     : "the interval lies on both sides of the claim";
 }
 

@@ -127,7 +127,8 @@ async function timed(
 function wordsOf({ stderr, exitCode }: Ran, problem: string): string {
   const line = stderr.trim().split("\n")[0] ?? "";
   const end = exitCode === null ? "; it did not end in time" : "";
-  return `${problem}${line === "" ? "" : ` (${line.slice(0, 200)})`}${end}`;
+  // What there was none of is no reason.
+  return `${problem.replace(/:\s*$/, "")}${line === "" ? "" : ` (${line.slice(0, 200)})`}${end}`;
 }
 
 async function latency(servers: Servers, wish: TrafficWish): Promise<Measured> {
