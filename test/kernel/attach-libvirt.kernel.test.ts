@@ -27,6 +27,8 @@ pools:
   - { name: pool, vfs: [p0/3], driver: vfio-pci, vlan: 130 }
 `;
 
+const vf = `${pf}/vf1`;
+
 const timeoutMs = 240_000;
 
 suite("attaching to libvirt", { skip: labSkipReason() }, () => {
@@ -202,21 +204,21 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
     const nic = `<interface type='network'><mac address='52:54:00:bb:00:03'/>
       <source network='pool'/><alias name='ua-net0'/></interface>`;
     write("nic.xml", nic);
-    await script(
-      `${lab.command} export --to libvirt-network -f /results/host.yaml > /root/pool.xml`,
-    );
-    const define = "virsh net-define /root/pool.xml";
+    const define = async (file: string): Promise<string[]> => {
+      const { json } = await lab.sriovctl(0, `export --to libvirt-network --define -f ${file}`);
+      return json.networks.map((network: Json) => network.outcome);
+    };
+    assert.deepEqual(await define("/results/host.yaml"), ["created"]);
+    assert.deepEqual(await define("/results/host.yaml"), ["unchanged"]);
     const elsewhere = plugOf("web1", 2, { endpoint: "qemu+unix:///system?socket=/nowhere" });
     const [, set, nobody, unreachable] = await asked(
-      [
-        "run",
-        `${define} && virsh net-start pool && virsh net-autostart pool && ${define}
-        virsh attach-device web1 /results/nic.xml --live`,
-      ],
+      ["run", "virsh attach-device web1 /results/nic.xml --live"],
       policy(3),
       ["plug", plugOf("nobody", 2)],
       ["check", elsewhere],
     );
+    const other = lab.spec("other.yaml", spec.replace("vlan: 130", "vlan: 131"));
+    assert.deepEqual(await define(other), ["waiting"], "a guest uses it");
     assert.equal(set, "52:54:00:bb:00:03, vlan 130\n");
     assert.equal(nobody.code, "not-found");
     assert.match(nobody.message, /libvirt:nobody: there is no such domain$/);
@@ -224,7 +226,6 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
   });
 
   test("the command line leases, attaches and detaches, and names who has a VF", async () => {
-    const vf = `${pf}/vf1`;
     const to = "--to libvirt:web1/net1 --mac 52:54:00:bb:00:11 --yes";
     const { json } = await lab.sriovctl(0, `attach ${vf} ${to}`);
     assert.deepEqual([...sides(json), json.lease.state], [true, true, "attached"]);
