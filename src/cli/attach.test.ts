@@ -204,7 +204,10 @@ test("without-vfs: the command's exit code, and the VFs are back whatever it was
   assert.equal((await run("without-vfs libvirt:web2/net1 -- true")).exitCode, 0);
   assert.equal((await run("without-vfs libvirt:web2 -- /nowhere")).exitCode, 127);
   assert.match((await run("lease ls")).stdout, /attached  libvirt:web2\/net1  1 /);
-  assert.equal((await run("without-vfs libvirt:web1 -- true")).exitCode, 0);
+  const own = await run("without-vfs libvirt:web1 -- true");
+  assert.equal(own.exitCode, 0);
+  assert.match(own.stderr, /libvirt:web1 keeps 0000:5e:00.0\/vf0: not given to it by a lease/);
+  assert.match((await run("detach libvirt:web1 --yes")).stderr, /web1 keeps 0000:5e:00.0\/vf0/);
   const to = (host: string) => run(`without-vfs libvirt:web2 --target ${host} -- false`);
   const nowhere = await to("emulated:igb-lab");
   assert.equal(nowhere.exitCode, 3);

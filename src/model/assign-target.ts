@@ -84,6 +84,12 @@ export function parseAssignTarget(text: string): AssignTarget | null {
     : { kind, name: text.slice(colon + 1, slash), device: text.slice(slash + 1) };
 }
 
+/** A consumer without a device, `libvirt:web1`; null for anything else. */
+export function parseConsumer(text: string): AssignTarget | null {
+  const [, kind = "", consumer] = /^([a-z]+):([^/]+)$/.exec(text) ?? [];
+  return consumer === undefined || !isKind(kind) ? null : { kind, name: consumer, device: null };
+}
+
 /** As `parseAssignTarget` reads it. */
 export const formatAssignTarget = ({ kind, name, device }: AssignTarget): string =>
   `${kind}:${name}${device === null ? "" : `/${device}`}`;

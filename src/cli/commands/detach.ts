@@ -24,6 +24,7 @@ import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { planLines } from "../plan-report.ts";
 import { detachedJson, plugName } from "../plug-text.ts";
+import { tellOthers } from "../others-of-consumer.ts";
 import { clean } from "../style.ts";
 import { placeOf } from "../vf-place.ts";
 
@@ -90,6 +91,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   const problems = previews.flatMap(({ plan }) => plan.problems);
   if (previews.length === 0) context.print(`Nothing to do: no VF is attached to ${clean(target)}`);
   for (const { plan } of previews) context.print(...planLines(plan, context.style));
+  await tellOthers(context, session, target, leases);
   const [problem] = problems;
   const detached = [];
   const isAsked = previews.length > 0 && !isDry && problem === undefined;

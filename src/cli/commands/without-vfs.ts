@@ -16,6 +16,7 @@ import { assertWritable, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { plugName } from "../plug-text.ts";
+import { tellOthers } from "../others-of-consumer.ts";
 import { clean } from "../style.ts";
 
 const lockWaitMs = 60_000;
@@ -76,6 +77,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   context.log.note(
     leases.length === 0 ? `${clean(consumer)} has no VF attached` : `Without ${names}:`,
   );
+  await tellOthers(context, session, consumer, leases);
   let exitCode = notFound;
   const work = async (): Promise<void> => {
     // Ctrl-C is the command's; the VFs come back when it has ended.
