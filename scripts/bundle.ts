@@ -34,6 +34,7 @@ const quickRoots = [
   "src/host/linux/link-facts.ts",
   "src/host/other-managers.ts",
   "src/host/reservation-files.ts",
+  "src/model/reservation.ts",
 ];
 
 const options = {
