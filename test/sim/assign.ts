@@ -8,6 +8,7 @@ import { differencesFrom, type PfFacts } from "../../src/apply/facts.ts";
 import { findingsOf } from "../../src/apply/lease-mend.ts";
 import { lookAtVfs } from "../../src/apply/leasing.ts";
 import { isPlugged } from "../../src/apply/plugging.ts";
+import { readOwnJournals } from "../../src/apply/session.ts";
 import type { Report } from "../../src/apply/report.ts";
 import { emulatedConsumers } from "../../src/host/emulated/consumers.ts";
 import { openEmulatedHost } from "../../src/host/emulated/emulated-host.ts";
@@ -35,8 +36,7 @@ import { countingClock } from "./bench.ts";
 import { inventoryOn, factsOn } from "./checks.ts";
 import { machineProfile, pfAddress, type PfPlan } from "./machines.ts";
 import { memoryJournals } from "./memory-journals.ts";
-import type { Random } from "./random.ts";
-import { randomOf } from "./random.ts";
+import { randomOf, type Random } from "./random.ts";
 import { count, setFaults, type Tally } from "./simulate.ts";
 
 const mostVfs = 4;
@@ -248,6 +248,12 @@ async function endOf(work: Promise<Report | null>): Promise<Ended> {
   }
 }
 
+/** One that died after its end left nothing to recover, and ended as its journal says. */
+async function lastUndoFailed({ session }: AttachBench): Promise<boolean> {
+  const journals = await readOwnJournals(session);
+  return journals.at(-1)?.outcome === "undo-failed";
+}
+
 /** Runs what this seed means for consumers; throws at the first thing that must not be. */
 export async function simulateAssign(seed: number, tally: Tally): Promise<void> {
   const random = randomOf(seed);
@@ -281,6 +287,7 @@ export async function simulateAssign(seed: number, tally: Tally): Promise<void> 
   if (random.chance(0.7)) setFaults(bench, []);
   const choice = random.pick(["preferred", "undo", "finish"] as const);
   ended = await endOf(recoverAll(bench.session, choice));
+  if (ended === "nothing" && (await lastUndoFailed(bench))) ended = "undo-failed";
   count(tally, `assign died, ${choice}: ${ended}`);
   if (ended === "refused") {
     // A guest that did not let go, or a VF that somebody has: the same is offered again.

@@ -22,7 +22,8 @@ type Mortal = {
   readonly count: () => { readonly writes: number; readonly requests: number };
 };
 
-const never = new Promise<never>(() => {});
+/** One for each who waits: a promise keeps all that wait for it, and so whole machines that are dead. */
+const never = (): Promise<never> => new Promise(() => {});
 
 export function mortal(
   { journals, ...session }: Session,
@@ -37,13 +38,13 @@ export function mortal(
     isDead = true;
     host.abandon();
     resolve("died");
-    return await never;
+    return await never();
   };
   const alive = async <Result>(act: () => Promise<Result>): Promise<Result> =>
-    isDead ? await never : await act();
+    isDead ? await never() : await act();
 
   const written = async <Result>(act: () => Promise<Result>): Promise<Result> => {
-    if (isDead) return await never;
+    if (isDead) return await never();
     const number = writes++;
     if (point !== null && "write" in point && point.write === number) return await die();
     const result = await act();
@@ -68,7 +69,7 @@ export function mortal(
     numaNodesOf: async (place) => await alive(async () => await host.numaNodesOf(place)),
     readConfig: async (address) => await alive(async () => await host.readConfig(address)),
     perform: async (request, options) => {
-      if (isDead) return await never;
+      if (isDead) return await never();
       const number = requests++;
       if (point === null || !("request" in point) || point.request !== number) {
         return await host.perform(request, options);
