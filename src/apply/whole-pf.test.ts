@@ -16,32 +16,16 @@ import {
 import { perform, pf as address } from "../../test/lease/lease-bench.ts";
 import { factsOn, inventoryOn } from "../../test/sim/checks.ts";
 import { fullInventory } from "../host/host.ts";
-import { parseAssignTarget } from "../model/assign-target.ts";
+import { plugTo } from "../../test/plug-to.ts";
 import type { Pf } from "../model/inventory.ts";
-import type { Plug } from "../model/plug.ts";
 import { planWhole, planWholeBack } from "../plan/whole-pf.ts";
 import { differencesFrom } from "./facts.ts";
 import { isOpen } from "./journal.ts";
 import { runPlug, type Attaching } from "./plug-run.ts";
 import { readOwnJournals } from "./session.ts";
 
-const consumer = parseAssignTarget("libvirt:web1/dev0");
-assert(consumer !== null);
-const plug: Plug = {
-  consumer,
-  pf: address,
-  vfIndex: 0,
-  vf: address,
-  mac: null,
-  vlan: null,
-  scope: "both",
-  form: "hostdev",
-  endpoint: null,
-  failover: null,
-  vfToken: null,
-  ipAddresses: [],
-  user: null,
-};
+const whole = { pf: address, vf: address, scope: "both", form: "hostdev" } as const;
+const plug = plugTo("libvirt:web1/dev0", whole);
 
 async function give(session: Attaching, direction: "there" | "back") {
   const inventory = await session.host.inventory({ ...fullInventory, detailOf: [address] });

@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inventoryOf, pfOf, vfOf, vmOwner } from "../../test/inventory-of.ts";
-import { parseAssignTarget } from "../model/assign-target.ts";
+import { plugTo } from "../../test/plug-to.ts";
 import type { Owner, Pf } from "../model/inventory.ts";
-import type { Plug } from "../model/plug.ts";
 import { candidatesOf } from "./candidates.ts";
 import { freeLease, type Lease } from "./lease.ts";
 import { reconcile } from "./reconcile.ts";
@@ -38,23 +37,7 @@ const netnsOwner = (name: string): Owner => ({
 });
 
 function attachedTo(to: string): Partial<Lease> {
-  const consumer = parseAssignTarget(to);
-  assert.ok(consumer !== null);
-  const plug: Plug = {
-    consumer,
-    pf,
-    vfIndex: 0,
-    vf: "0000:3b:10.0",
-    mac: null,
-    vlan: null,
-    scope: "both",
-    form: null,
-    endpoint: null,
-    failover: null,
-    vfToken: null,
-    ipAddresses: [],
-    user: null,
-  };
+  const plug = plugTo(to, { pf, vf: "0000:3b:10.0", scope: "both" });
   return { state: "attached", holder: { name: to, pid: null }, plug };
 }
 

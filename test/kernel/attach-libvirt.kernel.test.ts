@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { Plug } from "../../src/model/plug.ts";
+import { plugTo } from "../plug-to.ts";
 import { projectDirectory } from "./lab-qemu.ts";
 import { labSkipReason } from "./lab-unavailable.ts";
 import type { PlugStep } from "./plug.ts";
@@ -51,22 +52,11 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
   });
   after(() => lab?.lab.close());
 
-  const plugOf = (name: string, vfIndex: number, more: Partial<Plug> = {}): Plug => ({
-    consumer: { kind: "libvirt", name, device: `vf${vfIndex}` },
-    pf,
-    vfIndex,
-    vf: address[vfIndex] ?? "",
-    mac: null,
-    vlan: null,
-    scope: "both",
-    form: "hostdev",
-    endpoint: null,
-    failover: null,
-    vfToken: null,
-    ipAddresses: [],
-    user: null,
-    ...more,
-  });
+  const plugOf = (name: string, vfIndex: number, more: Partial<Plug> = {}): Plug => {
+    const place = { pf, vfIndex, vf: address[vfIndex] ?? "" };
+    const to = `libvirt:${name}/vf${vfIndex}`;
+    return plugTo(to, { ...place, scope: "both", form: "hostdev", ...more });
+  };
   /** What each step comes to. */
   const asked = async (...steps: readonly PlugStep[]): Promise<Json[]> => {
     const program = join(projectDirectory, "test", "kernel", "plug.ts");

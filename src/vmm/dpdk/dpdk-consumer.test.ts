@@ -10,6 +10,7 @@ import { applySpec, openBench } from "../../../test/sim/bench.ts";
 import type { MachinePlan } from "../../../test/sim/machines.ts";
 import { specOf } from "../../../test/sim/specs.ts";
 import { fullInventory } from "../../host/host.ts";
+import { plugTo } from "../../../test/plug-to.ts";
 import type { Plug } from "../../model/plug.ts";
 import type { RunProgram } from "../program.ts";
 import { dpdkConsumer } from "./dpdk-consumer.ts";
@@ -40,21 +41,7 @@ async function world(card: MachinePlan["pfs"][number]["card"], driver: string) {
   assert.ok(vf !== undefined);
   const node = join(nodes, String(vf.iommuGroup));
   writeFileSync(node, "");
-  const plug: Plug = {
-    consumer: { kind: "dpdk", name: "upf", device: null },
-    pf,
-    vfIndex: 0,
-    vf: vf.address,
-    mac: null,
-    vlan: null,
-    scope: "live",
-    form: null,
-    endpoint: null,
-    failover: null,
-    vfToken: null,
-    ipAddresses: [],
-    user: null,
-  };
+  const plug = plugTo("dpdk:upf", { pf, vf: vf.address });
   return { bench, plug, node, adapter: dpdkConsumer({ host: bench.host, run, nodes }) };
 }
 

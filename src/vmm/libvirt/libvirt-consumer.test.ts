@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { plugTo } from "../../../test/plug-to.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Plug } from "../../model/plug.ts";
 import type { ProgramOutput, RunProgram } from "../program.ts";
@@ -27,21 +28,7 @@ const interfaceXml = /<interface[\s\S]*<\/interface>/;
 const withoutHostdev = captured.replace(hostdevXml, "");
 const shutOff = withoutHostdev.replace(" id='1'", "");
 
-const basePlug: Plug = {
-  consumer: { kind: "libvirt", name: "web1", device: "vf0" },
-  pf: "0000:01:00.0",
-  vfIndex: 0,
-  vf: "0000:01:10.0",
-  mac: null,
-  vlan: null,
-  scope: "both",
-  form: "hostdev",
-  endpoint: null,
-  failover: null,
-  vfToken: null,
-  ipAddresses: [],
-  user: null,
-};
+const basePlug = plugTo("libvirt:web1/vf0", { scope: "both", form: "hostdev" });
 const interfacePlug: Plug = {
   ...basePlug,
   consumer: { kind: "libvirt", name: "web1", device: "vf1" },

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { parseAssignTarget } from "../../model/assign-target.ts";
+import { plugTo } from "../../../test/plug-to.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Plug } from "../../model/plug.ts";
 
@@ -118,27 +118,6 @@ const shown = ({ ifname, ifindex, parentdev, address, altnames, isUp, ips }: Lin
   ...(parentdev === null ? {} : { parentbus: "pci", parentdev }),
   addr_info: ips.map((ip) => ({ local: ip.split("/")[0], prefixlen: Number(ip.split("/")[1]) })),
 });
-
-const plugTo = (to: string, more: Partial<Plug> = {}): Plug => {
-  const consumer = parseAssignTarget(to);
-  assert.ok(consumer !== null, to);
-  return {
-    consumer,
-    pf: "0000:01:00.0",
-    vfIndex: 0,
-    vf,
-    mac: null,
-    vlan: null,
-    scope: "live",
-    form: null,
-    endpoint: null,
-    failover: null,
-    vfToken: null,
-    ipAddresses: [],
-    user: null,
-    ...more,
-  };
-};
 
 const world = () => {
   const namespaces = new Namespaces();

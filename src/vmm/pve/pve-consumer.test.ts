@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { parseAssignTarget } from "../../model/assign-target.ts";
+import { plugTo } from "../../../test/plug-to.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Plug } from "../../model/plug.ts";
 
@@ -106,26 +106,8 @@ const world = (files: Readonly<Record<string, string>>) => {
   return { proxmox, adapter: pveConsumer({ run, root, isAlive: (pid) => alive.has(pid) }) };
 };
 
-const plug = (more: Partial<Plug> = {}): Plug => {
-  const consumer = parseAssignTarget("pve:103/hostpci0");
-  assert.ok(consumer !== null);
-  return {
-    consumer,
-    pf: "0000:3b:00.0",
-    vfIndex: 1,
-    vf,
-    mac: null,
-    vlan: null,
-    scope: "both",
-    form: null,
-    endpoint: null,
-    failover: null,
-    vfToken: null,
-    ipAddresses: [],
-    user: null,
-    ...more,
-  };
-};
+const place = { pf: "0000:3b:00.0", vfIndex: 1, vf, scope: "both" } as const;
+const plug = (more: Partial<Plug> = {}): Plug => plugTo("pve:103/hostpci0", { ...place, ...more });
 
 const q35 = "cores: 2\nmachine: pc-q35-9.0\nname: web1\n";
 const release = { deadlineMs: 1000, isForced: false };

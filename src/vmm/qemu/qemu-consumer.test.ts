@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { plugTo } from "../../../test/plug-to.ts";
 import type { Plug } from "../../model/plug.ts";
 import { qemuConsumer } from "./qemu-consumer.ts";
 
@@ -114,22 +115,8 @@ async function machineOf(
   return { endpoint, root, changes };
 }
 
-const plugFor = (endpoint: string | null, more: Partial<Plug> = {}): Plug => ({
-  consumer: { kind: "qemu", name: "web1", device: "vf0" },
-  pf: "0000:01:00.0",
-  vfIndex: 0,
-  vf,
-  mac: null,
-  vlan: null,
-  scope: "live",
-  form: null,
-  endpoint,
-  failover: null,
-  vfToken: null,
-  ipAddresses: [],
-  user: null,
-  ...more,
-});
+const plugFor = (endpoint: string | null, more: Partial<Plug> = {}): Plug =>
+  plugTo("qemu:web1/vf0", { vf, endpoint, ...more });
 
 const named = (name: string, device: string): Pick<Plug, "consumer"> => ({
   consumer: { kind: "qemu", name, device },
