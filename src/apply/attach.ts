@@ -5,12 +5,12 @@
 import { formatAssignTarget, type AssignTarget } from "../model/assign-target.ts";
 import { vfTarget } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
-import { autoMacOfConsumer } from "../model/mac.ts";
+import { macForConsumer } from "../model/mac.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Plug } from "../model/plug.ts";
 import type { PolicySpec } from "../model/spec.ts";
 import type { Vlan } from "../model/vf-attribute.ts";
-import { leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
+import { isInHand, leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
 import { selectVfs, type Rejection, type Wish } from "../lease/select.ts";
 import { planAttach } from "../plan/attach.ts";
 import { heldPolicy } from "../plan/held-policy.ts";
@@ -69,14 +69,14 @@ function ownLease(leasing: Leasing, { consumer, wish }: AttachWish): Lease | nul
     .leases()
     .find(({ holder, state }) => holder?.name === name && state !== "free");
   if (lease === undefined) return null;
-  const { vf, state, pool } = lease;
+  const { vf, pool } = lease;
   const hint = `To move it: sriovctl detach ${name}, then attach again`;
   const isNamed = wish.vfs.length === 0 || wish.vfs.includes(vf.address);
   if (!isNamed) throw refused(name, `it has ${targetOf(vf)} (${vf.address}) already`, hint);
   if (wish.pool !== null && pool !== wish.pool) {
     throw refused(name, `it has ${targetOf(vf)}, which is not of pool ${wish.pool}`, hint);
   }
-  if (state === "prepared" || state === "attached") return lease;
+  if (isInHand(lease)) return lease;
   throw refused(name, `${targetOf(vf)} ${leaseWords(lease)}`, "See sriovctl lease ls");
 }
 
@@ -89,11 +89,6 @@ function policyOf(baseline: PolicySpec, known: Plug | null, { mac, vlan }: PlugT
   };
 }
 
-function macOf(mac: PolicySpec["mac"], consumer: AssignTarget): string | null {
-  if (mac === "auto") return autoMacOfConsumer(formatAssignTarget(consumer));
-  return mac === undefined || mac === "default" ? null : mac;
-}
-
 function plugFor(wish: AttachWish, { pf, vfIndex, address }: VfPlace, policy: PolicySpec): Plug {
   const { consumer, terms } = wish;
   const { mac, vlan } = policy;
@@ -103,7 +98,7 @@ function plugFor(wish: AttachWish, { pf, vfIndex, address }: VfPlace, policy: Po
     pf,
     vfIndex,
     vf: address,
-    mac: macOf(mac, consumer),
+    mac: macForConsumer(mac, formatAssignTarget(consumer)),
     vlan: typeof vlan === "object" ? vlan : null,
   };
 }

@@ -12,12 +12,12 @@ import { vfTarget, type Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import { vfAt, type Inventory } from "../model/inventory.ts";
 import type { Assignment, HandOver, Holdings, WaitingEntry } from "../model/holdings.ts";
-import { autoMacOfConsumer } from "../model/mac.ts";
+import { macForConsumer } from "../model/mac.ts";
 import type { Plug } from "../model/plug.ts";
 import { handOverWord, type Consent } from "../model/plan.ts";
-import type { AssignSpec, PolicySpec, Spec } from "../model/spec.ts";
+import type { AssignSpec, Spec } from "../model/spec.ts";
 import { candidatesOf, type Candidate } from "../lease/candidates.ts";
-import type { Lease } from "../lease/lease.ts";
+import { isInHand, type Lease } from "../lease/lease.ts";
 import { selectVfs } from "../lease/select.ts";
 import { matchPfs } from "../plan/match.ts";
 import { policyOfEntry } from "../plan/wanted.ts";
@@ -45,8 +45,6 @@ type Choosing = {
   /** VFs that earlier entries got. */
   readonly chosen: Set<string>;
 };
-
-const isHeld = ({ state }: Lease): boolean => state === "prepared" || state === "attached";
 
 /** A VF of the pool that is not there yet: the plan makes it. */
 function futureVf(pool: string, choosing: Choosing): Place | null {
@@ -79,7 +77,7 @@ function chooseFrom(pool: string, to: string, choosing: Choosing): Place | null 
 
 /** Of a consumer that is being moved there are two. */
 const leasesOf = (to: string, { leases }: Choosing): readonly Lease[] =>
-  leases.filter((lease) => isHeld(lease) && lease.holder?.name === to);
+  leases.filter((lease) => isInHand(lease) && lease.holder?.name === to);
 
 const isAt = ({ vf }: Lease, { pf, vfIndex }: Place): boolean =>
   vf.pf === pf && vf.vfIndex === vfIndex;
@@ -109,11 +107,6 @@ function placeFor({ to, source }: AssignSpec, choosing: Choosing): Place | strin
   return { pf, vfIndex };
 }
 
-function macOf({ mac }: PolicySpec, to: string): string | null {
-  if (mac === "auto") return autoMacOfConsumer(to);
-  return mac === undefined || mac === "default" ? null : mac;
-}
-
 type Planned = {
   readonly place: Place;
   readonly target: AssignTarget;
@@ -133,7 +126,7 @@ function plugOf(entry: AssignSpec, { place, target, known }: Planned, choosing: 
     vfIndex,
     // Of a VF that is still to be made it is found out when it is there.
     vf: vf?.address ?? address,
-    mac: macOf(policy, entry.to),
+    mac: macForConsumer(policy.mac, entry.to),
     vlan: typeof policy.vlan === "object" ? policy.vlan : null,
     user: entry.user ?? known?.user ?? null,
   };
@@ -225,7 +218,7 @@ export async function holdingsFor(
 ): Promise<{ readonly holdings?: Holdings }> {
   if (consumers === undefined || readLeases === undefined) return {};
   const leases = await readLeases();
-  const plugs = leases.filter(isHeld).flatMap(({ plug }) => plug ?? []);
+  const plugs = leases.filter(isInHand).flatMap(({ plug }) => plug ?? []);
   const { matched } = matchPfs(spec, inventory);
   const claims = leaseClaims(spec, inventory);
   const choosing: Choosing = {

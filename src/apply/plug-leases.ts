@@ -8,7 +8,7 @@ import { SriovError } from "../model/errors.ts";
 import type { Owner } from "../model/inventory.ts";
 import { isWhole, type Plug } from "../model/plug.ts";
 import type { Problem } from "../model/problem.ts";
-import { leaseWords, targetOf, type Lease } from "../lease/lease.ts";
+import { isInHand, leaseWords, targetOf, type Lease } from "../lease/lease.ts";
 import type { Consumers } from "../vmm/consumer.ts";
 import type { Hygiene } from "./hygiene.ts";
 import { findingsOf, mend, type Mended } from "./lease-mend.ts";
@@ -21,14 +21,12 @@ import type { Session } from "./session.ts";
 const closingMs = 10_000;
 const closingPollMs = 500;
 
-const held: ReadonlySet<Lease["state"]> = new Set(["prepared", "attached"]);
-
 /** The lease by which the plug's consumer has its VF; null: it has none. */
 function leaseOfPlug({ store }: Leasing, plug: Plug): Lease | null {
   const name = formatAssignTarget(plug.consumer);
-  const isIts = ({ vf, state, holder }: Lease): boolean =>
-    vf.pf === plug.pf && vf.vfIndex === plug.vfIndex && held.has(state) && holder?.name === name;
-  return store.leases().find(isIts) ?? null;
+  const isIts = ({ vf, holder }: Lease): boolean =>
+    vf.pf === plug.pf && vf.vfIndex === plug.vfIndex && holder?.name === name;
+  return store.leases().find((lease) => isInHand(lease) && isIts(lease)) ?? null;
 }
 
 function notLeased(plug: Plug, leases: readonly Lease[]): SriovError {

@@ -70,7 +70,7 @@ function endpointOf(args: Arguments): string | null {
   throw usage("attach", "Cannot attach with --connect and --socket: wanted one of them");
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const cidr = /^(?:\d{1,3}(?:\.\d{1,3}){3}\/\d{1,2}|[0-9a-f:]{2,39}\/\d{1,3})$/i;
 
 function matching(args: Arguments, option: string, pattern: RegExp, wanted: string): string | null {
@@ -115,7 +115,7 @@ export function plugTermsOf(args: Arguments, consumer: AssignTarget): PlugTerms 
     form: formOf(args),
     endpoint: endpointOf(args),
     failover: matching(args, "failover", /^[A-Za-z0-9_.-]{1,64}$/, "the name of a NIC's device"),
-    vfToken: matching(args, "vf-token", uuid, "a UUID"),
+    vfToken: matching(args, "vf-token", uuidPattern, "a UUID"),
     ipAddresses,
     user: matching(args, "user", /^[A-Za-z0-9_.-]{1,32}$/, "the name or number of a user"),
   };

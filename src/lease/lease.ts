@@ -127,6 +127,10 @@ export const freeLease = (vf: VfPlace): Lease => ({
   evidence: [],
 });
 
+/** The holder has its VF, or it is ready for it. */
+export const isInHand = ({ state }: Pick<Lease, "state">): boolean =>
+  state === "prepared" || state === "attached";
+
 const held: readonly LeaseState[] = ["claimed", "prepared", "attached"];
 
 /** The states in which each event may come, its verb for refusals, and the state that it leads to;

@@ -5,7 +5,7 @@
 import { isOfTarget, needsNetdev, parseAssignTarget } from "../model/assign-target.ts";
 import type { Owner } from "../model/inventory.ts";
 import type { Candidate } from "./candidates.ts";
-import { leaseWords, targetOf, type Lease } from "./lease.ts";
+import { isInHand, leaseWords, targetOf, type Lease } from "./lease.ts";
 import { vfKey } from "./select.ts";
 
 /** `forget` has nothing to clean, `clean` makes it free by way of the hygiene, `move` notes where
@@ -67,7 +67,6 @@ function ailmentOf(lease: Lease, place: Candidate, around: Surroundings): Findin
     message,
     remedy,
   });
-  const isHeld = lease.state === "prepared" || lease.state === "attached";
   const foreign = place.owners.filter(
     (owner) => foreignKinds.has(owner.kind) && !isHoldersUse(lease, owner),
   );
@@ -82,7 +81,7 @@ function ailmentOf(lease: Lease, place: Candidate, around: Surroundings): Findin
     const words = `${target} ${leaseWords(lease)}, and process ${lease.worker} that worked on it ended`;
     return find("interrupted", `${words}${still}`, remedy);
   }
-  if (!isHeld || lease.holder === null) return null;
+  if (!isInHand(lease) || lease.holder === null) return null;
   const { name, pid } = lease.holder;
   if (hasLostPlug(lease, place)) {
     const words = `${target} is attached to ${name}, which has lost it: its namespace has ended`;

@@ -43,6 +43,12 @@ function localMacOf(seed: string): Mac {
 /** `mac: auto` of a VF with a consumer: follows `to` (`libvirt:web1/net1`) from VF to VF. */
 export const autoMacOfConsumer = (to: string): Mac => localMacOf(`consumer ${to}`);
 
+/** `mac` of a policy, for a consumer; null: what the VF has. */
+export function macForConsumer(mac: string | undefined, to: string): Mac | null {
+  if (mac === "auto") return autoMacOfConsumer(to);
+  return mac === undefined || mac === "default" ? null : mac;
+}
+
 /** `mac: auto` of a VF without a consumer: stays with the PF's permanent MAC and the index. */
 export const autoMacOfVf = (permanentMac: Mac, vfIndex: number): Mac =>
   localMacOf(`vf ${permanentMac}/${vfIndex}`);

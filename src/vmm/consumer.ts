@@ -21,6 +21,16 @@ export type Plugged = {
   readonly notes: readonly string[];
 };
 
+/** Of a consumer that knows no next start. */
+export const notPlugged: Plugged = {
+  isLive: false,
+  isPersistent: null,
+  mac: null,
+  vlan: null,
+  device: null,
+  notes: [],
+};
+
 /** What stands in the way of a plug, seen without changing anything. */
 export type PlugProblem = { readonly message: string; readonly hint: string | null };
 

@@ -50,6 +50,20 @@ const machine: MachinePlan = {
   ],
 };
 
+export function benchOn(host: EmulatedHost, leasing: Leasing): AttachBench {
+  const session: Attaching = {
+    now: countingClock(),
+    bootMs: () => 0,
+    host,
+    journals: memoryJournals(),
+    lockFd: null,
+    consumers: emulatedConsumers((change) => host.store.transact(change)),
+    leasing: async () => leasing,
+    readLeases: async () => leasing.store.leases(),
+  };
+  return { host, leasing, session };
+}
+
 export async function openAttachBench(
   context: TestContext,
   {
@@ -67,17 +81,7 @@ export async function openAttachBench(
   const path = join(temporaryDirectory(context), "leases.sqlite");
   const leasing = leasingOn(host, spec, path);
   context.after(() => leasing.store.close());
-  const session: Attaching = {
-    now: countingClock(),
-    bootMs: () => 0,
-    host,
-    journals: memoryJournals(),
-    lockFd: null,
-    consumers: emulatedConsumers((change) => host.store.transact(change)),
-    leasing: async () => leasing,
-    readLeases: async () => leasing.store.leases(),
-  };
-  return { host, leasing, session };
+  return benchOn(host, leasing);
 }
 
 export const options = {

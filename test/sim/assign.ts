@@ -10,7 +10,6 @@ import { lookAtVfs } from "../../src/apply/leasing.ts";
 import { isPlugged } from "../../src/apply/plugging.ts";
 import { readOwnJournals } from "../../src/apply/session.ts";
 import type { Report } from "../../src/apply/report.ts";
-import { emulatedConsumers } from "../../src/host/emulated/consumers.ts";
 import { openEmulatedHost } from "../../src/host/emulated/emulated-host.ts";
 import type { Fault } from "../../src/host/emulated/faults.ts";
 import { targetOf } from "../../src/lease/lease.ts";
@@ -24,6 +23,7 @@ import { parseSpec } from "../../src/model/spec-text.ts";
 import type { Spec } from "../../src/model/spec.ts";
 import {
   applyTo,
+  benchOn,
   diesIn,
   guestWords,
   mortalSession,
@@ -32,10 +32,8 @@ import {
   stepsUntil,
   type AttachBench,
 } from "../lease/attach-bench.ts";
-import { countingClock } from "./bench.ts";
 import { inventoryOn, factsOn } from "./checks.ts";
 import { machineProfile, pfAddress, type PfPlan } from "./machines.ts";
-import { memoryJournals } from "./memory-journals.ts";
 import { randomOf, type Random } from "./random.ts";
 import { count, setFaults, type Tally } from "./simulate.ts";
 
@@ -140,17 +138,7 @@ async function openSimulated(random: Random, numPfs: number, spec: Spec): Promis
   const store = memoryLeases();
   const around = { host, lockFd: null, spec, worker: process.pid };
   const leasing = { ...around, store, nowMs: () => (nowMs += 1000) };
-  const session = {
-    now: countingClock(),
-    bootMs: () => 0,
-    host,
-    journals: memoryJournals(),
-    lockFd: null,
-    consumers: emulatedConsumers((change) => host.store.transact(change)),
-    leasing: async () => leasing,
-    readLeases: async () => store.leases(),
-  };
-  return { host, leasing, session };
+  return benchOn(host, leasing);
 }
 
 const heldOf = ({ leasing }: AttachBench): Plug[] =>

@@ -9,11 +9,10 @@ import { portsMax, startArguments } from "../../vmm/qemu/arguments.ts";
 import { hasIommufd } from "../../vmm/qemu/process.ts";
 import { withHost, type Context, type RunCommand } from "../context.ts";
 import { findFunction } from "../find-function.ts";
+import { uuidPattern } from "../plug-wish.ts";
 
 const usage = (message: string, hint: string): SriovError =>
   new SriovError("usage", message, { operation: "qemu-args", target: "qemu-args", hint });
-
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function checkedId(option: string, id: string): string {
   if (parseAssignTarget(`qemu:vm/${id}`)?.device === id) return id;
@@ -22,7 +21,7 @@ function checkedId(option: string, id: string): string {
 }
 
 function checkedToken(token: string): string {
-  if (uuid.test(token)) return token.toLowerCase();
+  if (uuidPattern.test(token)) return token.toLowerCase();
   throw usage(
     `Cannot use ${token} as a VF token: it is not a UUID`,
     "As the PF's driver was given",

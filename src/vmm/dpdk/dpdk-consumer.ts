@@ -10,7 +10,13 @@ import { SriovError } from "../../model/errors.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
 import { vfAt, type Inventory, type Pf, type Vf } from "../../model/inventory.ts";
 import type { Plug } from "../../model/plug.ts";
-import type { ConsumerAdapter, Plugged, PlugProblem, Unplugged } from "../consumer.ts";
+import {
+  type ConsumerAdapter,
+  notPlugged,
+  type Plugged,
+  type PlugProblem,
+  type Unplugged,
+} from "../consumer.ts";
 import { refusalWords, type RunProgram } from "../program.ts";
 import { bifurcatedNotes, ealNotes } from "./eal.ts";
 
@@ -143,15 +149,6 @@ function tokenProblems({ pf }: Seen, { vfToken }: Plug): PlugProblem[] {
   ];
 }
 
-const absent: Plugged = {
-  isLive: false,
-  isPersistent: null,
-  mac: null,
-  vlan: null,
-  device: null,
-  notes: [],
-};
-
 class DpdkConsumer implements ConsumerAdapter {
   readonly #host: Host;
   readonly #run: RunProgram;
@@ -165,16 +162,16 @@ class DpdkConsumer implements ConsumerAdapter {
 
   async look(plug: Plug): Promise<Plugged> {
     const seen = await seenBy(this.#host, plug);
-    if (seen === null || bindingProblem(seen) !== null) return absent;
+    if (seen === null || bindingProblem(seen) !== null) return notPlugged;
     const { vf, isBifurcated, inventory } = seen;
     if (isBifurcated) {
-      return { ...absent, isLive: true, notes: bifurcatedNotes(plug, vf.driver ?? "") };
+      return { ...notPlugged, isLive: true, notes: bifurcatedNotes(plug, vf.driver ?? "") };
     }
     const uid = plug.user === null ? root : await userId(this.#run, plug.user);
     const node = nodeOf(this.#nodes, vf);
-    if (node === null || node.uid !== uid) return absent;
+    if (node === null || node.uid !== uid) return notPlugged;
     const { memory } = await this.#host.facts(inventory);
-    return { ...absent, isLive: true, notes: ealNotes(plug, memory) };
+    return { ...notPlugged, isLive: true, notes: ealNotes(plug, memory) };
   }
 
   async check(plug: Plug): Promise<readonly PlugProblem[]> {

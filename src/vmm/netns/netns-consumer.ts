@@ -6,7 +6,13 @@
 import { isIP } from "node:net";
 import { formatAssignTarget, targetForms, type AssignTarget } from "../../model/assign-target.ts";
 import type { Plug } from "../../model/plug.ts";
-import type { ConsumerAdapter, Plugged, PlugProblem, Unplugged } from "../consumer.ts";
+import {
+  type ConsumerAdapter,
+  notPlugged,
+  type Plugged,
+  type PlugProblem,
+  type Unplugged,
+} from "../consumer.ts";
 import type { RunProgram } from "../program.ts";
 import type { NamespaceLink } from "./ip-links.ts";
 import {
@@ -28,19 +34,10 @@ import {
 } from "./namespace.ts";
 import { isTaken, markAmong } from "./netdev-name.ts";
 
-const absent: Plugged = {
-  isLive: false,
-  isPersistent: null,
-  mac: null,
-  vlan: null,
-  device: null,
-  notes: [],
-};
-
 function pluggedAs({ name, mac, isUp, hasLink, ipAddresses }: NamespaceLink): Plugged {
   const state = isUp ? (hasLink ? "up, with link" : "up, without link") : "down";
   const addresses = ipAddresses.length === 0 ? [] : [`addresses: ${ipAddresses.join(", ")}`];
-  return { ...absent, isLive: true, mac, device: name, notes: [state, ...addresses] };
+  return { ...notPlugged, isLive: true, mac, device: name, notes: [state, ...addresses] };
 }
 
 function isIpWithPrefix(text: string): boolean {
@@ -107,7 +104,7 @@ async function lookWithout(run: RunProgram, plug: Plug, gone: NoNamespace): Prom
   const link = linkOf(await linksOutside(), plug);
   const isBack = link !== null && markAmong(link.altNames, plug.vf) !== null;
   const back = isBack ? [`came back to the host as ${link.name}, not clean`] : [];
-  return { ...absent, notes: [gone.message, ...back] };
+  return { ...notPlugged, notes: [gone.message, ...back] };
 }
 
 const isThere = (namespace: Namespace | NoNamespace): namespace is Namespace => "fd" in namespace;
@@ -122,7 +119,7 @@ export function netnsConsumer(deps: NetnsDeps): ConsumerAdapter {
     await withNamespace(places, plug.consumer, async (namespace) => {
       if (!isThere(namespace)) return await lookWithout(run, plug, namespace);
       const link = linkOf(await new Move(run, namespace, plug).linksInside(), plug);
-      return link === null ? absent : pluggedAs(link);
+      return link === null ? notPlugged : pluggedAs(link);
     });
   return {
     look,

@@ -5,7 +5,13 @@
 import { formatAssignTarget } from "../../model/assign-target.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Plug } from "../../model/plug.ts";
-import type { ConsumerAdapter, Plugged, PlugProblem, Unplugged } from "../consumer.ts";
+import {
+  type ConsumerAdapter,
+  notPlugged,
+  type Plugged,
+  type PlugProblem,
+  type Unplugged,
+} from "../consumer.ts";
 import { said, type RunProgram } from "../program.ts";
 import { otherUserOf, readVm, runsWith, type PveFiles, type VmConfig } from "./vm-config.ts";
 
@@ -14,14 +20,7 @@ type PveDeps = { readonly run: RunProgram } & Partial<PveFiles>;
 /** qm waits for the lock of the configuration for ten seconds by itself. */
 const limits = { deadlineMs: 30_000, bytesMax: 1 << 20 };
 
-const absent: Plugged = {
-  isLive: false,
-  isPersistent: false,
-  mac: null,
-  vlan: null,
-  device: null,
-  notes: [],
-};
+const absent: Plugged = { ...notPlugged, isPersistent: false };
 
 const deviceOf = ({ consumer }: Plug): string => consumer.device ?? "";
 

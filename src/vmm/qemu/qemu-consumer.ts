@@ -4,7 +4,13 @@
 
 import { SriovError } from "../../model/errors.ts";
 import type { Plug } from "../../model/plug.ts";
-import type { ConsumerAdapter, Plugged, PlugProblem, Unplugged } from "../consumer.ts";
+import {
+  type ConsumerAdapter,
+  notPlugged,
+  type Plugged,
+  type PlugProblem,
+  type Unplugged,
+} from "../consumer.ts";
 import { availableBytes, pinWords } from "../pinned-memory.ts";
 import {
   type GivenFunction,
@@ -25,14 +31,13 @@ import type { QmpReply } from "./qmp.ts";
 import { type QemuDeps, type Vm, answerMs, findGiven, refused, withVm } from "./vm.ts";
 
 function pluggedOf(given: GivenFunction | null): Plugged {
-  const told = { isPersistent: null, mac: null, vlan: null };
-  if (given === null) return { ...told, isLive: false, device: null, notes: [] };
+  if (given === null) return notPlugged;
   const { id, path, bus, failover } = given;
   const notes = [
     ...(bus === null ? [] : [`in port ${bus}`]),
     ...(failover === null ? [] : [`failover pair with ${failover}`]),
   ];
-  return { ...told, isLive: true, failover, device: id ?? path, notes };
+  return { ...notPlugged, isLive: true, failover, device: id ?? path, notes };
 }
 
 /** What a VF means for a VM that has none yet. */
