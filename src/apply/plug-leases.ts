@@ -172,10 +172,12 @@ export async function cleanGivenBack(
     const hygiene = await cleanLetGo(its, lease);
     if (hygiene.kind === "clean") continue;
     const where = targetOf(lease.vf);
-    const seen = hygiene.kind === "in-use" ? hygiene.owners.map(ownerWords) : hygiene.evidence;
-    const what = hygiene.kind === "in-use" ? "is not cleaned" : "is in quarantine";
-    const message = `${where} ${what}: ${seen.join("; ")}`;
-    const hint = `Once that is settled: sriovctl lease release ${where}`;
+    const isUsed = hygiene.kind === "in-use";
+    const seen = isUsed ? hygiene.owners.map(ownerWords) : hygiene.evidence;
+    const message = `${where} is ${isUsed ? "not free yet" : "in quarantine"}: ${seen.join("; ")}`;
+    const hint = isUsed
+      ? "Once nobody uses it: sriovctl lease reconcile"
+      : `Once that is settled: sriovctl lease release ${where}`;
     problems.push({ code: "vf-not-clean", where, message, hint });
   }
   return problems;

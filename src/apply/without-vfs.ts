@@ -12,12 +12,13 @@ import { recover } from "./recover.ts";
 import { forwardOutcome, type Report } from "./report.ts";
 import type { Run } from "./run.ts";
 
-/** What a consumer has; without a device, `libvirt:web1`, all of it. */
-export function leasesOfConsumer(leases: readonly Lease[], name: string): AttachedLease[] {
-  const isIts = ({ holder }: Lease): boolean =>
-    holder?.name === name || holder?.name.startsWith(`${name}/`) === true;
-  return leases.filter(isIts).filter(isPluggedIn);
-}
+/** Of the consumer; without a device, `libvirt:web1`, of any of its devices. */
+export const isOfConsumer = ({ holder }: Lease, name: string): boolean =>
+  holder?.name === name || holder?.name.startsWith(`${name}/`) === true;
+
+/** What a consumer has. */
+export const leasesOfConsumer = (leases: readonly Lease[], name: string): AttachedLease[] =>
+  leases.filter((lease) => isOfConsumer(lease, name)).filter(isPluggedIn);
 
 type Away = {
   /** Of taking them out: `interrupted` where all of them are out. */

@@ -93,6 +93,40 @@ test("a consumer that refuses leaves nothing behind, one that does not let go ke
   assert.equal((await run(`detach ${vf0} --yes`)).exitCode, 0);
 });
 
+const takenBy = (guest: string): string =>
+  `{ on: { operation: unbind }, effect: { guestOpens: { guest: ${guest}, vf: '0000:3b:01.0' } } }`;
+
+const unclean: readonly (readonly [fault: string, leaseState: string, message: RegExp])[] = [
+  [takenBy("web1"), "releasing", /vf0 is not free yet: in use by vm:web1 .*\n.*lease reconcile/],
+  [
+    "{ on: { operation: reset }, effect: { refuse: EIO } }",
+    "quarantined",
+    /vf0 is in quarantine: .*EIO.*\n.*lease release 0000:3b:00.0\/vf0/,
+  ],
+];
+
+test("a VF that is out of its consumer and not free is no success", async (context) => {
+  for (const [fault, state, message] of unclean) {
+    const { run, faults } = await machine(context);
+    assert.equal((await run(`attach ${vf0} ${toWeb2} --yes`)).exitCode, 0);
+    await faults(fault);
+    const { exitCode, stdout, stderr } = await run("detach libvirt:web2 --yes --json");
+    const [detached] = JSON.parse(stdout).detached;
+    assert.deepEqual([exitCode, detached.outcome, detached.lease.state], [1, "not-free", state]);
+    assert.match(stderr, message);
+  }
+});
+
+test("detach again says what the VF that is out waits for", async (context) => {
+  const { run, faults } = await machine(context);
+  assert.equal((await run(`attach ${vf0} ${toWeb2} --yes`)).exitCode, 0);
+  await faults(takenBy("web1"));
+  assert.equal((await run("detach libvirt:web2/net1 --yes")).exitCode, 1);
+  const waits = await run("detach libvirt:web2/net1 --yes --json");
+  assert.deepEqual([waits.exitCode, JSON.parse(waits.stdout).notFreeYet.length], [1, 1]);
+  assert.match(waits.stderr, /releasing for libvirt:web2\/net1 .* vm:web1 .* uses it/);
+});
+
 const wrongs: readonly (readonly [line: string, exitCode: number, message: RegExp])[] = [
   [`attach ${vf0} --to nowhere:x --yes`, 2, /wanted one of libvirt:DOMAIN/],
   [`attach ${vf0} --to libvirt:web2 --yes`, 2, /wanted libvirt:DOMAIN\/ALIAS/],

@@ -27,7 +27,7 @@ const leaseJson = (lease: Lease) => ({
   evidence: lease.evidence,
 });
 
-const findingJson = ({ kind, lease, message, remedy }: Finding) => ({
+export const findingJson = ({ kind, lease, message, remedy }: Finding) => ({
   kind,
   vf: targetOf(lease.vf),
   generation: lease.generation,

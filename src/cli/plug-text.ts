@@ -6,9 +6,11 @@ import { formatAssignTarget } from "../model/assign-target.ts";
 import { vfTarget } from "../model/bdf.ts";
 import type { Plug } from "../model/plug.ts";
 import type { Lease } from "../lease/lease.ts";
+import type { Finding } from "../lease/reconcile.ts";
 import { faultOf } from "../apply/plugging.ts";
 import type { Plugged } from "../vmm/consumer.ts";
 import { reportJson } from "./apply-report.ts";
+import { findingJson } from "./lease-json.ts";
 import { clean, type Style } from "./style.ts";
 
 export const plugName = ({ pf, vfIndex, vf }: Plug): string => `${vfTarget(pf, vfIndex)} (${vf})`;
@@ -64,17 +66,27 @@ export const attachedJson = (done: Done) => ({
   apply: done.report === null ? null : reportJson(done.report),
 });
 
-export const detachedJson = (
-  detached: readonly {
-    readonly plug: Plug;
-    readonly report: Report;
-    readonly lease: Lease | null;
-  }[],
-) => ({
+export type Detached = {
+  readonly plug: Plug;
+  readonly report: Report;
+  readonly lease: Lease | null;
+};
+
+/** Out, and for the next one: clean, or still leased by hand. Otherwise it is used, or in quarantine. */
+export const isFree = ({ report, lease }: Detached): boolean =>
+  report.outcome === "done" && lease?.state !== "releasing" && lease?.state !== "quarantined";
+
+const outcomeOf = (detached: Detached): string => {
+  const { outcome } = detached.report;
+  return outcome !== "done" || isFree(detached) ? outcome : "not-free";
+};
+
+export const detachedJson = (detached: readonly Detached[], waiting: readonly Finding[]) => ({
   format: "sriovctl-detach/1",
-  detached: detached.map(({ plug, report, lease }) => ({
-    outcome: report.outcome,
-    ...plugJson(plug, null, lease),
-    apply: reportJson(report),
+  detached: detached.map((one) => ({
+    outcome: outcomeOf(one),
+    ...plugJson(one.plug, null, one.lease),
+    apply: reportJson(one.report),
   })),
+  notFreeYet: waiting.map(findingJson),
 });

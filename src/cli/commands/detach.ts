@@ -10,20 +10,20 @@ import {
 } from "../../apply/detach.ts";
 import type { Attaching } from "../../apply/plug-run.ts";
 import { lookAtVfs, ownerWords, type Leasing } from "../../apply/leasing.ts";
-import { leasesOfConsumer } from "../../apply/without-vfs.ts";
+import { findingsOf } from "../../apply/lease-mend.ts";
+import { isOfConsumer, leasesOfConsumer } from "../../apply/without-vfs.ts";
 import { mendAbandoned } from "../../apply/plug-leases.ts";
-import type { Report } from "../../apply/report.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
 import { formatAssignTarget, formOfTarget } from "../../model/assign-target.ts";
 import { SriovError } from "../../model/errors.ts";
-import type { Plug } from "../../model/plug.ts";
-import { leaseWords, targetOf, type Lease } from "../../lease/lease.ts";
+import { leaseWords, targetOf } from "../../lease/lease.ts";
+import type { Finding } from "../../lease/reconcile.ts";
 import { printReport } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { planLines } from "../plan-report.ts";
-import { detachedJson, plugName } from "../plug-text.ts";
+import { detachedJson, isFree, plugName, type Detached } from "../plug-text.ts";
 import { tellOthers } from "../others-of-consumer.ts";
 import { clean } from "../style.ts";
 import { placeOf } from "../vf-place.ts";
@@ -50,14 +50,15 @@ async function leasesFor(leasing: Leasing, target: string): Promise<readonly Att
   const hint = "It was not attached by sriovctl; take it out where it was put in";
   if (owner !== undefined) throw refused(name, `it is ${ownerWords(owner)}`, hint);
   if (lease === undefined || lease.state === "free") return [];
-  throw refused(name, `it ${leaseWords(lease)}`, `See sriovctl lease release ${name}`);
+  const mend = lease.state === "releasing" ? "reconcile" : `release ${name}`;
+  throw refused(name, `it ${leaseWords(lease)}`, `See sriovctl lease ${mend}`);
 }
 
 async function detachOne(
   context: Context,
   session: Attaching,
   preview: DetachPreview,
-): Promise<{ readonly plug: Plug; readonly report: Report; readonly lease: Lease | null }> {
+): Promise<Detached> {
   const { commandLine: command } = context;
   const { plug, plan } = preview;
   const report = await withProgress(context, plan.actions, false, (options) =>
@@ -65,14 +66,30 @@ async function detachOne(
   );
   const { store } = await session.leasing();
   const lease = store.leases().find(({ vf }) => vf.address === plug.vf) ?? null;
-  const isDone = report.outcome === "done";
-  if (!isDone) printReport(context, report, ["done"]);
-  for (const { message, hint } of isDone ? report.warnings : []) context.log.warn(message, hint);
+  const detached = { plug, report, lease };
+  if (report.outcome === "done") tellDetached(context, detached);
+  else printReport(context, report, ["done"]);
+  return detached;
+}
+
+function tellDetached(context: Context, detached: Detached): void {
+  const { plug, report, lease } = detached;
   const from = clean(formatAssignTarget(plug.consumer));
   const rest = lease?.state === "free" ? ", free and clean" : "";
-  const name = context.style("strong", plugName(plug));
-  if (isDone) context.print(`${name} is detached from ${from}${rest}`);
-  return { plug, report, lease };
+  context.print(`${context.style("strong", plugName(plug))} is detached from ${from}${rest}`);
+  const level = isFree(detached) ? "warn" : "error";
+  for (const { message, hint } of report.warnings) context.log[level](message, hint);
+}
+
+/** VFs that an earlier detach took out of the consumer, and that are used all the same. */
+async function notFreeYet(leasing: Leasing, consumer: string): Promise<readonly Finding[]> {
+  const leases = leasing.store
+    .leases()
+    .filter((lease) => lease.state === "releasing" && isOfConsumer(lease, consumer));
+  if (leases.length === 0) return [];
+  const { candidates } = await lookAtVfs(leasing);
+  const found = findingsOf(leasing.host, leasing.nowMs(), { leases, candidates });
+  return found.filter(({ remedy }) => remedy === null);
 }
 
 async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
@@ -90,6 +107,9 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   for (const lease of leases) previews.push(await previewDetach(session, lease, consent));
   const problems = previews.flatMap(({ plan }) => plan.problems);
   if (previews.length === 0) context.print(`Nothing to do: no VF is attached to ${clean(target)}`);
+  const waiting = await notFreeYet(leasing, target);
+  const hint = "Once nobody uses it: sriovctl lease reconcile";
+  for (const { message } of waiting) context.log.error(message, hint);
   for (const { plan } of previews) context.print(...planLines(plan, context.style));
   await tellOthers(context, session, target, leases);
   const [problem] = problems;
@@ -102,9 +122,9 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   for (const preview of isAgreed ? previews : []) {
     detached.push(await detachOne(context, session, preview));
   }
-  context.printJson(detachedJson(detached));
+  context.printJson(detachedJson(detached, waiting));
   if (problem !== undefined || (isAsked && !isAgreed)) return 3;
-  return detached.every(({ report }) => report.outcome === "done") ? 0 : 1;
+  return waiting.length === 0 && detached.every(isFree) ? 0 : 1;
 }
 
 export const detachCommand: RunCommand = async (context, args) =>
