@@ -44,6 +44,7 @@ export async function mend(
     }
     return remedy === "clean" ? table.step(found.vf, { kind: "revoke", worker }, moment) : lease;
   });
+  if (remedy === "clean") leasing.away.clear(found.vf.address);
   const released = remedy === "clean" ? await cleanReleased(leasing, stepped) : null;
   return { finding, released };
 }

@@ -10,12 +10,15 @@ import type { LeaseStore } from "../lease/store.ts";
 import type { Inventory, Owner } from "../model/inventory.ts";
 import type { Spec } from "../model/spec.ts";
 import { consentWord } from "../plan/disruption.ts";
+import type { AwayMarks } from "./away-marks.ts";
 import { cleanVf, type Baseline } from "./hygiene.ts";
 import { leaseClaims, type LeaseClaims } from "./lease-claims.ts";
 import type { HostAccess } from "./request.ts";
 
 export type Leasing = HostAccess & {
   readonly store: LeaseStore;
+  /** VFs that are in other network namespaces. */
+  readonly away: AwayMarks;
   /** Pools, baselines and what is given away; an empty one where there is none. */
   readonly spec: Spec;
   /** Milliseconds since 1970. */

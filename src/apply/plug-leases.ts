@@ -2,13 +2,19 @@
 // plugs have run, each lease is brought to what its consumer says. Asked in the same way after an attach, a
 // detach, an undo and a recovery, so whatever was killed in between, the same thing comes out.
 
-import { formatAssignTarget, isOfTarget, parseAssignTarget } from "../model/assign-target.ts";
+import {
+  formatAssignTarget,
+  isOfTarget,
+  needsNetdev,
+  parseAssignTarget,
+} from "../model/assign-target.ts";
 import { isPlugChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Owner } from "../model/inventory.ts";
 import { isWhole, type Plug } from "../model/plug.ts";
 import type { Problem } from "../model/problem.ts";
 import { isInHand, leaseWords, targetOf, type Lease } from "../lease/lease.ts";
+import { hasReturned, type Finding } from "../lease/reconcile.ts";
 import type { Consumers } from "../vmm/consumer.ts";
 import type { Hygiene } from "./hygiene.ts";
 import { findingsOf, mend, type Mended } from "./lease-mend.ts";
@@ -62,6 +68,10 @@ function noteTerms(leasing: Leasing, plug: Plug): void {
   leasing.store.transact((table) => table.step(vf, event, momentOf(leasing, "attached again")));
 }
 
+function noteAway({ away }: Leasing, { consumer, vf }: Plug): void {
+  if (needsNetdev(consumer.kind)) away.set(vf);
+}
+
 /** The session's consumers; none of them takes a VF that is not leased to it. */
 export function leasedConsumers(
   { consumers = noConsumers, leasing }: Session,
@@ -75,13 +85,18 @@ export function leasedConsumers(
       look: async (plug) => await adapter.look(plug),
       check: async (plug) => await adapter.check(plug),
       checkUnplug: async (plug) => await adapter.checkUnplug(plug),
-      unplug: async (plug, options) => await adapter.unplug(plug, options),
+      unplug: async (plug, options) => {
+        // What comes back now is ours to clean.
+        if (needsNetdev(plug.consumer.kind)) (await leasing()).away.clear(plug.vf);
+        return await adapter.unplug(plug, options);
+      },
       plug: async (plug, deadlineMs) => {
         // Leases are of VFs; a complete device was looked at under the lock.
         if (isWhole(plug)) return await adapter.plug(plug, deadlineMs);
         const its = await leasing();
         if (leaseOfPlug(its, plug) === null && mode === "claiming") await claim(its, plug);
         if (leaseOfPlug(its, plug) === null) throw notLeased(plug, its.store.leases());
+        noteAway(its, plug);
         const plugged = await adapter.plug(plug, deadlineMs);
         noteTerms(its, plug);
         return plugged;
@@ -133,6 +148,7 @@ export async function settleLeases(
     if (await mayHave(plug, consumers)) {
       const event = { kind: "attached", generation, plug } as const;
       its.store.transact((table) => table.step(vf, event, momentOf(its, "attached")));
+      noteAway(its, plug);
     } else if (lease.state === "attached" || lease.holder?.pid !== null) {
       const event = { kind: "release", generation, worker: its.worker } as const;
       const moment = momentOf(its, "detached");
@@ -183,23 +199,44 @@ export async function cleanGivenBack(
   return problems;
 }
 
-/** Whether the lease is one that attaching left behind: it had no other reason to end half-way. */
 const isOfConsumer = ({ holder }: Lease): boolean =>
   holder !== null && parseAssignTarget(holder.name) !== null;
 
-/** Takes back what an attach or detach that was killed left of leases, where nobody uses the VF. */
-export async function mendAbandoned(leasing: Leasing): Promise<readonly Mended[]> {
+/** Left by an attach or detach that was killed: a consumer's lease had no other reason to end half-way. */
+export const isAbandoned = ({ kind, lease }: Finding): boolean =>
+  isOfConsumer(lease) &&
+  (kind === "interrupted" || (kind === "holder-gone" && lease.state === "prepared"));
+
+/** Takes back consumers' leases that nobody has to agree to, where nobody uses the VF. */
+export async function mendLeft(
+  leasing: Leasing,
+  isLeft: (finding: Finding) => boolean,
+): Promise<readonly Mended[]> {
   const leases = leasing.store.leases();
   if (!leases.some(isOfConsumer)) return [];
   const { candidates } = await lookAtVfs(leasing);
   const found = findingsOf(leasing.host, leasing.nowMs(), { leases, candidates });
-  const left = found.filter(
-    ({ kind, lease, remedy }) =>
-      remedy === "clean" &&
-      isOfConsumer(lease) &&
-      (kind === "interrupted" || (kind === "holder-gone" && lease.state === "prepared")),
-  );
   const mended: Mended[] = [];
-  for (const finding of left) mended.push(await mend(leasing, finding, candidates));
+  for (const finding of found) {
+    if (finding.remedy !== "clean" || !isLeft(finding)) continue;
+    mended.push(await mend(leasing, finding, candidates));
+  }
   return mended;
+}
+
+export const mendAbandoned = async (leasing: Leasing): Promise<readonly Mended[]> =>
+  await mendLeft(leasing, isAbandoned);
+
+/** What namespaces that have ended gave back. Marks that stand for nothing go. */
+export async function mendReturned(leasing: Leasing): Promise<readonly Mended[]> {
+  const { away, store } = leasing;
+  const isAttached = ({ state }: Lease): boolean => state === "attached";
+  const attached = new Set(
+    store
+      .leases()
+      .filter(isAttached)
+      .map(({ vf }) => vf.address),
+  );
+  for (const vf of away.list()) if (!attached.has(vf)) away.clear(vf);
+  return await mendLeft(leasing, hasReturned);
 }

@@ -388,6 +388,10 @@ export const commandTable: readonly CommandRow[] = [
       { flags: "--all", summary: "ls: free VFs that were leased before, too" },
       { ...specOption, summary: "pools of this spec instead of the configuration folder's" },
       { ...yesOption, summary: "reconcile: do not ask" },
+      {
+        flags: "--unattended",
+        summary: "reconcile: only VFs that came back from a namespace that ended, without asking",
+      },
     ],
     examples: [
       ["sriovctl lease acquire --pool tenants --for vm:web1", "one VF, reset and as the pool says"],

@@ -29,6 +29,7 @@ const ours = [
   "etc/systemd/network/05-sriovctl-leave-alone.network",
   "etc/systemd/system/sriovctl-apply.service",
   "etc/systemd/system/sriovctl-apply@.service",
+  "etc/systemd/system/sriovctl-returned.service",
   "etc/udev/rules.d/90-sriovctl.rules",
 ];
 
@@ -36,7 +37,7 @@ const ours = [
 const hasLink = (root: string): boolean =>
   existsSync(join(root, "etc/systemd/system/multi-user.target.wants"));
 
-test("enable writes four files, again changes nothing, and disable takes exactly them", async (context) => {
+test("enable writes five files, again changes nothing, and disable takes exactly them", async (context) => {
   const { root, run, write, files } = image(context);
   write("etc/udev/rules.d/10-mine.rules", "# mine\n");
   const first = await run("enable");
@@ -79,7 +80,7 @@ test("--dry-run says what would be done and does nothing", async (context) => {
   const { exitCode, stdout } = await run("enable", "--dry-run", "--json");
   assert.equal(exitCode, 0);
   const { format, isDone, files: planned } = JSON.parse(stdout);
-  assert.deepEqual([format, isDone, planned.length], ["sriovctl-enable/1", false, 4]);
+  assert.deepEqual([format, isDone, planned.length], ["sriovctl-enable/1", false, 5]);
   assert.deepEqual(files(), []);
 });
 

@@ -2,6 +2,7 @@
 // reason together.
 
 import type { Acquired, Failed, Granted } from "../apply/leasing.ts";
+import type { Mended } from "../apply/lease-mend.ts";
 import type { Released } from "../apply/lease-release.ts";
 import { targetOf, type Lease, type LeaseState, type VfPlace } from "../lease/lease.ts";
 import type { StoredEntry } from "../lease/rows.ts";
@@ -114,6 +115,13 @@ export function releasedText({ lease, hygiene }: Released, style: Style): string
       return `${name} is quarantined: ${clean(hygiene.evidence.join("; "))}`;
   }
 }
+
+/** What was wrong, and what became of it. */
+export const mendedText = (mended: readonly Mended[], style: Style): string[] =>
+  mended.flatMap(({ finding, released }) => [
+    clean(finding.message),
+    ...(released === null ? [] : [releasedText(released, style)]),
+  ]);
 
 export const countText = (count: number, pool: string | null): string =>
   `${plural(count, "VF")}${pool === null ? "" : ` of pool ${pool}`}`;

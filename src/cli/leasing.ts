@@ -1,6 +1,7 @@
 // Leases of the host that a command works on: its store, and the specs whose pools and baselines count.
 // Loads the YAML parser.
 
+import { awayMarks } from "../apply/away-marks.ts";
 import type { Leasing } from "../apply/leasing.ts";
 import type { Host } from "../host/host.ts";
 import { openLeases } from "../lease/store.ts";
@@ -30,6 +31,7 @@ export function openLeasing(context: LeasePlaces, { host, lockFd, file }: Wish):
     host,
     lockFd,
     store: openLeases(context.hostPaths.leaseFile),
+    away: awayMarks(context.hostPaths.awayDir),
     spec: leaseSpec(context, file),
     nowMs: () => Date.now(),
     worker: process.pid,

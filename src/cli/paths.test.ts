@@ -1,5 +1,6 @@
 // Where things are kept, for root, for others, and overridden.
 
+import { awayFolder } from "../install/udev-rules.ts";
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -74,5 +75,7 @@ test("hostPaths() keeps every host apart and inside its folder", () => {
   for (const [hostName, lockFile] of rows) {
     assert.equal(hostPaths(paths, hostName).lockFile, lockFile, hostName);
   }
-  assert.equal(hostPaths(paths, "linux").journalDir, "/s/linux/journal");
+  const { journalDir, awayDir } = hostPaths(paths, "linux");
+  assert.equal(journalDir, "/s/linux/journal");
+  assert.equal(awayDir, awayFolder(paths.systemRunDir), "where udev looks");
 });

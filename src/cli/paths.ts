@@ -85,6 +85,8 @@ export type HostPaths = {
   readonly watchdogLog: string;
   /** Which VFs guests that run were given, for the hook after their end. */
   readonly guestsDir: string;
+  /** One empty file a VF that is in another network namespace. */
+  readonly awayDir: string;
   /** What a measurement of data paths is to take back. */
   readonly benchNote: string;
   /** The guest of a measurement, as it is kept between two. */
@@ -104,6 +106,7 @@ export function hostPaths(paths: Paths, hostName: string): HostPaths {
     watchdogFile: join(paths.runDir, inside, "watchdog.json"),
     watchdogLog: join(paths.stateDir, inside, "watchdog.log"),
     guestsDir: join(paths.runDir, inside, "guests"),
+    awayDir: join(paths.runDir, inside, "away"),
     benchNote: join(paths.runDir, inside, "bench-note.json"),
     benchGuestDir: join(paths.stateDir, inside, "bench-guest"),
   };

@@ -1,12 +1,14 @@
 // The systemd units that apply the specs: one early in the boot, before anything that uses a
-// network or a VF, and a template that udev starts for a PF that comes later. Both end by
-// themselves; neither leaves a daemon behind. docs/boot.md says why each line is as it is.
+// network or a VF, and a template that udev starts for a PF that comes later. A third cleans VFs
+// that come back from namespaces. All end by themselves; none leaves a daemon behind. docs/boot.md
+// says why each line is as it is.
 
 import { execLine, pathList } from "./exec-line.ts";
 import { withHeader } from "./own-file.ts";
 
 export const applyUnitName = "sriovctl-apply.service";
 export const applyPfUnitName = "sriovctl-apply@.service";
+export const returnedUnitName = "sriovctl-returned.service";
 
 /** Who would use a network or a VF. A unit that is not installed costs nothing here. */
 const users: readonly (readonly string[])[] = [
@@ -34,7 +36,7 @@ const bootWaitSeconds = 60;
 /** A card's other PF comes a moment later than the first. */
 const lateWaitSeconds = 20;
 
-/** Both units: a run may be cut short, its kernel writes may not. */
+/** A run may be cut short, its kernel writes may not. */
 const limits = [
   "TimeoutStartSec=5min",
   "TimeoutStopSec=15s",
@@ -45,8 +47,11 @@ const limits = [
 const mountsOf = ({ command, configDir, stateDir }: Program): string =>
   pathList([configDir, stateDir, ...command.filter((word) => word.startsWith("/"))]);
 
-const apply = ({ command }: Program, ...more: readonly string[]): string =>
-  execLine([...command, "apply", "--unattended", ...more]);
+const unattended = ({ command }: Program, ...words: readonly string[]): string =>
+  execLine([...command, ...words, "--unattended"]);
+
+const apply = (program: Program, ...more: readonly string[]): string =>
+  [unattended(program, "apply"), execLine(more)].join(" ");
 
 export function applyUnit(program: Program): string {
   return withHeader([
@@ -88,5 +93,28 @@ export function applyPfUnit(program: Program): string {
     "Type=oneshot",
     `ExecStart=${apply(program, "--wait", `${lateWaitSeconds}`, "--pf")} %i`,
     ...limits,
+  ]);
+}
+
+/**
+ * One for all VFs. It works while it stops: systemd starts a unit that is stopping once more when
+ * it is wanted meanwhile, and would pass over one that is starting or running.
+ */
+export function returnedUnit(program: Program): string {
+  return withHeader([
+    "[Unit]",
+    "Description=VFs back from network namespaces that ended, clean again",
+    "Documentation=man:sriovctl(1)",
+    `RequiresMountsFor=${mountsOf(program)}`,
+    "StartLimitIntervalSec=0",
+    "",
+    "[Service]",
+    "Type=oneshot",
+    "ExecStart=/bin/true",
+    "# While it stops: what comes back meanwhile starts it once more.",
+    `ExecStop=${unattended(program, "lease", "reconcile")}`,
+    "TimeoutStopSec=2min",
+    "# A kernel write that hangs is left behind, and holds the lock until it ends.",
+    "KillMode=process",
   ]);
 }

@@ -52,7 +52,12 @@ test("systemd finds nothing to say about the units", (context) => {
   for (const { path, text } of installedFiles(odd, "/run/sriovctl")) {
     if (path.endsWith(".service")) writeFileSync(join(directory, basename(path)), text);
   }
-  for (const unit of ["sriovctl-apply.service", "sriovctl-apply@0000:3b:00.0.service"]) {
+  const units = [
+    "sriovctl-apply.service",
+    "sriovctl-apply@0000:3b:00.0.service",
+    "sriovctl-returned.service",
+  ];
+  for (const unit of units) {
     const file = join(directory, unit);
     if (unit.includes("0000")) {
       writeFileSync(file, readFileSync(join(directory, "sriovctl-apply@.service")));

@@ -6,6 +6,8 @@ import {
   applyPfUnitName,
   applyUnit,
   applyUnitName,
+  returnedUnit,
+  returnedUnitName,
   type Program,
 } from "./apply-units.ts";
 import { networkFile } from "./leave-alone.ts";
@@ -51,9 +53,13 @@ export function installedFiles(program: Program, runDir: string): readonly Packa
       text: applyPfUnit(program),
       purpose: "applies them to one PF that comes late",
     }),
+    file(units, returnedUnitName, {
+      text: returnedUnit(program),
+      purpose: "cleans VFs whose network namespace ended",
+    }),
     file(rules, "90-sriovctl.rules", {
       text: lateRules(runDir),
-      purpose: "starts that when a driver takes a PF",
+      purpose: "starts these when a driver takes a PF, and when a VF comes back",
     }),
     file(network, "05-sriovctl-leave-alone.network", {
       text: networkFile(),

@@ -96,6 +96,10 @@ function ailmentOf(lease: Lease, place: Candidate, around: Surroundings): Findin
   return find("expired", `${words}${still}`, remedy);
 }
 
+/** It came back when its namespace ended; an interface is nobody's process, so its lease has none. */
+export const hasReturned = ({ kind, lease }: Finding): boolean =>
+  kind === "holder-gone" && lease.state === "attached" && lease.plug !== null;
+
 /** One finding a lease at most, the gravest, in the order of the leases. */
 export function reconcile(leases: readonly Lease[], around: Surroundings): Finding[] {
   const places = new Map(around.candidates.map((place) => [vfKey(place.vf), place]));

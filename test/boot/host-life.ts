@@ -9,6 +9,8 @@ import { applied, journal, lateJournal, policy, spec, unattended, wantedPolicy }
 
 const { left, right, third, nvme } = pfs;
 
+const lentMac = "52:54:00:bb:00:09";
+
 const lastOutcome = "sriovctl history | awk 'NR == 2 { print $4 }'";
 
 const networkdLink = `[Match]
@@ -140,6 +142,25 @@ export const hostLife: readonly Scene[] = [
       assert.equal(await machine.sh(policy), wantedPolicy);
       const drift = "sriovctl drift -f /etc/sriovctl/host.yaml > /dev/null; echo $?";
       assert.equal(await machine.sh(drift), "0");
+    },
+  },
+
+  {
+    name: "a VF whose namespace ends is clean again by itself",
+    run: async (machine) => {
+      const unit = "sriovctl-returned.service";
+      const to = `--to netns:ci/eth1 --mac ${lentMac}`;
+      await machine.lab.check(`ip netns add ci; sriovctl attach left/2 ${to} --yes`);
+      const said = `journalctl -b -u ${unit} -o cat --no-pager`;
+      const end = `ip netns del ci; timeout 100 ${said} -f | grep -m 1 ^Finished`;
+      await machine.lab.check(end, { timeoutMs: 120_000 });
+      const link = `ip link show dev $(ls ${left.folder}/net)`;
+      assert.doesNotMatch(await machine.sh(link), new RegExp(lentMac));
+      assert.equal(await machine.sh(policy), wantedPolicy);
+      // Its netdev comes once more when the VF is bound anew.
+      const lines = await machine.sh(`udevadm settle; ${said}`);
+      assert.match(lines, /^Starting [^]*\/vf2 is free and clean: .*\n[^]*^Finished /m);
+      assert.equal(lines.match(/^Starting /gm)?.length, 1, lines);
     },
   },
 

@@ -2,6 +2,7 @@
 // kill whoever works on it at a chosen request to the host.
 
 import assert from "node:assert/strict";
+import { awayMarks } from "../../src/apply/away-marks.ts";
 import type { Leasing } from "../../src/apply/leasing.ts";
 import type { Host } from "../../src/host/host.ts";
 import { openLeases } from "../../src/lease/store.ts";
@@ -64,6 +65,7 @@ export function leasingOn(host: Host, spec: Spec, storePath: string): Leasing {
     host,
     lockFd: null,
     store: openLeases(storePath),
+    away: awayMarks(`${storePath}-away`),
     spec,
     nowMs: () => (nowMs += 1000),
     worker: process.pid,

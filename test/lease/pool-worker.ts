@@ -5,6 +5,7 @@
 
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { awayMarks } from "../../src/apply/away-marks.ts";
 import { findingsOf, mend } from "../../src/apply/lease-mend.ts";
 import { releaseVf } from "../../src/apply/lease-release.ts";
 import { acquireVfs, lookAtVfs, type Leasing } from "../../src/apply/leasing.ts";
@@ -95,6 +96,7 @@ const leasing: Leasing = {
   host,
   lockFd: null,
   store: openLeases(join(folder, "leases.sqlite")),
+  away: awayMarks(join(folder, "away")),
   spec: poolOf64(),
   nowMs: () => Date.now(),
   worker: process.pid,

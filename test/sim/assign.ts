@@ -137,7 +137,8 @@ async function openSimulated(random: Random, numPfs: number, spec: Spec): Promis
   let nowMs = Date.UTC(2026, 0, 1);
   const store = memoryLeases();
   const around = { host, lockFd: null, spec, worker: process.pid };
-  const leasing = { ...around, store, nowMs: () => (nowMs += 1000) };
+  const away = { set: () => {}, clear: () => {}, list: () => [] };
+  const leasing = { ...around, store, away, nowMs: () => (nowMs += 1000) };
   return benchOn(host, leasing);
 }
 

@@ -9,16 +9,17 @@ import {
   type AttachPreview,
   type AttachWish,
 } from "../../apply/attach.ts";
-import { lookAtVfs, type HostLook } from "../../apply/leasing.ts";
+import { lookAtVfs, type HostLook, type Leasing } from "../../apply/leasing.ts";
 import type { Attaching } from "../../apply/plug-run.ts";
-import { mendAbandoned } from "../../apply/plug-leases.ts";
+import { isAbandoned, mendLeft } from "../../apply/plug-leases.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
 import { formatAssignTarget } from "../../model/assign-target.ts";
 import type { Lease } from "../../lease/lease.ts";
+import { hasReturned, type Finding } from "../../lease/reconcile.ts";
 import { printReport } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
-import { acquiredText, failedText } from "../lease-text.ts";
+import { acquiredText, failedText, mendedText } from "../lease-text.ts";
 import { wishOf } from "../lease-wish.ts";
 import { planJson } from "../plan-json.ts";
 import { planLines } from "../plan-report.ts";
@@ -77,6 +78,13 @@ function printPreview(context: Context, { lease, because, plug, plugged, plan }:
   context.print(...planLines(plan, context.style), "");
 }
 
+/** What others left in the way; the consumer itself may be back, and has its VF again. */
+async function mendFor(context: Context, leasing: Leasing, to: string | null): Promise<void> {
+  const isLeft = (finding: Finding): boolean =>
+    isAbandoned(finding) || (hasReturned(finding) && finding.lease.holder?.name !== to);
+  context.print(...mendedText(await mendLeft(leasing, isLeft), context.style));
+}
+
 async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
   if (args.text("whole") !== null) {
     return await (await import("./whole-pf.ts")).attachWhole(context, args, session);
@@ -87,7 +95,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   assertNothingUnfinished(await readOwnJournals(session));
   const leasing = await session.leasing();
   const isDry = args.isSet("dry-run");
-  if (!isDry) await mendAbandoned(leasing);
+  if (!isDry) await mendFor(context, leasing, args.text("to"));
   const look = await lookAtVfs(leasing);
   const wish = wishFor(args, look, leasing.store.leases());
   const to = formatAssignTarget(wish.consumer);

@@ -4,6 +4,7 @@
 
 import { readOwnJournals, assertNothingUnfinished, type Session } from "../../apply/session.ts";
 import { findingsOf, mend } from "../../apply/lease-mend.ts";
+import { mendLeft, mendReturned } from "../../apply/plug-leases.ts";
 import { quarantineVf, releaseVf, renewLease, type Released } from "../../apply/lease-release.ts";
 import {
   acquireVfs,
@@ -14,7 +15,7 @@ import {
 } from "../../apply/leasing.ts";
 import type { Host } from "../../host/host.ts";
 import { targetOf, type Lease, type VfPlace } from "../../lease/lease.ts";
-import type { Finding } from "../../lease/reconcile.ts";
+import { hasReturned, type Finding } from "../../lease/reconcile.ts";
 import { openLeasesIfThere } from "../../lease/store.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Spec } from "../../model/spec.ts";
@@ -28,6 +29,7 @@ import {
   entriesText,
   failedText,
   leasesText,
+  mendedText,
   releasedText,
 } from "../lease-text.ts";
 import { nodeOf, proofOf, reasonOf, renewalOf, termsOf, usage, wishOf } from "../lease-wish.ts";
@@ -104,6 +106,7 @@ function exitCodeOf(vfs: readonly string[], acquired: Acquired): number {
 const acquire: Action = (run, targets) =>
   changing(run, async (leasing) => {
     const { context, args } = run;
+    context.print(...mendedText(await mendLeft(leasing, hasReturned), context.style));
     const look = await lookAtVfs(leasing);
     warnOf(context, findIn(leasing, look));
     const terms = termsOf(args, leasing.nowMs());
@@ -199,9 +202,20 @@ const history: Action = async ({ context, args, host }, [target]) => {
   return 0;
 };
 
+/** What udev starts when a VF comes back from a namespace: what is wrong otherwise waits for people. */
+async function reconcileReturned({ context }: Run, leasing: Leasing): Promise<number> {
+  const mended = await mendReturned(leasing);
+  const left = findIn(leasing, await lookAtVfs(leasing)).filter(hasReturned);
+  context.print(...mendedText(mended, context.style), ...left.map(({ message }) => message));
+  context.printJson(leasesJson(leasing.store.leases(), left));
+  const released = mended.flatMap((one) => one.released ?? []);
+  return Math.max(left.length > 0 ? 4 : 0, ...released.map(exitOfReleased));
+}
+
 const reconcileLeases: Action = (run) =>
   changing(run, async (leasing) => {
     const { context, args } = run;
+    if (args.isSet("unattended")) return await reconcileReturned(run, leasing);
     const look = await lookAtVfs(leasing);
     const findings = findIn(leasing, look);
     const mendable = findings.filter(({ remedy }) => remedy !== null);

@@ -16,7 +16,7 @@ import { assertWritable, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { problemJson } from "../inventory-json.ts";
-import { releasedText } from "../lease-text.ts";
+import { mendedText } from "../lease-text.ts";
 import { plural } from "../list-text.ts";
 
 const recoverFormat = "sriovctl-recover/1";
@@ -75,9 +75,8 @@ async function takeUp(context: Context, session: Session, wish: Wish): Promise<n
 async function mendLeases(context: Context, session: Attaching): Promise<void> {
   const isOpenStill = (await readOwnJournals(session)).some(isOpen);
   if (isOpenStill || !existsSync(context.hostPaths.leaseFile)) return;
-  for (const { released } of await mendAbandoned(await session.leasing())) {
-    if (released !== null) context.print(releasedText(released, context.style));
-  }
+  const mended = await mendAbandoned(await session.leasing());
+  context.print(...mendedText(mended, context.style));
 }
 
 function choiceOf(args: Arguments): Choice | null {

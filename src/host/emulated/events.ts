@@ -4,6 +4,7 @@
 import type { Address } from "../../model/bdf.ts";
 import { assertNever } from "../../model/assert.ts";
 import { cardOf } from "./cards.ts";
+import { endNamespace } from "./plugs.ts";
 import { closeVf, endGuest, openVf, startGuest } from "./guests.ts";
 import type { Machine } from "./machine.ts";
 import { findPf, findVf, joinGroup } from "./machine.ts";
@@ -20,6 +21,8 @@ export type MachineEvent =
   | { readonly event: "guest-ends"; readonly guest: string }
   /** The guest is started and opens what it had; nothing happens unless all of it can be had. */
   | { readonly event: "guest-starts"; readonly guest: string }
+  /** `netns:ci` is no more: the kernel hands its netdevs to the host (default_device_exit_net()). */
+  | { readonly event: "namespace-ends"; readonly namespace: string }
   | { readonly event: "netdev-renamed"; readonly pf: Address; readonly name: string }
   /** Surprise removal: the PF is gone and its VFs with it. */
   | { readonly event: "pf-vanishes"; readonly pf: Address }
@@ -44,6 +47,10 @@ export function applyEvent(machine: Machine, event: MachineEvent): void {
     }
     case "guest-starts": {
       startGuest(machine, event.guest);
+      break;
+    }
+    case "namespace-ends": {
+      endNamespace(machine, event.namespace);
       break;
     }
     case "netdev-renamed": {

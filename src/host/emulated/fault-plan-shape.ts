@@ -91,6 +91,10 @@ const effects = z.strictObject({
   guestCloses: guestAndVf.optional(),
   guestEnds: guestName.optional(),
   guestStarts: guestName.optional(),
+  namespaceEnds: wanted(
+    "a namespace of the machine, like netns:ci",
+    z.string().regex(/^[a-z]+:[!-~]{1,64}$/),
+  ).optional(),
   netdevRenamed: z.strictObject({ pf: functionName, name: netdevName }).optional(),
   pfVanishes: functionName.optional(),
 });

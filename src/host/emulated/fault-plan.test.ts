@@ -49,6 +49,7 @@ const kinds: readonly (readonly [effect: string, meaning: Fault["effect"]])[] = 
   ],
   ["{ guestEnds: web1 }", event({ event: "guest-ends", guest: "web1" })],
   ["{ guestStarts: web1 }", event({ event: "guest-starts", guest: "web1" })],
+  ['{ namespaceEnds: "netns:ci" }', event({ event: "namespace-ends", namespace: "netns:ci" })],
   [
     `{ netdevRenamed: { pf: "${port0}", name: tenants0 } }`,
     event({ event: "netdev-renamed", pf: port0, name: "tenants0" }),

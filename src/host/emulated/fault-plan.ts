@@ -134,6 +134,14 @@ const effectRows: { readonly [Key in EffectKey]-?: EffectRow<Key> } = {
   guestCloses: { hits: null, build: guestAndVf("guest-closes") },
   guestEnds: { hits: null, build: guestAlone("guest-ends") },
   guestStarts: { hits: null, build: guestAlone("guest-starts") },
+  namespaceEnds: {
+    hits: null,
+    build: (reading, namespace, at) => {
+      const known = reading.machine.state.core.namespaces ?? [];
+      if (known.includes(namespace)) return eventOf({ event: "namespace-ends", namespace });
+      return report(reading, at, `${at.key} is ${namespace}: wanted one of ${known.join(", ")}`);
+    },
+  },
   netdevRenamed: {
     hits: null,
     build: (reading, value) => {

@@ -191,5 +191,20 @@ export function plugOut(machine: Machine, plug: Plug): void {
   else guest.stoppedWith = guest.stoppedWith.filter((vf) => vf !== address);
 }
 
+/** Its netdevs come out with the names and MACs that they had, down. */
+export function endNamespace(machine: Machine, namespace: string): void {
+  const { core, pfs } = machine.state;
+  core.namespaces = (core.namespaces ?? []).filter((name) => name !== namespace);
+  for (const pf of pfs) {
+    for (const [vfIndex, vf] of pf.vfs.entries()) {
+      const netdev = vf?.netdev;
+      if (netdev?.inside !== namespace) continue;
+      delete netdev.inside;
+      netdev.isUp = false;
+      touchVf(machine, pf, vfIndex);
+    }
+  }
+}
+
 /** As people name it: `netns:ci/eth1`. */
 export const nameOf = (plug: Plug): string => formatAssignTarget(plug.consumer);
