@@ -3,9 +3,8 @@
 
 import {
   emptyBatch,
-  frameWord,
   setDestination,
-  setFrameValue,
+  setFrom,
   setSource,
   type FrameBatch,
 } from "../src/eswitch/frame-batch.ts";
@@ -83,7 +82,7 @@ export function sceneTraffic({ vfs, pfPort }: SwitchState, length: number): Fram
     const vlan = Math.floor(from / vfsPerVlan);
     const kind = random(100);
     const local = (vlan * vfsPerVlan + random(vfsPerVlan)) % numVfs;
-    setFrameValue(batch, at, frameWord.from, from);
+    setFrom(batch, at, from);
     const guest = filter[random(filter.length)] ?? vfMac(local);
     const here = kind % 2 === 0 ? vfMac(local) : guest;
     const to = kind < 85 ? here : kind < 97 ? farMac(random(4096)) : "ff:ff:ff:ff:ff:ff";

@@ -15,12 +15,19 @@ import {
 import { decide } from "../src/eswitch/decide.ts";
 import {
   certaintyOf,
+  destinationHighAt,
+  destinationLowAt,
+  etherTypeAt,
   fateAt,
-  frameValue,
-  frameWord,
+  fromAt,
+  ownTagAt,
   portOf,
-  startAt,
+  sizeAt,
+  sourceHighAt,
+  sourceLowAt,
   tagAt,
+  takerAt,
+  takersAt,
   type BatchResult,
   type FrameBatch,
 } from "../src/eswitch/frame-batch.ts";
@@ -44,6 +51,18 @@ function nsOf(work: () => void, frames: number): number {
   return ((user + system) * 1000) / frames;
 }
 
+/** In the order in which the C program reads them. */
+const frameColumns = [
+  fromAt,
+  destinationHighAt,
+  destinationLowAt,
+  sourceHighAt,
+  sourceLowAt,
+  ownTagAt,
+  etherTypeAt,
+  sizeAt,
+];
+
 /** What the C program reads. */
 function fileOf(
   state: SwitchState,
@@ -57,8 +76,8 @@ function fileOf(
     Int32Array.from(vfs.flatMap((_, at) => [macHigh[at] ?? 0, macLow[at] ?? 0, vlanTag[at] ?? 0])),
     Int32Array.from(addresses.flatMap((mac) => [highOf(mac), lowOf(mac)])),
     // Columns there: the C program's own form.
-    ...Object.values(frameWord).map((word) =>
-      Int32Array.from({ length: numFrames }, (_, at) => frameValue(batch, at, word)),
+    ...frameColumns.map((valueAt) =>
+      Int32Array.from({ length: numFrames }, (_, at) => valueAt(batch, at)),
     ),
   ];
   return Buffer.concat(columns.map(({ buffer }) => Buffer.from(buffer)));
@@ -73,8 +92,8 @@ function hashOf(run: SwitchRun, result: BatchResult): string {
   for (let at = 0; at < numFrames; at++) {
     add(fateAt(result, at));
     add(tagAt(result, at));
-    for (let nth = startAt(result, at); nth < startAt(result, at + 1); nth++) {
-      const delivery = result.deliveries[nth] ?? 0;
+    for (let nth = 0; nth < takersAt(result, at); nth++) {
+      const delivery = takerAt(result, at, nth);
       add(portOf(delivery));
       add(certaintyOf(delivery));
     }
@@ -94,21 +113,17 @@ const macText = (high: number, low: number): string =>
     .map((byte) => (byte & 0xff).toString(16).padStart(2, "0"))
     .join(":");
 
-/** `word` is its high part's. */
-const macOf = (batch: FrameBatch, at: number, word: number): string =>
-  macText(frameValue(batch, at, word), frameValue(batch, at, word + 1));
-
 /** The first frames as the slow form takes them. */
 const framesOf = (batch: FrameBatch): readonly (readonly [Frame, number])[] =>
   Array.from({ length: slowFrames }, (_, at) => [
     {
-      destination: macOf(batch, at, frameWord.destinationHigh),
-      source: macOf(batch, at, frameWord.sourceHigh),
+      destination: macText(destinationHighAt(batch, at), destinationLowAt(batch, at)),
+      source: macText(sourceHighAt(batch, at), sourceLowAt(batch, at)),
       tag: null,
       etherType: 0x0800,
       sizeBytes: 64,
     },
-    frameValue(batch, at, frameWord.from),
+    fromAt(batch, at),
   ]);
 
 type Figures = { readonly oursNs: number; readonly cNs: number; readonly slowNs: number };

@@ -12,12 +12,13 @@ import {
 import {
   certaintyOf,
   emptyBatch,
-  frameWord,
   portOf,
   setDestination,
-  setFrameValue,
+  setFrom,
   setSource,
-  startAt,
+  setTag,
+  takerAt,
+  takersAt,
   type BatchResult,
 } from "./frame-batch.ts";
 import { broadcastMac } from "./frame.ts";
@@ -105,20 +106,20 @@ function ask(run: SwitchRun, asked: Asked, sender: number, questions: readonly Q
   const batch = emptyBatch(questions.length);
   const from = asked.endpoints[sender];
   questions.forEach(({ destination, tag }, at) => {
-    setFrameValue(batch, at, frameWord.from, asked.portOf(sender));
+    setFrom(batch, at, asked.portOf(sender));
     setDestination(batch, at, destination);
-    setSource(batch, at, from?.kind === "bridge-guest" ? from.mac : null);
+    setSource(batch, at, from?.mac ?? null);
     const code = tag === null ? untagged : tagCode({ id: tag, qos: 0, protocol: "802.1q" });
-    setFrameValue(batch, at, frameWord.tag, code);
+    setTag(batch, at, code);
   });
   return run.run(batch);
 }
 
 function certaintyAt(result: BatchResult, at: number, wanted: number): number {
   let best = 0;
-  const last = startAt(result, at + 1);
-  for (let nth = startAt(result, at); nth < last; nth++) {
-    const delivery = result.deliveries[nth] ?? 0;
+  const takers = takersAt(result, at);
+  for (let nth = 0; nth < takers; nth++) {
+    const delivery = takerAt(result, at, nth);
     if (portOf(delivery) === wanted) best = Math.max(best, certaintyOf(delivery));
   }
   return best;

@@ -1,7 +1,7 @@
-// Counters of a switch's ports: rows while they are counted, so that a delivery counts with the word
-// that its certainty is; columns for whoever reads them.
+// Counters of a switch's ports: words of the ports' rows while they are counted, so that a delivery
+// counts with the word that its certainty is; columns for whoever reads them.
 
-import { maybe, no, unknown, yes, type CompiledSwitch } from "./compiled-switch.ts";
+import { maybe, no, unknown, yes } from "./compiled-switch.ts";
 
 /** Counters of the ports; they add up over batches. */
 export type PortCounters = {
@@ -14,29 +14,34 @@ export type PortCounters = {
   readonly perhaps: Uint32Array;
 };
 
-const counterWords = 8;
-/** Words of a row; those below are the certainties, of which `no` is the sender's own loss. */
-export const counterWord = { sent: 4, spoofed: 5 } as const;
+export const portWords = 8;
+/** Words of a port's row; those before are of `quick-frames.ts`. `taken` and the three words after it
+ * are by certainty, of which `no` is the sender's own loss. */
+export const counterWord = { sent: 3, taken: 4 } as const;
 
-export const newCounters = ({ uplink }: CompiledSwitch): Uint32Array =>
-  new Uint32Array((uplink + 1) * counterWords);
+type Counted = {
+  /** Rows of the ports, and whatever comes after them. */
+  readonly table: Int32Array;
+  /** By port. */
+  readonly spoofed: Uint32Array;
+};
 
-export function count(counters: Uint32Array, port: number, word: number): void {
-  const at = port * counterWords + word;
-  counters[at] = (counters[at] ?? 0) + 1;
+export function count(table: Int32Array, port: number, word: number): void {
+  const at = port * portWords + word;
+  table[at] = (table[at] ?? 0) + 1;
 }
 
-export function columnsOf(counters: Uint32Array): PortCounters {
-  const ports = counters.length / counterWords;
+export function columnsOf({ table, spoofed }: Counted): PortCounters {
   const column = (...words: readonly number[]): Uint32Array =>
-    Uint32Array.from({ length: ports }, (_, port) =>
-      words.reduce((sum, word) => sum + (counters[port * counterWords + word] ?? 0), 0),
+    Uint32Array.from(spoofed, (_, port) =>
+      words.reduce((sum, word) => sum + (table[port * portWords + word] ?? 0), 0),
     );
+  const { sent, taken } = counterWord;
   return {
-    sent: column(counterWord.sent),
-    dropped: column(no),
-    spoofed: column(counterWord.spoofed),
-    received: column(yes),
-    perhaps: column(unknown, maybe),
+    sent: column(sent),
+    dropped: column(taken + no),
+    spoofed: spoofed.slice(),
+    received: column(taken + yes),
+    perhaps: column(taken + unknown, taken + maybe),
   };
 }

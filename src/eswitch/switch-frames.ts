@@ -20,21 +20,25 @@ import type { Fate } from "./decide.ts";
 import {
   certaintyOf,
   deliveryOf,
+  destinationHighAt,
+  destinationLowAt,
   endOf,
-  endWords,
+  etherTypeAt,
   frameWord,
   frameWords,
+  fromAt,
+  hasOwnSource,
+  ownTagAt,
   portOf,
+  sizeAt,
+  sourceHighAt,
+  sourceLowAt,
   type BatchResult,
   type FrameBatch,
 } from "./frame-batch.ts";
-import { columnsOf, count, counterWord, newCounters, type PortCounters } from "./port-counters.ts";
-import {
-  decideQuickly,
-  quickSwitchOf,
-  type QuickResult,
-  type QuickSwitch,
-} from "./quick-frames.ts";
+import { columnsOf, count, counterWord, type PortCounters } from "./port-counters.ts";
+import { decideQuickly } from "./quick-frames.ts";
+import { insideTagOf, quickSwitchOf, type QuickSwitch } from "./quick-switch.ts";
 import { hostTakes, vfTakes } from "./takers.ts";
 
 /** What `fateAt` counts. */
@@ -55,15 +59,20 @@ const refusedTag = 4;
 const lost = 5;
 const undecided = 6;
 
+// For the loop of floods: an import is loaded from its module each time it is used.
+const [portIn, certaintyIn, deliveryWord] = [portOf, certaintyOf, deliveryOf];
+const [tally, takenWord] = [count, counterWord.taken];
+
+const broadcastHigh = 0xffff;
+
 /** Runs batches through one switch and keeps its counters. */
 export class SwitchRun {
   readonly #switch: CompiledSwitch;
   readonly #quick: QuickSwitch;
-  readonly #counters: Uint32Array;
-  /** By VLAN, as far as it was asked for: a flood looks at no VF in vain. */
-  readonly #members = new Map<number, Int32Array>();
-  #ends = new Int32Array(endWords);
-  #deliveries = new Int32Array(1024);
+  /** By VLAN and kind, as far as it was asked for: takers of a group address. */
+  readonly #floods: (Int32Array | undefined)[] = [];
+  #lists = new Int32Array(1024);
+  /** Words of the lists. */
   #length = 0;
   // Of the frame at hand.
   #from = 0;
@@ -73,72 +82,64 @@ export class SwitchRun {
   constructor(compiled: CompiledSwitch) {
     this.#switch = compiled;
     this.#quick = quickSwitchOf(compiled);
-    this.#counters = newCounters(compiled);
   }
 
   get counters(): PortCounters {
-    return columnsOf(this.#counters);
+    return columnsOf(this.#quick);
   }
 
-  /** The first `numFrames`. The result is overwritten by the next run. */
-  run(batch: FrameBatch, numFrames = batch.length / frameWords): BatchResult {
-    if (this.#ends.length <= numFrames * endWords) {
-      this.#ends = new Int32Array((numFrames + 1) * endWords);
-    }
+  /** The first `numFrames`. The lists are overwritten by the next run. */
+  run(frames: FrameBatch, numFrames = frames.length / frameWords): BatchResult {
     this.#length = 0;
     for (let at = 0; at < numFrames; at++) {
-      at = this.#passQuickly(batch, at, numFrames);
-      if (at === numFrames) break;
-      const first = this.#length;
-      const fate = this.#decide(batch, at * frameWords);
-      this.#ends[at * endWords] = first;
-      this.#ends[at * endWords + 1] = endOf(this.#tag, fate);
-      count(this.#counters, this.#from, counterWord.sent);
-      if (fate !== forwarded && fate !== undecided) count(this.#counters, this.#from, no);
-      if (fate === spoofedMac) count(this.#counters, this.#from, counterWord.spoofed);
+      const stop = decideQuickly(this.#quick, frames, at, numFrames);
+      at = stop < 0 ? ~stop : stop;
+      if (at < numFrames) this.#lookCloser(frames, at, stop < 0);
     }
-    this.#ends[numFrames * endWords] = this.#length;
-    return { ends: this.#ends, deliveries: this.#deliveries };
+    return { frames, lists: this.#lists };
   }
 
-  /** All up to a frame that needs a closer look, or to the end. Returns where that is. */
-  #passQuickly(batch: FrameBatch, at: number, end: number): number {
-    while (this.#length + end - at > this.#deliveries.length) this.#grow();
-    const out: QuickResult = {
-      ends: this.#ends,
-      deliveries: this.#deliveries,
-      counters: this.#counters,
-      length: this.#length,
-    };
-    const next = decideQuickly(this.#quick, batch, { at, end }, out);
-    this.#length = out.length;
-    return next;
-  }
-
-  /** `row` is where the frame begins in the batch. */
-  #decide(batch: FrameBatch, row: number): number {
-    const compiled = this.#switch;
-    this.#from = batch[row] ?? 0;
-    this.#tag = batch[row + frameWord.tag] ?? 0;
+  #lookCloser(frames: FrameBatch, at: number, isLetIn: boolean): void {
+    const from = fromAt(frames, at);
+    this.#from = from;
+    this.#tag = isLetIn ? insideTagOf(this.#quick, from) : ownTagAt(frames, at);
     this.#certainty = yes;
-    if (compiled.isSwitchdev) return undecided;
-    const refusal = this.#admit(batch, row);
-    if (refusal !== forwarded) return refusal;
+    this.#makeRoom(1);
+    const list = this.#length++;
+    const fate = isLetIn ? this.#forward(frames, at) : this.#decide(frames, at);
+    this.#lists[list] = this.#length - list - 1;
+    const row = at * frameWords;
+    frames[row + frameWord.end] = endOf(this.#tag, fate);
+    frames[row + frameWord.delivery] = ~list;
+    const { table, spoofed } = this.#quick;
+    count(table, from, counterWord.sent);
+    if (fate !== forwarded && fate !== undecided) count(table, from, counterWord.taken + no);
+    if (fate === spoofedMac) spoofed[from] = (spoofed[from] ?? 0) + 1;
+  }
+
+  #decide(frames: FrameBatch, at: number): number {
+    if (this.#switch.isSwitchdev) return undecided;
+    const refusal = this.#admit(frames, at);
+    return refusal === forwarded ? this.#forward(frames, at) : refusal;
+  }
+
+  #forward(frames: FrameBatch, at: number): number {
+    const compiled = this.#switch;
     const first = this.#length;
-    const high = batch[row + frameWord.destinationHigh] ?? 0;
-    const low = batch[row + frameWord.destinationLow] ?? 0;
+    const high = destinationHighAt(frames, at);
+    const low = destinationLowAt(frames, at);
     if (this.#from !== compiled.uplink && compiled.veb !== yes) {
       if (compiled.veb === unknown) return undecided;
       this.#deliver(compiled.uplink, compiled.link[compiled.uplink] ?? 0);
     } else if ((high & 0x0100) !== 0) {
-      this.#flood(high === 0xffff && low === -1);
+      this.#flood(high === broadcastHigh && low === -1);
     } else {
       this.#unicast(high, low);
     }
     return this.#length === first ? lost : forwarded;
   }
 
-  #admit(batch: FrameBatch, row: number): number {
+  #admit(frames: FrameBatch, at: number): number {
     const compiled = this.#switch;
     const from = this.#from;
     const link = compiled.link[from] ?? 0;
@@ -146,16 +147,15 @@ export class SwitchRun {
     this.#certainty = link;
     const isVf = from < compiled.pf;
     if (isVf && compiled.refusesTypes[from] === 1) {
-      if (compiled.refusedTypes.includes(batch[row + frameWord.etherType] ?? 0)) return refusedType;
+      if (compiled.refusedTypes.includes(etherTypeAt(frames, at))) return refusedType;
     }
-    if ((batch[row + frameWord.sizeBytes] ?? 0) > compiled.largestSize) this.#lower(maybe);
+    if (sizeAt(frames, at) > compiled.largestSize) this.#lower(maybe);
     if (!isVf) return forwarded;
-    const sourceHigh = batch[row + frameWord.sourceHigh] ?? 0;
-    if (
-      sourceHigh !== -1 &&
-      (sourceHigh !== compiled.macHigh[from] ||
-        batch[row + frameWord.sourceLow] !== compiled.macLow[from])
-    ) {
+    const isOwn =
+      hasOwnSource(frames, at) ||
+      (sourceHighAt(frames, at) === compiled.macHigh[from] &&
+        sourceLowAt(frames, at) === compiled.macLow[from]);
+    if (!isOwn) {
       const pass = compiled.otherSource[from] ?? 0;
       if (pass === no) return spoofedMac;
       this.#lower(pass);
@@ -186,31 +186,39 @@ export class SwitchRun {
   }
 
   #flood(isBroadcast: boolean): void {
-    const { pf, uplink, link, hasBridge } = this.#switch;
-    const id = vlanIdOf(this.#tag);
-    const most = isBroadcast ? yes : maybe;
-    const members = this.#membersOf(id);
-    for (let at = 0; at < members.length; at++) {
-      const delivery = members[at] ?? 0;
-      this.#deliver(portOf(delivery), Math.min(certaintyOf(delivery), most));
+    const key = vlanIdOf(this.#tag) * 2 + Number(isBroadcast);
+    const takers = this.#floods[key] ?? this.#addFlood(key);
+    const numTakers = takers.length;
+    this.#makeRoom(numTakers);
+    const [from, most, lists] = [this.#from, this.#certainty, this.#lists];
+    const { table } = this.#quick;
+    let length = this.#length;
+    for (let nth = 0; nth < numTakers; nth++) {
+      const delivery = takers[nth] ?? 0;
+      const port = portIn(delivery);
+      if (port === from) continue;
+      const sure = Math.min(certaintyIn(delivery), most);
+      lists[length++] = deliveryWord(port, sure);
+      tally(table, port, takenWord + sure);
     }
-    this.#deliver(
-      pf,
-      Math.min(hostTakes(this.#switch, id), isBroadcast || hasBridge ? yes : maybe),
-    );
-    this.#deliver(uplink, link[uplink] ?? 0);
+    this.#length = length;
   }
 
-  /** VFs that could take a frame of this VLAN. */
-  #membersOf(id: number): Int32Array {
-    const known = this.#members.get(id);
-    if (known !== undefined) return known;
-    const all = Array.from({ length: this.#switch.pf }, (_, port) =>
-      deliveryOf(port, vfTakes(this.#switch, port, id)),
-    );
-    const members = Int32Array.from(all.filter((delivery) => certaintyOf(delivery) !== no));
-    this.#members.set(id, members);
-    return members;
+  /** Ports that could take it, its sender among them. */
+  #addFlood(key: number): Int32Array {
+    const [id, isBroadcast] = [key >> 1, (key & 1) === 1];
+    const { pf, uplink, link, hasBridge } = this.#switch;
+    const most = isBroadcast ? yes : maybe;
+    const ofHost = isBroadcast || hasBridge ? yes : maybe;
+    const all = [
+      ...Array.from({ length: pf }, (_, port) => Math.min(vfTakes(this.#switch, port, id), most)),
+      Math.min(hostTakes(this.#switch, id), ofHost),
+      link[uplink] ?? no,
+    ];
+    const takers = Int32Array.from(all.map((sure, port) => deliveryOf(port, sure)));
+    const found = takers.filter((delivery) => certaintyOf(delivery) !== no);
+    this.#floods[key] = found;
+    return found;
   }
 
   #unicast(high: number, low: number): void {
@@ -255,14 +263,16 @@ export class SwitchRun {
   #deliver(port: number, certainty: number): void {
     const sure = Math.min(certainty, this.#certainty);
     if (sure === no || port === this.#from) return;
-    if (this.#length === this.#deliveries.length) this.#grow();
-    this.#deliveries[this.#length++] = deliveryOf(port, sure);
-    count(this.#counters, port, sure);
+    this.#makeRoom(1);
+    this.#lists[this.#length++] = deliveryOf(port, sure);
+    count(this.#quick.table, port, counterWord.taken + sure);
   }
 
-  #grow(): void {
-    const deliveries = new Int32Array(this.#deliveries.length * 2);
-    deliveries.set(this.#deliveries);
-    this.#deliveries = deliveries;
+  #makeRoom(words: number): void {
+    const { length } = this.#lists;
+    if (this.#length + words <= length) return;
+    const lists = new Int32Array(2 * (length + words));
+    lists.set(this.#lists);
+    this.#lists = lists;
   }
 }

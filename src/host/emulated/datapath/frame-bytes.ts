@@ -15,33 +15,28 @@ export const frameMost = 9728;
 const customerTag = 0x8100;
 const serviceTag = 0x88a8;
 
-/** Reads the header at `address` into the row of frame `at`; the source as it is written. */
+/** Reads a frame's header into the row of frame `at`. The size is without the tag, as limits are. */
 export function readHeader(
   bytes: Uint8Array,
-  address: number,
+  { address, length }: { address: number; length: number },
   batch: FrameBatch,
   at: number,
 ): void {
   const row = at * frameWords;
-  const byte = (offset: number): number => bytes[address + offset] ?? 0;
-  batch[row + frameWord.destinationHigh] = (byte(0) << 8) | byte(1);
-  batch[row + frameWord.destinationLow] =
-    (byte(2) << 24) | (byte(3) << 16) | (byte(4) << 8) | byte(5);
-  batch[row + frameWord.sourceHigh] = (byte(6) << 8) | byte(7);
-  batch[row + frameWord.sourceLow] = (byte(8) << 24) | (byte(9) << 16) | (byte(10) << 8) | byte(11);
-  const type = (byte(12) << 8) | byte(13);
+  const half = (offset: number): number =>
+    ((bytes[address + offset] ?? 0) << 8) | (bytes[address + offset + 1] ?? 0);
+  batch[row + frameWord.macsHigh] = (half(0) << 16) | half(6);
+  batch[row + frameWord.destinationLow] = (half(2) << 16) | half(4);
+  batch[row + frameWord.sourceLow] = (half(8) << 16) | half(10);
+  const type = half(12);
   if (type === customerTag || type === serviceTag) {
-    batch[row + frameWord.tag] = (byte(14) << 8) | byte(15) | (type === customerTag ? 0 : 1 << 16);
-    batch[row + frameWord.etherType] = (byte(16) << 8) | byte(17);
+    batch[row + frameWord.tag] = half(14) | (type === customerTag ? 0 : 1 << 16);
+    batch[row + frameWord.typeAndSize] = (half(16) << 16) | (length - tagBytes);
   } else {
     batch[row + frameWord.tag] = untagged;
-    batch[row + frameWord.etherType] = type;
+    batch[row + frameWord.typeAndSize] = (type << 16) | length;
   }
 }
-
-/** Bytes without the tag: what limits and traces are about. */
-export const untaggedBytes = (length: number, tag: number): number =>
-  tag === untagged ? length : length - tagBytes;
 
 export type FrameCopy = {
   readonly from: number;

@@ -13,11 +13,12 @@ import {
 import {
   certaintyOf,
   fateAt,
-  frameValue,
-  frameWord,
+  fromAt,
+  ownTagAt,
   portOf,
-  startAt,
   tagAt,
+  takerAt,
+  takersAt,
   type BatchResult,
 } from "../../../eswitch/frame-batch.ts";
 import { fates, SwitchRun } from "../../../eswitch/switch-frames.ts";
@@ -162,7 +163,7 @@ export class Nic {
 
   #settle(at: number, result: BatchResult): void {
     const { batch, descriptor: descriptors } = this.#transmit;
-    const from = frameValue(batch, at, frameWord.from);
+    const from = fromAt(batch, at);
     const ended = endOfFate[fateAt(result, at)] ?? 0;
     const end = ended === endCode.delivered ? this.#forward(at, result) : ended;
     this.#end(end);
@@ -181,10 +182,10 @@ export class Nic {
   /** To every receiver. The best that came of it is the frame's end. */
   #forward(at: number, result: BatchResult): number {
     const tag = tagAt(result, at);
-    const last = startAt(result, at + 1);
+    const takers = takersAt(result, at);
     let best: number = frameEnds.length;
-    for (let nth = startAt(result, at); nth < last; nth++) {
-      const delivery = result.deliveries[nth] ?? 0;
+    for (let nth = 0; nth < takers; nth++) {
+      const delivery = takerAt(result, at, nth);
       const port = portOf(delivery);
       const sure = certaintyOf(delivery);
       const end =
@@ -205,14 +206,14 @@ export class Nic {
   #deliver(at: number, port: number, tag: number): number {
     const { pf, uplink, vlanKind } = this.#switch;
     const { batch, address, length } = this.#transmit;
-    const from = frameValue(batch, at, frameWord.from);
+    const from = fromAt(batch, at);
     const isTagged = from < pf && vlanKind[from] === vlanPort;
     const isTagTaken = port < pf && vlanKind[port] === vlanPort;
     const copy: FrameCopy = {
       from: address[at] ?? 0,
       length: length[at] ?? 0,
       insert: isTagged && !isTagTaken ? tag : untagged,
-      isStripped: !isTagged && isTagTaken && frameValue(batch, at, frameWord.tag) !== untagged,
+      isStripped: !isTagged && isTagTaken && ownTagAt(batch, at) !== untagged,
     };
     return port === uplink ? this.#sendToWire(copy) : this.#receive.deliver(port, copy);
   }

@@ -7,7 +7,16 @@ import {
   maybe,
   type CompiledSwitch,
 } from "../../../eswitch/compiled-switch.ts";
-import { frameValue, frameWord, type FrameBatch } from "../../../eswitch/frame-batch.ts";
+import {
+  destinationHighAt,
+  destinationLowAt,
+  fromAt,
+  ownTagAt,
+  sizeAt,
+  sourceHighAt,
+  sourceLowAt,
+  type FrameBatch,
+} from "../../../eswitch/frame-batch.ts";
 import { endCode } from "./frame-ends.ts";
 
 const broadcastHigh = 0xffff;
@@ -44,8 +53,8 @@ export class PortFilters {
     const { frame, port } = at;
     const refusal = this.#judgeSender(compiled, batch, frame);
     if (refusal !== endCode.delivered) return refusal;
-    const high = frameValue(batch, frame, frameWord.destinationHigh);
-    const low = frameValue(batch, frame, frameWord.destinationLow);
+    const high = destinationHighAt(batch, frame);
+    const low = destinationLowAt(batch, frame);
     const isGroup = (high & 0x0100) !== 0 && !(high === broadcastHigh && low === -1);
     const id = vlanIdOf(at.tag);
     const { pf, uplink, hasBridge, vlanKind } = compiled;
@@ -61,21 +70,21 @@ export class PortFilters {
   }
 
   #judgeSender(compiled: CompiledSwitch, batch: FrameBatch, frame: number): number {
-    const from = frameValue(batch, frame, frameWord.from);
+    const from = fromAt(batch, frame);
     if (from < compiled.pf) {
       const isOwn =
-        frameValue(batch, frame, frameWord.sourceHigh) === compiled.macHigh[from] &&
-        frameValue(batch, frame, frameWord.sourceLow) === compiled.macLow[from];
+        sourceHighAt(batch, frame) === compiled.macHigh[from] &&
+        sourceLowAt(batch, frame) === compiled.macLow[from];
       // A guest registers one MAC here, so any other is not registered.
       if (!isOwn && compiled.otherSource[from] === maybe) return endCode["spoofed-mac"];
-      const tag = frameValue(batch, frame, frameWord.tag);
+      const tag = ownTagAt(batch, frame);
       const isTrunk = compiled.vlanKind[from] === vlanTrunk;
       const id = vlanIdOf(tag);
       const isAsked = compiled.ownTag[from] === maybe && isTrunk && id !== 0;
       if (isAsked && this.#vlans[from]?.has(id) !== true) return endCode["refused-tag"];
     }
     const { largestSize } = compiled;
-    if (frameValue(batch, frame, frameWord.sizeBytes) <= largestSize) return endCode.delivered;
+    if (sizeAt(batch, frame) <= largestSize) return endCode.delivered;
     return largestSize < 0 ? endCode["not-known"] : endCode["too-long"];
   }
 }

@@ -3,9 +3,17 @@
 // reads them and copies frames, and each copy is made and counted. What is counted and which
 // program does it so stands in docs/data-path.md.
 
-import { untagged, vlanIdOf } from "../../../eswitch/compiled-switch.ts";
-import { emptyBatch, frameWord } from "../../../eswitch/frame-batch.ts";
-import { frameMost, headerBytes, readHeader, untaggedBytes } from "./frame-bytes.ts";
+import { vlanIdOf } from "../../../eswitch/compiled-switch.ts";
+import {
+  destinationHighAt,
+  destinationLowAt,
+  emptyBatch,
+  ownTagAt,
+  sizeAt,
+  sourceHighAt,
+  sourceLowAt,
+} from "../../../eswitch/frame-batch.ts";
+import { frameMost, headerBytes, readHeader } from "./frame-bytes.ts";
 import { endCode, frameEnds } from "./frame-ends.ts";
 import { devicePages, GuestDriver, type RegisterBus } from "./guest-driver.ts";
 import { GuestMemory } from "./guest-memory.ts";
@@ -156,15 +164,13 @@ export class SoftwarePath {
 
   #forward(port: number, length: number): number {
     const header = this.#header;
-    readHeader(this.#ram.bytes, this.#buffer(buffer.socket), header, 0);
-    const tag = header[frameWord.tag] ?? untagged;
-    if (untaggedBytes(length, tag) > this.#largest) return endCode["too-long"];
-    const mac = (high: number, low: number): number =>
-      (header[high] ?? 0) * 2 ** 32 + ((header[low] ?? 0) >>> 0);
+    readHeader(this.#ram.bytes, { address: this.#buffer(buffer.socket), length }, header, 0);
+    if (sizeAt(header, 0) > this.#largest) return endCode["too-long"];
+    const mac = (high: number, low: number): number => high * 2 ** 32 + (low >>> 0);
     const takers = this.bridge.forward(port, {
-      destination: mac(frameWord.destinationHigh, frameWord.destinationLow),
-      source: mac(frameWord.sourceHigh, frameWord.sourceLow),
-      vlan: vlanIdOf(tag),
+      destination: mac(destinationHighAt(header, 0), destinationLowAt(header, 0)),
+      source: mac(sourceHighAt(header, 0), sourceLowAt(header, 0)),
+      vlan: vlanIdOf(ownTagAt(header, 0)),
     });
     const ends = takers.map((taker) =>
       taker === this.bridge.wire ? endCode["to-wire"] : this.#receive(taker, length),

@@ -1,9 +1,8 @@
 // How frames get into an emulated card: from the rings of its functions, in bursts, every address
 // translated, or from the wire. They wait as a batch for the switch.
 
-import { untagged } from "../../../eswitch/compiled-switch.ts";
-import { emptyBatch, frameWord, frameWords } from "../../../eswitch/frame-batch.ts";
-import { frameMost, headerBytes, readHeader, untaggedBytes } from "./frame-bytes.ts";
+import { emptyBatch, setFrom } from "../../../eswitch/frame-batch.ts";
+import { frameMost, headerBytes, readHeader } from "./frame-bytes.ts";
 import { endCode } from "./frame-ends.ts";
 import type { Functions } from "./functions.ts";
 import { vectorOf } from "./msix.ts";
@@ -106,13 +105,8 @@ export class TransmitRings {
   #add(from: number, { address, length, descriptor: place }: Taken): void {
     const at = this.count++;
     const { batch } = this;
-    const row = at * frameWords;
-    batch[row + frameWord.from] = from;
-    readHeader(this.#functions.ram.bytes, address, batch, at);
-    batch[row + frameWord.sizeBytes] = untaggedBytes(
-      length,
-      batch[row + frameWord.tag] ?? untagged,
-    );
+    setFrom(batch, at, from);
+    readHeader(this.#functions.ram.bytes, { address, length }, batch, at);
     this.address[at] = address;
     this.length[at] = length;
     this.descriptor[at] = place;
