@@ -16,9 +16,12 @@ const vf = (index: number, changes: Partial<SiteVf> = {}): SiteVf => ({
   driver: "iavf",
   vlan: null,
   obstacle: null,
+  pfMtu: 9000,
+  isBifurcated: false,
   ...changes,
 });
 
+const forTestpmd = ["dpdk-testpmd", "stdbuf", "ping"];
 const forGuests = ["qemu-system-x86_64", "iperf3", "sockperf", "ldd", "insmod"];
 const spare = {
   label: "0000:5e:00.0",
@@ -31,13 +34,15 @@ const spare = {
 };
 
 const site: Site = {
-  programs: new Set(["ip", ...forGuests]),
+  programs: new Set(["ip", ...forGuests, ...forTestpmd]),
   vfs: [vf(0), vf(1)],
   spare,
   wire: { name: "eth9", mtu: 1500, isUp: true },
   mtu: 9000,
   guestObstacle: null,
   hasVhost: true,
+  processors: "0-7",
+  freeHugepageBytes: 1 << 30,
 };
 
 const rows: readonly (readonly [id: string, changes: Partial<Site>, missing: string | null])[] = [
@@ -68,7 +73,28 @@ const rows: readonly (readonly [id: string, changes: Partial<Site>, missing: str
     { vfs: [vf(0, { guestObstacle: "it has no IOMMU group" }), vf(1)] },
     "0000:3b:00.0/vf0: it has no IOMMU group",
   ],
-  ["guest-vf", { vfs: [vf(0, { vlan: 100 }), vf(1)] }, "the VFs are in different VLANs"],
+  [
+    "guest-vf",
+    { vfs: [vf(0, { vlan: 100 }), vf(1)] },
+    "0000:3b:00.0/vf0 and 0000:3b:00.0/vf1 are in different VLANs (100 and none)",
+  ],
+  ["ns-vf-testpmd", {}, null],
+  ["ns-vf-testpmd", { programs: new Set(["ip", ...forTestpmd]) }, "sockperf not installed"],
+  [
+    "ns-vf-testpmd",
+    { vfs: [vf(0, { isBifurcated: true, driver: "mlx5_core" }), vf(1)] },
+    "0000:3b:00.0/vf0: DPDK works beside its driver mlx5_core, which is not built here",
+  ],
+  ["ns-vf-testpmd", { vfs: [vf(0), vf(1, { obstacle: "PF is down" })] }, "PF is down"],
+  // The functions need no interface of the host.
+  ["testpmd-vf-vf", { vfs: [vf(0, { netdev: null }), vf(1, { netdev: null })] }, null],
+  ["testpmd-vf-vf", { programs: new Set(["ip", "stdbuf"]) }, "dpdk-testpmd not installed"],
+  [
+    "testpmd-vf-vf",
+    { freeHugepageBytes: 2 << 20, vfs: [vf(0, { pfMtu: 1500 }), vf(1, { pfMtu: 1500 })] },
+    "2 MiB of hugepages are free, wanted 100 (sysctl vm.nr_hugepages=50)",
+  ],
+  ["testpmd-vf-vf", { vfs: [vf(0)] }, "no second VF was named with --use"],
   ["guest-pf", {}, null],
   ["guest-pf", { spare: null }, "no whole device was named with --spare"],
   ["guest-pf", { wire: null }, "no interface at the other end was named with --wire"],

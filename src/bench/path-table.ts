@@ -4,6 +4,7 @@
 // are not in the way and nothing of the host's changes. Long because it is a table.
 
 import { receiverAddress, receiverMac, type GuestNic } from "./guest-machine.ts";
+import { testpmdBytes, type PolledEnd } from "./testpmd.ts";
 import type { UndoStep } from "./undo-step.ts";
 
 /** A netdev of the host that may be lent to the measurement. */
@@ -32,6 +33,10 @@ export type SiteVf = SiteFunction & {
   readonly vlan: number | null;
   /** Why no traffic can pass: `PF 0000:3b:00.0 is down`; null: no reason is known. */
   readonly obstacle: string | null;
+  /** Of the PF: what the card passes. */
+  readonly pfMtu: number;
+  /** DPDK works it beside the driver that the kernel has for it. */
+  readonly isBifurcated: boolean;
 };
 
 /** What there is to measure with. */
@@ -49,6 +54,9 @@ export type Site = {
   /** Why no guest can be started; null: one can. */
   readonly guestObstacle: string | null;
   readonly hasVhost: boolean;
+  /** Those that are online, as the kernel lists them: `0-3,8`. */
+  readonly processors: string;
+  readonly freeHugepageBytes: number;
 };
 
 export type ProgramStep = {
@@ -69,13 +77,14 @@ export type End = {
   readonly address: string;
 };
 
-export type BuiltPath = {
-  readonly steps: readonly Step[];
-  readonly sender: End;
-  /** null: it is the guest. */
-  readonly receiver: End | null;
-  readonly guest: GuestNic | null;
-};
+/** A guest that answers, by its NIC. */
+type GuestEnd = { readonly nic: GuestNic };
+
+/** Between two ends that the kernel of the host or of a guest works, or with one or two of testpmd's. */
+export type BuiltPath = { readonly steps: readonly Step[] } & (
+  | { readonly sender: End; readonly receiver: End | GuestEnd | PolledEnd }
+  | { readonly sender: PolledEnd; readonly receiver: PolledEnd }
+);
 
 export type PathRow = {
   readonly id: string;
@@ -88,8 +97,8 @@ export type PathRow = {
 /** RFC 2544 C.2.2: addresses for benchmarks. Only our own namespaces have them. */
 const sender: End = { netns: "sriovctl-bench-a", device: "bench0", address: "198.18.0.1" };
 const receiver: End = { netns: "sriovctl-bench-b", device: "bench0", address: receiverAddress };
-const ends = { sender, receiver, guest: null };
-/** Of the switches, and of QEMU. */
+const ends = { sender, receiver };
+/** Of the switches, of QEMU and of testpmd. */
 export const switchNetns = "sriovctl-bench-s";
 
 const ip = (words: string, netns?: string): ProgramStep => ({
@@ -194,7 +203,12 @@ const betweenNetdevs = (first: LentNetdev, second: LentNetdev, mtu: number): Bui
   steps: [...twoEnds, ...lend(first, sender, mtu), ...lend(second, receiver, mtu), ...bringUp],
 });
 
-const vlanWords = (vlan: number | null): string => (vlan === null ? "none" : `${vlan}`);
+/** Words of what is in the way; null: they hear each other. */
+function inOneVlan(first: SiteVf, second: SiteVf): string | null {
+  if (first.vlan === second.vlan) return null;
+  const vlans = [first, second].map(({ vlan }) => vlan ?? "none").join(" and ");
+  return `${first.label} and ${second.label} are in different VLANs (${vlans})`;
+}
 
 const vfToVf: PathRow = {
   id: "ns-vf-vf",
@@ -204,9 +218,7 @@ const vfToVf: PathRow = {
     const missing =
       needs(site, "ip") ?? missingOfVf(first, "first") ?? missingOfVf(second, "second");
     if (missing !== null || first === undefined || second === undefined) return missing;
-    if (first.vlan === second.vlan) return null;
-    const vlans = `${vlanWords(first.vlan)} and ${vlanWords(second.vlan)}`;
-    return `${first.label} and ${second.label} are in different VLANs (${vlans})`;
+    return inOneVlan(first, second);
   },
   build: ({ vfs: [first, second], mtu }) => betweenNetdevs(lent(first), lent(second), mtu),
 };
@@ -244,8 +256,7 @@ const guestOnBridge = (
   missing: missingOfGuest,
   build: (site) => ({
     sender,
-    receiver: null,
-    guest: nicOf(site),
+    receiver: { nic: nicOf(site) },
     steps: [
       addNetns(sender.netns),
       addNetns(switchNetns),
@@ -280,8 +291,9 @@ const macvtap: PathRow = {
   missing: missingOfGuest,
   build: ({ hasVhost }) => ({
     sender,
-    receiver: null,
-    guest: { kind: "macvtap", netns: switchNetns, device: "guest0", isVhost: hasVhost },
+    receiver: {
+      nic: { kind: "macvtap", netns: switchNetns, device: "guest0", isVhost: hasVhost },
+    },
     steps: [
       addNetns(sender.netns),
       addNetns(switchNetns),
@@ -312,15 +324,14 @@ const guestWithVf: PathRow = {
       missingOfVf(second, "second");
     if (missing !== null || first === undefined || second === undefined) return missing;
     if (first.guestObstacle !== null) return `${first.label}: ${first.guestObstacle}`;
-    return first.vlan === second.vlan ? null : "the VFs are in different VLANs";
+    return inOneVlan(first, second);
   },
   build: ({ vfs: [first, second] }) => ({
     sender,
-    receiver: null,
-    guest: { kind: "vfio", address: first?.address ?? "" },
+    receiver: { nic: { kind: "vfio", address: first?.address ?? "" } },
     steps: [
       addNetns(sender.netns),
-      ...(first === undefined ? [] : [giveToGuest(first)]),
+      ...(first === undefined ? [] : [giveToVfio(first)]),
       // After it, so that QEMU is ended before the function goes back.
       addNetns(switchNetns),
       ...lend(lent(second), sender, guestMtu),
@@ -343,11 +354,10 @@ const guestWithPf: PathRow = {
   },
   build: ({ spare, wire }) => ({
     sender,
-    receiver: null,
-    guest: { kind: "vfio", address: spare?.address ?? "" },
+    receiver: { nic: { kind: "vfio", address: spare?.address ?? "" } },
     steps: [
       addNetns(sender.netns),
-      ...(spare === null ? [] : [giveToGuest(spare)]),
+      ...(spare === null ? [] : [giveToVfio(spare)]),
       addNetns(switchNetns),
       ...lend(lent({ netdev: wire }), sender, guestMtu),
       ...bringUpEnd(sender),
@@ -355,17 +365,108 @@ const guestWithPf: PathRow = {
   }),
 };
 
-function giveToGuest({ address, driver, driverOverride, netdev, mac }: SiteFunction): VfioStep {
+function giveToVfio({ address, driver, driverOverride, netdev, mac }: SiteFunction): VfioStep {
   const kept = netdev === null ? null : { ...netdev, mac };
   const undo = { kind: "rebind", address, driver, override: driverOverride, netdev: kept } as const;
   return { vfio: address, undo };
 }
+
+/** What testpmd works leaves its driver for vfio-pci, as for a guest. */
+function missingOfPolled(vf: SiteVf | undefined, which: string): string | null {
+  if (vf === undefined) return `no ${which} VF was named with --use`;
+  if (vf.isBifurcated) {
+    return `${vf.label}: DPDK works beside its driver ${vf.driver}, which is not built here`;
+  }
+  return vf.guestObstacle === null ? vf.obstacle : `${vf.label}: ${vf.guestObstacle}`;
+}
+
+const polledEnd = ({ mtu }: Site, { address, pfMtu }: SiteVf): PolledEnd => ({
+  polled: address,
+  mtu: Math.min(mtu, pfMtu),
+});
+
+const mebibyte = 1 << 20;
+
+/** The pages of one testpmd after the other must be free. */
+function missingHugepages(site: Site, vfs: readonly SiteVf[]): string | null {
+  const bytes = vfs.reduce((sum, vf) => sum + testpmdBytes(polledEnd(site, vf).mtu), 0);
+  if (site.freeHugepageBytes >= bytes) return null;
+  const [free, wanted] = [
+    Math.floor(site.freeHugepageBytes / mebibyte),
+    Math.ceil(bytes / mebibyte),
+  ];
+  const pages = Math.ceil(wanted / 2);
+  return `${free} MiB of hugepages are free, wanted ${wanted} (sysctl vm.nr_hugepages=${pages})`;
+}
+
+const missingOfTestpmd = (site: Site): string | null =>
+  needs(site, "ip", "dpdk-testpmd", "stdbuf") ?? missingOfPolled(site.vfs[0], "first");
+
+/** `missing` has seen that there are as many. */
+function namedVf({ vfs }: Site, at: number): SiteVf {
+  const vf = vfs[at];
+  if (vf !== undefined) return vf;
+  throw new Error("a path was built that misses a VF");
+}
+
+/** What the kernel sends, taken by a program that polls. */
+const vfToTestpmd: PathRow = {
+  id: "ns-vf-testpmd",
+  title: "namespace: VF to testpmd",
+  missing: (site) => {
+    const [first, second] = site.vfs;
+    const missing =
+      missingOfTestpmd(site) ?? needs(site, "sockperf", "ping") ?? missingOfVf(second, "second");
+    if (missing !== null || first === undefined || second === undefined) return missing;
+    return missingHugepages(site, [first]) ?? inOneVlan(first, second);
+  },
+  build: (site) => ({
+    sender,
+    receiver: polledEnd(site, namedVf(site, 0)),
+    steps: [
+      addNetns(sender.netns),
+      giveToVfio(namedVf(site, 0)),
+      addNetns(switchNetns),
+      ...lend(lent(site.vfs[1]), sender, site.mtu),
+      ...bringUpEnd(sender),
+    ],
+  }),
+};
+
+/** Neither end is the kernel's. */
+const testpmdToTestpmd: PathRow = {
+  id: "testpmd-vf-vf",
+  title: "testpmd: VF to VF",
+  missing: (site) => {
+    const [first, second] = site.vfs;
+    const missing = missingOfTestpmd(site) ?? missingOfPolled(second, "second");
+    if (missing !== null || first === undefined || second === undefined) return missing;
+    return missingHugepages(site, [first, second]) ?? inOneVlan(first, second);
+  },
+  build: (site) => ({
+    sender: polledEnd(site, namedVf(site, 1)),
+    receiver: polledEnd(site, namedVf(site, 0)),
+    steps: [
+      giveToVfio(namedVf(site, 0)),
+      giveToVfio(namedVf(site, 1)),
+      // After them, so that testpmd is ended before the functions go back.
+      addNetns(switchNetns),
+    ],
+  }),
+};
+
+/** Their ends keep a processor busy whatever arrives. */
+export const polledPaths: ReadonlySet<string> = new Set([vfToTestpmd.id, testpmdToTestpmd.id]);
+
+export const hasGuest = (row: PathRow, site: Site): boolean => "nic" in row.build(site).receiver;
 
 export const pathTable: readonly PathRow[] = [
   vethAndBridge,
   macvlan,
   vfToVf,
   vfToWire,
+  vfToTestpmd,
+  testpmdToTestpmd,
   e1000OnBridge,
   virtioOnBridge,
   macvtap,

@@ -1,7 +1,9 @@
 // Ratios, verdicts and changes as words, the same in a terminal and on a page.
 
 import type { ClaimResult } from "./claims.ts";
+import type { MeasuredRun } from "./measured-run.ts";
 import { figure } from "./metrics.ts";
+import { polledPaths } from "./path-table.ts";
 import type { Estimate } from "./statistics.ts";
 
 /** `0.42 x (0.38 to 0.47)`. */
@@ -28,3 +30,18 @@ export function changeText({ value, interval }: Estimate): string {
 
 export const verdictText = ({ verdict, because }: ClaimResult): string =>
   because === null ? verdict : `${verdict}: ${because}`;
+
+/** What is to be known before the figures are read. */
+export function caveatsOf({ host, isInterrupted, paths }: MeasuredRun): string[] {
+  const isPolled = paths.some(({ id, notMeasured }) => notMeasured === null && polledPaths.has(id));
+  return [
+    ...host.emulation.map((reason) => `${reason}: these figures need not hold on hardware`),
+    ...(isInterrupted ? ["Stopped before the last round"] : []),
+    ...(isPolled
+      ? [
+          "testpmd polls: each keeps a processor busy whatever arrives. Its latency is that of pings, " +
+            "the others' that of sockperf's datagrams",
+        ]
+      : []),
+  ];
+}

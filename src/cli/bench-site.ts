@@ -3,11 +3,18 @@
 
 import type { Site, SiteVf } from "../bench/path-table.ts";
 import { ownKernel, type GuestKernel } from "../bench/run/guest-initramfs.ts";
-import { driverOverrideOf, foundPrograms, isWritable } from "../bench/run/surroundings.ts";
+import {
+  driverOverrideOf,
+  foundPrograms,
+  isWritable,
+  onlineProcessors,
+} from "../bench/run/surroundings.ts";
 import { findWire } from "../bench/run/wire.ts";
 import { openLeasesIfThere } from "../lease/store.ts";
+import { isBifurcatedDriver } from "../model/assign-target.ts";
 import { vfTarget, type Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
+import type { HostFacts } from "../model/host-facts.ts";
 import type { Inventory, Pf, Vf } from "../model/inventory.ts";
 import { consentWord } from "../plan/disruption.ts";
 import type { Arguments, Context } from "./context.ts";
@@ -87,6 +94,8 @@ function siteVf(inventory: Inventory, { pf, vf }: Found): SiteVf {
     // VLAN 0 is how the kernel says none.
     vlan: vf.policy?.vlan?.id || null,
     obstacle: isDown ? `PF ${pf.address} is down` : null,
+    pfMtu: pf.netdevs[0]?.mtu ?? 1500,
+    isBifurcated: isBifurcatedDriver(pf.driver),
   };
 }
 
@@ -104,17 +113,33 @@ function findSpare(inventory: Inventory, name: string): Pf {
   return pf;
 }
 
-function describe({ pf, vf }: Found): string {
-  const { linkSpeedMbps = null } = pf.netdevs[0] ?? {};
-  const parts = [
-    `VF ${vf.vfIndex} of ${pf.address} (${vf.address}, ${vf.netdevs[0]?.name ?? "no interface"})`,
-    `driver ${vf.driver ?? "none"}, of the PF ${pf.driver ?? "none"}`,
-    `NUMA node ${pf.numaNode ?? "not known"}`,
+/** A comparison of two runs is about just these: what the card is and what drives it. */
+function describePf(
+  { address, driver, netdevs, numaNode, link }: Pf,
+  { nics }: HostFacts,
+): string[] {
+  const { driverVersion = null, firmwareVersion = null } =
+    nics.find(({ pf }) => pf === address) ?? {};
+  const { linkSpeedMbps = null } = netdevs[0] ?? {};
+  return [
+    `PF ${address} on ${driver ?? "no driver"}`,
+    `version ${driverVersion ?? "not known"}`,
+    `firmware ${firmwareVersion ?? "not known"}`,
+    `NUMA node ${numaNode ?? "not known"}`,
     `link ${linkSpeedMbps === null ? "not known" : `${linkSpeedMbps} Mbit/s`}`,
-    `PCIe ${pf.link.speed ?? "?"} x${pf.link.width ?? "?"}`,
+    `PCIe ${link.speed ?? "?"} x${link.width ?? "?"}`,
   ];
-  return parts.join(", ");
 }
+
+const describe = ({ pf, vf }: Found, facts: HostFacts): string =>
+  [
+    `VF ${vf.vfIndex} of ${pf.address} (${vf.address}, ${vf.netdevs[0]?.name ?? "no interface"})`,
+    `driver ${vf.driver ?? "none"}`,
+    ...describePf(pf, facts),
+  ].join(", ");
+
+const freeHugepageBytes = ({ memory }: HostFacts): number =>
+  (memory?.hugepages ?? []).reduce((sum, { sizeBytes, free }) => sum + sizeBytes * free, 0);
 
 /** PCI ID of Red Hat, under which QEMU's own devices go. */
 const qemuSubsystemVendor = 0x1af4;
@@ -139,7 +164,7 @@ export type BenchSite = {
 export async function benchSite(
   context: Context,
   args: Arguments,
-  inventory: Inventory,
+  { inventory, facts }: { readonly inventory: Inventory; readonly facts: HostFacts },
   mtu: number,
 ): Promise<BenchSite> {
   const names = (args.text("use") ?? "").split(",").filter((name) => name !== "");
@@ -171,9 +196,14 @@ export async function benchSite(
       mtu,
       guestObstacle: kernel === null ? noKernel : null,
       hasVhost: isWritable("/dev/vhost-net"),
+      processors: onlineProcessors(),
+      freeHugepageBytes: freeHugepageBytes(facts),
     },
     kernel,
-    functions: [...found.map(describe), ...(spare === null ? [] : [`PF ${spare.address}`])],
+    functions: [
+      ...found.map((each) => describe(each, facts)),
+      ...(spare === null ? [] : [describePf(spare, facts).join(", ")]),
+    ],
     emulation: pfEmulation([...found.map(({ pf }) => pf), ...(spare === null ? [] : [spare])]),
   };
 }

@@ -3,14 +3,14 @@
 import { claimGroups, summariesOf, type ClaimResult } from "../bench/claims.ts";
 import { resolutionOf, type Change, type Comparison } from "../bench/compare-runs.ts";
 import type { MeasuredRun } from "../bench/measured-run.ts";
-import { stepWords, type PathRow } from "../bench/path-table.ts";
+import { hasGuest, stepWords, type PathRow } from "../bench/path-table.ts";
 import type { BenchSite } from "./bench-site.ts";
 import type { Context } from "./context.ts";
 import { secondsOf, type BenchWish } from "./bench-wish.ts";
 import { durationWords } from "./duration.ts";
 import { plural } from "./list-text.ts";
 import { figure, frameSizesOf, metricsFor, valuesOf, type Metric } from "../bench/metrics.ts";
-import { changeText, ratiosText, ratioText, verdictText } from "../bench/run-words.ts";
+import { caveatsOf, changeText, ratiosText, ratioText, verdictText } from "../bench/run-words.ts";
 import { centerOf } from "../bench/statistics.ts";
 import { widthOf, type Style, type Tone } from "./style.ts";
 import { alignRows, type Row } from "./table.ts";
@@ -19,11 +19,14 @@ const cellOf = (run: MeasuredRun, path: string, metric: Metric): string => {
   const center = centerOf(valuesOf(run, path, metric));
   if (center === null) return "-";
   const { value, interval } = center;
-  // Half the interval's width, as a share: what one would read as plus or minus.
-  const spread =
-    interval === null ? "" : ` ±${Math.round((Math.sqrt(interval[1] / interval[0]) - 1) * 100)}%`;
-  return `${figure(value)}${spread}`;
+  return interval === null ? figure(value) : `${figure(value)} ${spreadText(interval)}`;
 };
+
+/** Half the interval's width, as a share: what one would read as plus or minus. */
+function spreadText([low, high]: readonly [number, number]): string {
+  const percent = Math.round((Math.sqrt(high / low) - 1) * 100);
+  return percent > 999 ? "±>999%" : `±${percent}%`;
+}
 
 type BenchStyle = {
   readonly style: Style;
@@ -112,10 +115,7 @@ export function runText(run: MeasuredRun, shown: BenchStyle): string[] {
   return [
     `${style("strong", host.name)}  Linux ${host.kernelRelease}, ${host.processors} x ${host.processorModel}`,
     `${run.madeAt}, ${settings.rounds} interleaved ${round} of ${settings.seconds} s`,
-    ...host.emulation.map((reason) =>
-      style("warn", `${reason}: its figures need not hold on hardware`),
-    ),
-    ...(run.isInterrupted ? [style("warn", "Stopped before the last round")] : []),
+    ...caveatsOf(run).map((caveat) => style("warn", caveat)),
     "",
     ...figuresTable(run, shown),
     "",
@@ -140,7 +140,7 @@ export function dryRunText(
   { rows, missing }: Intended,
 ): string[] {
   const { rounds, seconds, frameSizes } = wish;
-  const guests = rows.filter((row) => row.build(site).guest !== null).length;
+  const guests = rows.filter((row) => hasGuest(row, site)).length;
   const time = durationWords(Math.ceil(secondsOf(wish, rows.length, guests) / 60) * 60_000);
   const lent = [...site.vfs.map(({ netdev }) => netdev), site.wire].filter((each) => each !== null);
   const absent = alignRows(
@@ -149,17 +149,27 @@ export function dryRunText(
   if (rows.length === 0) return ["Nothing can be measured", ...absent];
   const steps = rows.flatMap((row) => row.build(site).steps);
   const given = new Set(steps.flatMap((step) => ("vfio" in step ? [step.vfio] : [])));
+  const programsOf = (row: PathRow): string[] => {
+    const { sender, receiver } = row.build(site);
+    const polled = [receiver, sender].flatMap((end) => ("polled" in end ? [end.polled] : []));
+    return [
+      ...(hasGuest(row, site) ? ["start a guest with QEMU"] : []),
+      ...polled.map((address) => `start testpmd on ${address}`),
+    ];
+  };
   return [
     `Would measure ${plural(rows.length, "path")}, ${plural(rounds, "round")}, ${seconds} s each: about ${time}`,
     `Frame sizes ${frameSizes.join(", ")} and TCP`,
     ...functions.map((text) => `Uses ${text}`),
     ...lent.map(({ name }) => `Moves ${name} to a network namespace and back, each round`),
-    ...[...given].map((address) => `Gives ${address} to a guest and takes it back, each round`),
+    ...[...given].map(
+      (address) => `Gives ${address} to a guest or to testpmd and takes it back, each round`,
+    ),
     ...rows.flatMap((row) => [
       "",
       row.title,
       ...row.build(site).steps.map((step) => `  ${stepWords(step)}`),
-      ...(row.build(site).guest === null ? [] : ["  start a guest with QEMU"]),
+      ...programsOf(row).map((words) => `  ${words}`),
     ]),
     "",
     "Then all of it is taken back",

@@ -4,18 +4,13 @@
 
 import type { Sample } from "../measured-run.ts";
 import { nicWords, type Accel } from "../guest-machine.ts";
-import { largestFrame, switchNetns } from "../path-table.ts";
+import { hasGuest, largestFrame, switchNetns } from "../path-table.ts";
 import type { BuiltPath, End, PathRow, Site } from "../path-table.ts";
 import { savedGuest, startGuest, type SavedGuest } from "./guest.ts";
 import type { GuestKernel } from "./guest-initramfs.ts";
-import {
-  measureTraffic,
-  machineCpu,
-  serversOf,
-  startServers,
-  type Servers,
-  type Traffic,
-} from "./traffic.ts";
+import { startTestpmds } from "./testpmd.ts";
+import { machineCpu, rigOf, serversOf, startServers } from "./traffic.ts";
+import type { Rig, Traffic, TrafficTools } from "./traffic.ts";
 import { runTool } from "./tool.ts";
 import type { Undoing } from "./undo.ts";
 
@@ -78,25 +73,27 @@ async function awaitLinks(ends: readonly End[], timeoutMs: number): Promise<stri
 const offloads = ["tcp-segmentation-offload", "generic-receive-offload", "rx-checksumming"];
 
 /** `sender: driver igbvf, MTU 1500, tcp-segmentation-offload on`. */
-async function notesOf({ sender, receiver, guest }: BuiltPath, site: Site): Promise<string[]> {
-  const describe = async (who: string, end: End): Promise<string> => {
-    const { mtu } = await linkState(end);
-    if (!site.programs.has("ethtool")) return `${who}: MTU ${mtu}`;
-    const ethtool = (option: string): Promise<string> =>
-      read("ip", "netns", "exec", end.netns, "ethtool", option, end.device);
-    const driver = /^driver: (.*)$/m.exec(await ethtool("-i"))?.[1] ?? "not known";
-    const features = await ethtool("-k");
-    const found = offloads.map(
-      (name) => `${name} ${new RegExp(`^${name}: (\\w+)`, "m").exec(features)?.[1] ?? "?"}`,
-    );
-    return [`${who}: driver ${driver}, MTU ${mtu}`, ...found].join(", ");
-  };
-  const far =
-    receiver === null
-      ? `receiver: a guest, ${guest === null ? "no NIC" : nicWords(guest)}`
-      : await describe("receiver", receiver);
-  return [await describe("sender", sender), far];
+async function describeEnd(end: Ends[number], { programs }: Site): Promise<string> {
+  if ("nic" in end) return `a guest, ${nicWords(end.nic)}`;
+  if ("polled" in end) return `testpmd on ${end.polled}, MTU ${end.mtu}; it has no TCP`;
+  const { mtu } = await linkState(end);
+  if (!programs.has("ethtool")) return `MTU ${mtu}`;
+  const ethtool = (option: string): Promise<string> =>
+    read("ip", "netns", "exec", end.netns, "ethtool", option, end.device);
+  const driver = /^driver: (.*)$/m.exec(await ethtool("-i"))?.[1] ?? "not known";
+  const features = await ethtool("-k");
+  const found = offloads.map(
+    (name) => `${name} ${new RegExp(`^${name}: (\\w+)`, "m").exec(features)?.[1] ?? "?"}`,
+  );
+  return [`driver ${driver}, MTU ${mtu}`, ...found].join(", ");
 }
+
+type Ends = readonly [BuiltPath["sender"], BuiltPath["receiver"]];
+
+const notesOf = async ({ sender, receiver }: BuiltPath, site: Site): Promise<string[]> => [
+  `sender: ${await describeEnd(sender, site)}`,
+  `receiver: ${await describeEnd(receiver, site)}`,
+];
 
 /** Processors busy while nothing of ours runs. */
 async function idleBusy(): Promise<number | null> {
@@ -118,45 +115,46 @@ type State = {
 /** The link of the VFs of some drivers takes that long after a move. */
 const linkTimeoutMs = 20_000;
 
-const endsOf = ({ sender, receiver }: BuiltPath): End[] =>
-  receiver === null ? [sender] : [sender, receiver];
+/** Those that have an interface. */
+const netdevEnds = ({ sender, receiver }: BuiltPath): End[] =>
+  [sender, receiver].filter((end) => "netns" in end);
 
 type Ready =
-  | { readonly servers: Servers; readonly refused: null }
-  | { readonly servers: null; readonly refused: string };
+  | { readonly rig: Rig; readonly refused: null }
+  | { readonly rig: null; readonly refused: string };
 
-const refuse = (refused: string): Ready => ({ servers: null, refused });
+const refuse = (refused: string): Ready => ({ rig: null, refused });
+const ready = (rig: Rig): Ready => ({ rig, refused: null });
 
-async function startFarEnd(
-  { guest, receiver }: BuiltPath,
-  { wish, saved }: Measuring,
-  trafficWish: Parameters<typeof startServers>[1],
-): Promise<Ready> {
-  if (receiver !== null) {
-    return { servers: await startServers(receiver, trafficWish), refused: null };
+async function startFarEnd(built: BuiltPath, { wish, saved }: Measuring): Promise<Ready> {
+  const { site, signal, seconds, pinning } = wish;
+  const tools: TrafficTools = { programs: site.programs, seconds, pinning, signal };
+  const { sender, receiver } = built;
+  if ("polled" in receiver) {
+    const { rig, words } = await startTestpmds({ sender, receiver }, site.processors, tools);
+    return rig === null ? refuse(words) : ready(rig);
   }
-  if (guest === null || saved === null) return refuse("no guest");
-  const pin = wish.pinning === null ? [] : ["taskset", "-c", String(wish.pinning[1])];
+  if ("polled" in sender) return refuse("testpmd sends to testpmd only");
+  const wished = { ...tools, sender };
+  if ("netns" in receiver) return ready(rigOf(await startServers(receiver, tools), wished));
+  if (saved === null) return refuse("no guest");
+  const pin = pinning === null ? [] : ["taskset", "-c", String(pinning[1])];
   const place = ["ip", "netns", "exec", switchNetns, ...pin];
-  const { running, words } = await startGuest(saved, { place, nic: guest, signal: wish.signal });
-  return running === null ? refuse(words) : { servers: serversOf(running), refused: null };
+  const { running, words } = await startGuest(saved, { place, nic: receiver.nic, signal });
+  return running === null ? refuse(words) : ready(rigOf(serversOf(running), wished));
 }
 
-async function setUp(
-  built: BuiltPath,
-  measuring: Measuring,
-  trafficWish: Parameters<typeof startServers>[1],
-): Promise<Ready> {
+async function setUp(built: BuiltPath, measuring: Measuring): Promise<Ready> {
   for (const step of built.steps) {
-    if (trafficWish.signal.aborted) return refuse("stopped");
+    if (measuring.wish.signal.aborted) return refuse("stopped");
     const refused = await measuring.undoing.make(step);
     if (refused !== null) return refuse(refused);
   }
-  const far = await startFarEnd(built, measuring, trafficWish);
-  if (far.servers === null) return far;
-  const refused = await awaitLinks(endsOf(built), linkTimeoutMs);
+  const far = await startFarEnd(built, measuring);
+  if (far.rig === null) return far;
+  const refused = await awaitLinks(netdevEnds(built), linkTimeoutMs);
   if (refused === null) return far;
-  await far.servers.stop();
+  await far.rig.stop();
   return refuse(refused);
 }
 
@@ -167,56 +165,59 @@ type Measuring = {
   readonly saved: SavedGuest | null;
 };
 
+/** Of the guest's end the sender's tells. */
+async function smallestMtu(built: BuiltPath): Promise<number> {
+  const states = await Promise.all(netdevEnds(built).map(linkState));
+  const polled = [built.sender, built.receiver].filter((end) => "polled" in end);
+  return Math.min(...[...states, ...polled].map(({ mtu }) => mtu));
+}
+
 /** What the smallest MTU of the path carries; of others the report says so. */
 async function trafficFor(
   row: PathRow,
   built: BuiltPath,
+  { carries }: Rig,
   { wish: { frameSizes }, state }: Measuring,
 ): Promise<readonly Traffic[]> {
-  const mtu = Math.min(
-    ...(await Promise.all(endsOf(built).map(linkState))).map((each) => each.mtu),
-  );
+  const mtu = await smallestMtu(built);
   const sizes = frameSizes.filter((size) => size <= largestFrame(mtu));
   for (const size of frameSizes.filter((each) => !sizes.includes(each))) {
     state.problems.add(`${row.title}: no ${size}-byte frames, as its MTU is ${mtu}`);
   }
   const frames = sizes.map((frameBytes) => ({ kind: "udp", frameBytes }) as const);
-  return [{ kind: "latency" }, { kind: "tcp" }, ...frames];
+  const all: readonly Traffic[] = [{ kind: "latency" }, { kind: "tcp" }, ...frames];
+  return all.filter(({ kind }) => carries.includes(kind));
 }
 
 async function measureRow(row: PathRow, round: number, measuring: Measuring): Promise<void> {
   const { wish, state } = measuring;
-  const { site, signal, seconds, pinning } = wish;
+  const { site, signal } = wish;
   const built = row.build(site);
-  const trafficWish = { ...built, programs: site.programs, seconds, pinning, signal };
-  const ready = await setUp(built, measuring, trafficWish);
-  if (ready.servers === null) {
-    if (!signal.aborted) state.failed.set(row.id, ready.refused);
-    return;
-  }
-  const { servers } = ready;
-  if (!state.notes.has(row.id)) state.notes.set(row.id, await notesOf(built, site));
   const idle = await idleBusy();
   if (idle !== null) state.idle.push(idle);
+  const { rig, refused } = await setUp(built, measuring);
+  if (rig === null) {
+    if (!signal.aborted) state.failed.set(row.id, refused);
+    return;
+  }
+  if (!state.notes.has(row.id)) state.notes.set(row.id, await notesOf(built, site));
   const got: Sample[] = [];
-  for (const traffic of await trafficFor(row, built, measuring)) {
+  for (const traffic of await trafficFor(row, built, rig, measuring)) {
     if (signal.aborted) break;
-    const { sample, problem } = await measureTraffic(traffic, servers, trafficWish);
+    const { sample, problem } = await rig.measure(traffic);
     if (sample !== null) got.push({ ...sample, path: row.id, round });
     // A tool that was killed half-way has nothing to say of the path.
     else if (!signal.aborted) state.problems.add(`${row.title}, ${traffic.kind}: ${problem}`);
   }
-  await servers.stop();
+  await rig.stop();
   state.samples.push(...got);
   wish.onPath(round, row, got);
 }
 
-const isGuestRow = (row: PathRow, site: Site): boolean => row.build(site).guest !== null;
-
 /** Once for all rounds; where it cannot be made, the rows with guests say why. */
 async function guestFor(wish: MeasureWish, state: State): Promise<SavedGuest | null> {
   const { rows, site, guest, signal } = wish;
-  const withGuest = rows.filter((row) => isGuestRow(row, site));
+  const withGuest = rows.filter((row) => hasGuest(row, site));
   if (withGuest.length === 0 || guest === null) return null;
   const own = [...site.vfs.slice(0, 1), ...(site.spare === null ? [] : [site.spare])].flatMap(
     ({ driver }) => (driver === null || driver === "vfio-pci" ? [] : [driver]),

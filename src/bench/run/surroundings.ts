@@ -6,25 +6,31 @@ import { cpus, hostname, loadavg, release } from "node:os";
 import type { BenchHost } from "../measured-run.ts";
 import { findProgram, runTool } from "./tool.ts";
 
-const used = "ip iperf3 sockperf ping ethtool taskset qemu-system-x86_64 ldd insmod".split(" ");
+const used =
+  "ip iperf3 sockperf ping ethtool taskset qemu-system-x86_64 ldd insmod dpdk-testpmd stdbuf".split(
+    " ",
+  );
 
 export const foundPrograms = (): ReadonlySet<string> =>
   new Set(used.filter((name) => findProgram(name) !== null));
 
-const versionWords: readonly (readonly [name: string, option: string, pattern: RegExp])[] = [
+const versionWords: readonly (readonly [name: string, options: string, pattern: RegExp])[] = [
   ["iperf3", "--version", /^iperf (\S{1,40})/m],
   ["sockperf", "--version", /version #?(\S{1,40})/],
   ["ping", "-V", /(\S{1,40})\s*$/m],
   ["qemu-system-x86_64", "--version", /version (\S{1,40})/],
+  ["dpdk-testpmd", "-v --help", /RTE Version: 'DPDK ([^']{1,40})'/],
   ["ip", "-V", /(iproute2\S{1,40})/],
 ];
 
 export async function toolVersions(): Promise<(readonly [string, string])[]> {
   const programs = foundPrograms();
   const found: (readonly [string, string])[] = [];
-  for (const [name, option, pattern] of versionWords) {
+  for (const [name, options, pattern] of versionWords) {
     if (!programs.has(name)) continue;
-    const { stdout, stderr } = await runTool([name, option], { timeoutMs: 10_000 });
+    const { stdout, stderr } = await runTool([name, ...options.split(" ")], {
+      timeoutMs: 30_000,
+    });
     const version = pattern.exec(`${stdout}${stderr}`)?.[1]?.replace(/,$/, "");
     found.push([name, version ?? "of unknown version"]);
   }
@@ -53,6 +59,10 @@ export function driverOverrideOf(address: string): string | null {
   const text = readOr(`/sys/bus/pci/devices/${address}/driver_override`, "").trim();
   return text === "" || text === "(null)" ? null : text;
 }
+
+/** As the kernel lists them: `0-3,8`. */
+export const onlineProcessors = (): string =>
+  readOr("/sys/devices/system/cpu/online", `0-${cpus().length - 1}`).trim();
 
 function numaNodes(): number {
   try {

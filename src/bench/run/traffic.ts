@@ -16,8 +16,7 @@ export type Traffic =
   | { readonly kind: "tcp" }
   | { readonly kind: "udp"; readonly frameBytes: number };
 
-type TrafficWish = {
-  readonly sender: End;
+export type TrafficTools = {
   readonly programs: ReadonlySet<string>;
   readonly seconds: number;
   /** Processors of sender and receiver; null: where the scheduler puts them. */
@@ -25,15 +24,21 @@ type TrafficWish = {
   readonly signal: AbortSignal;
 };
 
+type TrafficWish = TrafficTools & { readonly sender: End };
+
 /** Ethernet header, IPv4, UDP, checksum. */
-const overheadBytes = 14 + 20 + 8 + 4;
+export const overheadBytes = 14 + 20 + 8 + 4;
 /** Its payload is 18 bytes: what sockperf needs for its own header, and ping for a time. */
 const latencyFrameBytes = 64;
 
 /** What a tool takes for itself, warming up and handing over results. */
-const toolSeconds = 60;
+export const toolSeconds = 60;
 
-const inside = ({ netns }: End, processor: number | null, argv: readonly string[]): string[] => [
+export const inside = (
+  { netns }: End,
+  processor: number | null,
+  argv: readonly string[],
+): string[] => [
   "ip",
   "netns",
   "exec",
@@ -50,9 +55,12 @@ export function machineCpu(): number | null {
   }
 }
 
-export type Servers = {
+type Servers = {
   readonly iperf3: Server | null;
+  /** null: ping measures latency. */
   readonly sockperf: Server | null;
+  /** Who answers pings by polling; null: a kernel does. */
+  readonly polling: Server | null;
   /** null: the far end is a namespace of this host. */
   readonly guest: RunningGuest | null;
   stop(): Promise<void>;
@@ -61,13 +69,14 @@ export type Servers = {
 export const serversOf = (guest: RunningGuest): Servers => ({
   iperf3: guest,
   sockperf: guest,
+  polling: null,
   guest,
   stop: guest.stop,
 });
 
 export async function startServers(
   receiver: End,
-  { programs, pinning, signal }: TrafficWish,
+  { programs, pinning, signal }: TrafficTools,
 ): Promise<Servers> {
   const place = pinning?.[1] ?? null;
   const timeoutMs = toolSeconds * 1000;
@@ -88,14 +97,14 @@ export async function startServers(
     await iperf3?.stop();
     await sockperf?.stop();
   };
-  return { iperf3, sockperf, guest: null, stop };
+  return { iperf3, sockperf, polling: null, guest: null, stop };
 }
 
-type Measured =
+export type Measured =
   | { readonly sample: Omit<Sample, "path" | "round">; readonly problem: null }
   | { readonly sample: null; readonly problem: string };
 
-const nothing = {
+export const nothing = {
   bitsPerSecond: null,
   packetsPerSecond: null,
   lostShare: null,
@@ -107,21 +116,39 @@ type Cpu = Pick<Sample, "hostCpuSeconds" | "ownCpuSeconds" | "guestCpuSeconds">;
 const difference = (before: number | null, after: number | null): number | null =>
   before === null || after === null ? null : Math.max(0, after - before);
 
+type Metered<T> = { readonly result: T; readonly cpu: Cpu; readonly elapsed: number };
+
+/** What it takes of the host, of `processes` and of the guest meanwhile. */
+export async function metered<T>(
+  run: () => Promise<T>,
+  processes: readonly (Server | null)[],
+  guest: RunningGuest | null,
+): Promise<Metered<T>> {
+  const own = (): number => processes.reduce((sum, each) => sum + cpuOf(each?.pid), 0);
+  const guestBefore = (await guest?.cpuSeconds()) ?? null;
+  const [hostBefore, ownBefore] = [machineCpu(), own()];
+  const startedAt = performance.now();
+  const result = await run();
+  const elapsed = (performance.now() - startedAt) / 1000;
+  const hostCpuSeconds = difference(hostBefore, machineCpu());
+  const ownCpuSeconds = Math.max(0, own() - ownBefore);
+  const guestCpuSeconds = difference(guestBefore, (await guest?.cpuSeconds()) ?? null);
+  return { result, elapsed, cpu: { hostCpuSeconds, ownCpuSeconds, guestCpuSeconds } };
+}
+
+type Timed = { readonly ran: Ran; readonly cpu: Cpu; readonly elapsed: number };
+
 async function timed(
   argv: readonly string[],
   server: Server | null,
   { guest }: Servers,
   { seconds, signal }: TrafficWish,
-): Promise<{ readonly ran: Ran; readonly cpu: Cpu; readonly elapsed: number }> {
-  const guestBefore = (await guest?.cpuSeconds()) ?? null;
-  const [hostBefore, serverBefore] = [machineCpu(), cpuOf(server?.pid)];
-  const startedAt = performance.now();
-  const ran = await runTool(argv, { timeoutMs: (seconds + toolSeconds) * 1000, signal });
-  const elapsed = (performance.now() - startedAt) / 1000;
-  const hostCpuSeconds = difference(hostBefore, machineCpu());
-  const ownCpuSeconds = ran.cpuSeconds + Math.max(0, cpuOf(server?.pid) - serverBefore);
-  const guestCpuSeconds = difference(guestBefore, (await guest?.cpuSeconds()) ?? null);
-  return { ran, elapsed, cpu: { hostCpuSeconds, ownCpuSeconds, guestCpuSeconds } };
+): Promise<Timed> {
+  const timeoutMs = (seconds + toolSeconds) * 1000;
+  const run = (): Promise<Ran> => runTool(argv, { timeoutMs, signal });
+  const { result: ran, cpu, elapsed } = await metered(run, [server], guest);
+  const ownCpuSeconds = ran.cpuSeconds + (cpu.ownCpuSeconds ?? 0);
+  return { ran, elapsed, cpu: { ...cpu, ownCpuSeconds } };
 }
 
 function wordsOf({ stderr, exitCode }: Ran, problem: string): string {
@@ -141,7 +168,7 @@ async function latency(servers: Servers, wish: TrafficWish): Promise<Measured> {
   ): Promise<Measured> => {
     const { ran, cpu, elapsed } = await timed(
       inside(sender, pinning?.[0] ?? null, argv),
-      servers.sockperf,
+      servers.sockperf ?? servers.polling,
       servers,
       wish,
     );
@@ -209,3 +236,16 @@ export const measureTraffic = (
   traffic.kind === "latency"
     ? latency(servers, wish)
     : throughput(servers, wish, traffic.kind === "udp" ? traffic.frameBytes : null);
+
+/** A path that is ready. */
+export type Rig = {
+  readonly carries: readonly Traffic["kind"][];
+  measure(traffic: Traffic): Promise<Measured>;
+  stop(): Promise<void>;
+};
+
+export const rigOf = (servers: Servers, wish: TrafficWish): Rig => ({
+  carries: ["latency", "tcp", "udp"],
+  measure: (traffic) => measureTraffic(traffic, servers, wish),
+  stop: servers.stop,
+});

@@ -5,7 +5,7 @@
 import { assertNothingUnfinished, readOwnJournals, type Session } from "../../apply/session.ts";
 import { benchFormat, type MeasuredRun } from "../../bench/measured-run.ts";
 import { metricsFor, figure } from "../../bench/metrics.ts";
-import { pathTable, stepWords, type PathRow, type Site } from "../../bench/path-table.ts";
+import { hasGuest, pathTable, stepWords, type PathRow, type Site } from "../../bench/path-table.ts";
 import { measurePaths, type PathsMeasured } from "../../bench/run/measure-paths.ts";
 import type { Perform } from "../../bench/run/rebind.ts";
 import { isWritable, loadNow, surroundings, toolVersions } from "../../bench/run/surroundings.ts";
@@ -148,23 +148,23 @@ async function measure(
   const madeAt = new Date().toISOString();
   const total = wish.rounds * chosen.rows.length;
   let done = 0;
-  const metrics = metricsFor(wish.frameSizes);
+  const largest = `throughput-udp-${wish.frameSizes.at(-1)}`;
+  const shown = new Set(["latency-p50", "throughput-tcp", largest]);
+  const metrics = metricsFor(wish.frameSizes).filter(({ id }) => shown.has(id));
   const onPath: Parameters<typeof measurePaths>[0]["onPath"] = (round, row, samples) => {
     done++;
     const leftMs = ((performance.now() - startedAt) / done) * (total - done);
-    const figures = metrics
-      .filter(({ id }) => ["latency-p50", "throughput-tcp"].includes(id))
-      .flatMap((metric) => {
-        const value = samples.map(metric.of).find((each) => each !== null) ?? null;
-        return value === null ? [] : [`${figure(value)} ${metric.unit}`];
-      });
+    const figures = metrics.flatMap((metric) => {
+      const value = samples.map(metric.of).find((each) => each !== null) ?? null;
+      return value === null ? [] : [`${figure(value)} ${metric.unit}`];
+    });
     const left = done < total ? `  (${durationWords(leftMs)} left)` : "";
     say(`round ${round + 1}/${wish.rounds}  ${row.title}  ${figures.join(", ")}${left}`);
   };
   try {
     const accel = wish.accel ?? (isWritable("/dev/kvm") ? "kvm" : "tcg");
-    const hasGuest = chosen.rows.some((row) => row.build(site.site).guest !== null);
-    const software = hasGuest && accel === "tcg" ? ["Guests ran in software emulation"] : [];
+    const isInSoftware = accel === "tcg" && chosen.rows.some((row) => hasGuest(row, site.site));
+    const software = isInSoftware ? ["Guests ran in software emulation"] : [];
     const before = surroundings([...site.emulation, ...software]);
     const tools = await toolVersions();
     const undoing = new Undoing(hostPaths.benchNote, madeAt, perform);
@@ -186,7 +186,8 @@ async function measure(
 async function siteFor(context: Context, args: Arguments, host: Host, wish: BenchWish) {
   const inventory = await host.inventory(fullInventory);
   const largest = Math.max(1518, ...wish.frameSizes);
-  const site = await benchSite(context, args, inventory, largest - 18);
+  const facts = await host.facts(inventory);
+  const site = await benchSite(context, args, { inventory, facts }, largest - 18);
   return { site, chosen: choose(site.site, wish.paths) };
 }
 
@@ -222,7 +223,7 @@ export async function paths(
         seconds: secondsOf(
           wish,
           chosen.rows.length,
-          chosen.rows.filter((row) => row.build(site.site).guest !== null).length,
+          chosen.rows.filter((row) => hasGuest(row, site.site)).length,
         ),
         functions: site.functions,
         paths: chosen.rows.map((row) => ({

@@ -2,18 +2,9 @@
 // scripts. doc/guides/linux_gsg of DPDK 22.11 has the options; what an unprivileged user needs was
 // tried with dpdk-testpmd 22.11 on Linux 6.12 in the lab (test/kernel).
 
-import type { Plug } from "../../model/plug.ts";
-
+import { ealArguments } from "../../model/eal-arguments.ts";
 import type { HostFacts } from "../../model/host-facts.ts";
-
-/**
- * Addresses as the process has them: the IOMMU translates, and without privilege there are no
- * physical ones to be read (/proc/self/pagemap).
- */
-function ealArguments({ vf, vfToken }: Pick<Plug, "vf" | "vfToken">): readonly string[] {
-  const token = vfToken === null ? [] : ["--vfio-vf-token", vfToken];
-  return ["-a", vf, "--iova-mode", "va", ...token];
-}
+import type { Plug } from "../../model/plug.ts";
 
 const mebibytes = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;
 
