@@ -18,7 +18,7 @@ const paths = ["guest-vf", "guest-virtio-bridge", "guest-e1000"].map((id, at) =>
 const page = htmlReport(runOf(paths, 5, { "guest-macvtap": "no <macvtap> here" }));
 
 /** Each plot is well-formed markup by itself. */
-const plots = [...page.matchAll(/<svg.*?<\/svg>/gs)].map(([svg]) =>
+const plots = [...page.matchAll(/<svg[^>]* role="img".*?<\/svg>/gs)].map(([svg]) =>
   new DOMParser({
     onError: (level, message) => assert.fail(`${level}: ${message}`),
   }).parseFromString(svg, "image/svg+xml"),
@@ -33,6 +33,19 @@ suite("the page", () => {
     assert.deepEqual(
       marks.map(({ length }) => length),
       [perSize, paths.length * 5, perSize],
+    );
+  });
+
+  test("each path looks another way, and the same in legend and plot", () => {
+    const figures = { latencyUs: 10, framesPerSecond: 1e6, tcpGbits: 9, cpu: 1 };
+    const many = Array.from({ length: 12 }, (_, at) => ({ ...figures, id: `path-${at}` }));
+    const looks = (pattern: RegExp): string[] =>
+      [...htmlReport(runOf(many)).matchAll(pattern)].map(([, look = ""]) => look);
+    const legend = looks(/class="key"[^]*?class="series ([^"]*)"/g).slice(0, many.length);
+    assert.equal(new Set(legend).size, many.length);
+    assert.deepEqual(
+      looks(/class="series ([^"]*)"><path class="whisker"/g).slice(0, many.length),
+      legend,
     );
   });
 

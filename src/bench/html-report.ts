@@ -5,6 +5,7 @@ import { claimGroups, summariesOf, type ClaimResult } from "./claims.ts";
 import { pageStyle } from "./html-style.ts";
 import {
   escapeMarkup as esc,
+  legendMark,
   linePlot,
   type Plot,
   type PlotPoint,
@@ -19,7 +20,7 @@ import {
   valuesOf,
   type Metric,
 } from "./metrics.ts";
-import { ratiosText, ratioText, verdictText } from "./run-words.ts";
+import { caveatsOf, ratiosText, ratioText, verdictText } from "./run-words.ts";
 import { centerOf } from "./statistics.ts";
 
 type Look = { readonly id: string; readonly title: string; readonly look: number };
@@ -72,8 +73,6 @@ const bitsMetric = (frameBytes: number): Metric => ({
 });
 
 const shownPercentiles = [0, 25, 50, 75, 90, 99, 99.9, 99.99, 99.999];
-/** Each further nine is one step to the right. */
-const placeOfPercentile = (percentile: number): number => -Math.log10(1 - percentile / 100);
 
 const percentileMetric = (percentile: number): Metric => ({
   id: `latency-${percentile}`,
@@ -84,39 +83,37 @@ const percentileMetric = (percentile: number): Metric => ({
   of: (sample: Sample) => (sample.traffic === "latency" ? percentileOf(sample, percentile) : null),
 });
 
+/** Each percentile is one step to the right: on a scale of shares the tail would be a point. */
 function latencyPlot(run: MeasuredRun): Plot {
+  const metrics = shownPercentiles
+    .map((percentile) => ({ percentile, metric: percentileMetric(percentile) }))
+    .filter(({ metric }) => run.samples.some((sample) => metric.of(sample) !== null));
   const series = looksOf(run).map(({ id, title, look }): PlotSeries => {
-    const points = shownPercentiles.flatMap((percentile) => {
-      const point = pointOf(run, id, percentileMetric(percentile), placeOfPercentile(percentile));
-      return point === null ? [] : [point];
-    });
-    return { name: title, look, runs: [points] };
+    const points = metrics.map(({ metric }, place) => pointOf(run, id, metric, place));
+    return { name: title, look, runs: [points.filter((point) => point !== null)] };
   });
-  const used = new Set(series.flatMap(({ runs }) => runs.flat().map(({ x }) => x)));
-  const ticks = shownPercentiles
-    .filter((percentile) => used.has(placeOfPercentile(percentile)))
-    .map(
-      (percentile) =>
-        [placeOfPercentile(percentile), percentile === 0 ? "min" : `${percentile} %`] as const,
-    );
   return {
     title: "Latency",
-    xLabel: "share of messages that are at least as fast",
+    xLabel: "per cent of messages that are at least as fast",
     yLabel: "us, one way",
-    xTicks: ticks,
+    xTicks: metrics.map(
+      ({ percentile }, place) => [place, percentile === 0 ? "min" : `${percentile}`] as const,
+    ),
     series,
   };
 }
 
-const legend = (run: MeasuredRun): string =>
-  `<ul class="legend">${looksOf(run)
-    .map(({ title, look }) => `<li class="s${look % 8}"><i></i>${esc(title)}</li>`)
+/** Of the series that have something in the plot. */
+const legend = ({ series }: Plot): string =>
+  `<ul class="legend">${series
+    .filter(({ runs }) => runs.flat().length > 0)
+    .map(({ name, look }) => `<li>${legendMark(look)}${esc(name)}</li>`)
     .join("")}</ul>`;
 
-function figureOf(run: MeasuredRun, plot: Plot, caption: string): string {
+function figureOf(plot: Plot, caption: string): string {
   const svg = linePlot(plot);
   if (svg === null) return "";
-  return `<section><h2>${esc(plot.title)}</h2><p>${esc(caption)}</p>${legend(run)}${svg}</section>`;
+  return `<section><h2>${esc(plot.title)}</h2><p>${esc(caption)}</p>${legend(plot)}${svg}</section>`;
 }
 
 const tableRow = (row: readonly string[]): string =>
@@ -136,14 +133,21 @@ const verdictClass: Readonly<Record<ClaimResult["verdict"], string>> = {
   "not measurable here": "open",
 };
 
+function groupRow(
+  { title, because }: ReturnType<typeof claimGroups>[number],
+  columns: number,
+): string {
+  const absence = because === null ? "" : `: not measurable here: ${because}`;
+  return `<tr class="group"><td colspan="${columns}"><b>${esc(title)}</b>${esc(absence)}</td></tr>`;
+}
+
 function claimsTable(run: MeasuredRun): string {
   const groups = claimGroups(run);
   if (groups.length === 0) return "<p>No pair of these paths is what a claim is about.</p>";
-  const rows = groups.flatMap(({ title, because, results }) => {
-    const absence = because === null ? "" : `: not measurable here: ${because}`;
-    const heading = `<tr class="group"><td colspan="4"><b>${esc(title)}</b>${esc(absence)}</td></tr>`;
-    if (because !== null) return [heading];
-    const lines = results.map((result) => [
+  const rows = groups.flatMap((group) => {
+    const heading = groupRow(group, 4);
+    if (group.because !== null) return [heading];
+    const lines = group.results.map((result) => [
       esc(result.words),
       esc(result.metric ?? "-"),
       esc(result.ratio === null ? "-" : ratioText(result.ratio)),
@@ -155,33 +159,30 @@ function claimsTable(run: MeasuredRun): string {
   return `${summaryTable(groups)}<details><summary>Each ratio with its interval</summary>${all}</details>`;
 }
 
-/** A row a pair: what its figures say of each claim, together. */
+/** A pair's line, and below it what its figures say of each claim, together. */
 function summaryTable(groups: ReturnType<typeof claimGroups>): string {
   const first = groups.find(({ because }) => because === null);
   const words = first === undefined ? [] : summariesOf(first).map((each) => each.words);
-  const rows = groups.map((group) => {
-    const title = `<b>${esc(group.title)}</b>`;
-    if (group.because !== null) {
-      const absence = esc(`not measurable here: ${group.because}`);
-      return `<tr><td>${title}</td><td colspan="${Math.max(1, words.length)}">${absence}</td></tr>`;
-    }
+  const rows = groups.flatMap((group) => {
+    const heading = groupRow(group, Math.max(1, words.length));
+    if (group.because !== null) return [heading];
     const cells = summariesOf(group).map(({ ratios, verdict, counts }) => {
       const className = verdict === null ? "open" : verdictClass[verdict];
-      const range = ratios === null ? "" : `${esc(ratiosText(ratios))}<br>`;
+      const range =
+        ratios === null ? "" : `${esc(ratiosText(ratios)).replace(/ x$/, "&nbsp;x")}<br>`;
       return `${range}<b class="${className}">${esc(counts)}</b>`;
     });
-    return tableRow([title, ...cells]);
+    return [heading, tableRow(cells)];
   });
-  return tableOf(["", ...words], rows);
+  return tableOf(words, rows);
 }
 
 function pathsTable({ paths }: MeasuredRun): string {
   const rows = paths.map(({ title, notMeasured, notes }) => [
     esc(title),
-    notMeasured === null ? "measured" : `not measurable here: ${esc(notMeasured)}`,
-    notes.map(esc).join("<br>"),
+    notMeasured === null ? notes.map(esc).join("<br>") : esc(`not measurable here: ${notMeasured}`),
   ]);
-  return table(["path", "", "seen"], rows);
+  return table(["path", "seen"], rows);
 }
 
 function surroundings(run: MeasuredRun): string {
@@ -195,14 +196,14 @@ function surroundings(run: MeasuredRun): string {
       "load",
       `${number(host.loadBefore)} before, ${number(host.loadAfter)} after; ${busy === null ? "not known" : figure(busy.value)} processors busy while nothing was sent`,
     ],
-    ["functions", functions.join("; ") || "none"],
+    ["functions", functions.join("\n") || "none"],
     ["tools", tools.map(([name, version]) => `${name} ${version}`).join(", ")],
     ["rounds", `${settings.rounds}, interleaved, ${settings.seconds} s each`],
     ["pinning", settings.pinning ?? "none: where the scheduler put it"],
   ];
   return table(
     ["", ""],
-    rows.map((row) => row.map(esc)),
+    rows.map((row) => row.map((cell) => esc(cell).replaceAll("\n", "<br>"))),
   );
 }
 
@@ -221,27 +222,21 @@ export function htmlReport(run: MeasuredRun): string {
   const cpuWords = { title: "CPU per Gbit/s", yLabel: "CPU seconds a Gbit" };
   const cpu = sizePlot(run, cpuWords, (name) => byId(`cpu-${name}`));
   const title = `Data paths of ${run.host.name}`;
-  const warnings = [
-    ...run.host.emulation.map((reason) => `${reason}: these figures need not hold on hardware`),
-    ...(run.isInterrupted ? ["The run was stopped before its last round"] : []),
-  ];
   return [
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${esc(title)}</title>`,
     `<meta name="viewport" content="width=device-width, initial-scale=1"><style>${pageStyle}</style></head><body><main>`,
     `<h1>${esc(title)}</h1><p class="made">${esc(run.madeAt)}, sriovctl ${esc(run.version)}</p>`,
-    list("warning", warnings),
+    list("warning", caveatsOf(run)),
     `<section class="claims"><h2>Claims</h2><p>What is usually claimed for SR-IOV against software virtualisation, held against this run. A verdict needs the whole interval on one side.</p>${claimsTable(run)}</section>`,
     figureOf(
-      run,
       throughput,
       "What arrived. Lines: UDP, whole frames. TCP: payload. Bars: 95 % intervals.",
     ),
     figureOf(
-      run,
       latencyPlot(run),
       "One small datagram at a time, there and back, halved; mean of the rounds.",
     ),
-    figureOf(run, cpu, "All processors of the host, per gigabit that arrived: lower is better."),
+    figureOf(cpu, "All processors of the host, per gigabit that arrived: lower is better."),
     `<section><h2>Paths</h2>${pathsTable(run)}</section>`,
     `<section><h2>Surroundings</h2>${surroundings(run)}</section>`,
     run.problems.length === 0

@@ -25,9 +25,11 @@ th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); ver
   top; font-variant-numeric: tabular-nums; }
 thead th:empty { padding: 0; border: 0; }
 tr.group td { padding-top: .9rem; color: var(--dim); }
+tr.group:has(+ tr:not(.group)) td { border: 0; }
 tr.group b { color: var(--text); }
 .claims details td:nth-child(-n+3):not([colspan]) { white-space: nowrap; }
-.claims td { min-width: 8.5rem; } .claims td:first-child { min-width: 11rem; }
+.claims td { min-width: 6.5rem; } .claims details td { min-width: 8.5rem; }
+.claims details td:first-child { min-width: 11rem; }
 details { margin-top: .8rem; } summary { cursor: pointer; color: var(--dim); }
 b.good { color: var(--good); } b.bad { color: var(--bad); } b.open { color: var(--open);
   font-weight: 500; }
@@ -35,9 +37,8 @@ b.good { color: var(--good); } b.bad { color: var(--bad); } b.open { color: var(
   border-radius: 4px; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .4rem 0;
   padding: 0; font-size: .9rem; }
-.legend i { display: inline-block; width: 1.1em; height: .55em; margin-right: .4em;
-  border-radius: 2px; background: var(--c); }
 svg { width: 100%; height: auto; background: var(--panel); border-radius: 6px; }
+svg.key { width: 34px; height: 12px; margin-right: .4em; background: none; }
 svg text { fill: var(--dim); font-size: 12px; } .grid { stroke: var(--line); fill: none; }
 .series polyline { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; }
 .series .mark { fill: var(--c); stroke: var(--panel); stroke-width: 1; } .whisker { stroke:
@@ -46,5 +47,7 @@ svg text { fill: var(--dim); font-size: 12px; } .grid { stroke: var(--line); fil
   stroke-dasharray: 9 3 2 3; }
 .s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); } .s3 { --c: var(--s3); }
 .s4 { --c: var(--s4); } .s5 { --c: var(--s5); } .s6 { --c: var(--s6); } .s7 { --c: var(--s7); }
+@media (max-width: 36rem) { svg text { font-size: 21px; }
+  svg:not(.key) polyline { stroke-width: 3; } }
 @media print { svg { break-inside: avoid; } }
 `;

@@ -1,6 +1,7 @@
 // A plot as SVG text: lines over named places, on a logarithmic scale, since every question here is
 // about a factor. Colours are classes (`s0`, `s1` ...), so that one page is right by day and night,
-// and each series has a marker and a dash of its own for who sees no colours.
+// and each series has a marker and a dash as well for who sees no colours. Text may be twice its size
+// (a telephone shows half of the width): there is room for that around it.
 
 export type PlotPoint = {
   /** Place on the x axis, as in `xTicks`. */
@@ -29,8 +30,8 @@ export type Plot = {
 };
 
 const width = 760;
-const height = 340;
-const margin = { left: 64, right: 16, top: 12, bottom: 46 };
+const height = 400;
+const margin = { left: 84, right: 16, top: 12, bottom: 58 };
 
 const amp = /[&<>"']/g;
 const entities: Readonly<Record<string, string>> = {
@@ -97,8 +98,22 @@ const markers = [
   "m0-5l5 9h-10z",
 ] as const;
 
-const marker = (look: number, x: number, y: number): string =>
-  `M${n(x)} ${n(y)}${markers[look % markers.length] ?? ""}`;
+/** Of the style sheet. */
+const colours = 8;
+
+/** Where colours begin again, marker and dash are others. */
+function lookOf(look: number): { readonly classes: string; readonly shape: string } {
+  const shape = (look + Math.floor(look / colours)) % markers.length;
+  return { classes: `s${look % colours} d${shape}`, shape: markers[shape] ?? "" };
+}
+
+const markerAt = (look: number, x: number, y: number): string =>
+  `M${n(x)} ${n(y)}${lookOf(look).shape}`;
+
+/** A series as its line and marker, for a legend. */
+export const legendMark = (look: number): string =>
+  `<svg class="key" viewBox="0 0 34 12" aria-hidden="true"><g class="series ${lookOf(look).classes}">` +
+  `<polyline points="0,6 34,6"/><path class="mark" d="${markerAt(look, 17, 6)}"/></g></svg>`;
 
 function drawSeries(
   { look, runs, name }: PlotSeries,
@@ -116,12 +131,12 @@ function drawSeries(
     );
     const dots = points.map((point) => {
       const words = escapeMarkup(`${name}: ${point.words}`);
-      const d = marker(look, xAt(point.x), y.at(point.y));
+      const d = markerAt(look, xAt(point.x), y.at(point.y));
       return `<path class="mark" d="${d}"><title>${words}</title></path>`;
     });
     return [...whiskers, ...(points.length > 1 ? [`<polyline points="${line}"/>`] : []), ...dots];
   });
-  return `<g class="series s${look % 8} d${look % 4}">${parts.join("")}</g>`;
+  return `<g class="series ${lookOf(look).classes}">${parts.join("")}</g>`;
 }
 
 function axes({ xTicks, xLabel, yLabel }: Plot, xAt: (x: number) => number, y: Scale): string {
@@ -134,14 +149,14 @@ function axes({ xTicks, xLabel, yLabel }: Plot, xAt: (x: number) => number, y: S
   const columns = xTicks.map(
     ([place, words]) =>
       `<path class="grid" d="M${n(xAt(place))} ${margin.top}V${bottom}"/>` +
-      `<text class="tick" x="${n(xAt(place))}" y="${bottom + 18}" text-anchor="middle">${escapeMarkup(words)}</text>`,
+      `<text class="tick" x="${n(xAt(place))}" y="${bottom + 20}" text-anchor="middle">${escapeMarkup(words)}</text>`,
   );
   const middle = (margin.top + bottom) / 2;
   return [
     ...rows,
     ...columns,
-    `<text class="axis" x="${(margin.left + right) / 2}" y="${height - 6}" text-anchor="middle">${escapeMarkup(xLabel)}</text>`,
-    `<text class="axis" transform="translate(14 ${middle}) rotate(-90)" text-anchor="middle">${escapeMarkup(yLabel)}</text>`,
+    `<text class="axis" x="${(margin.left + right) / 2}" y="${height - 8}" text-anchor="middle">${escapeMarkup(xLabel)}</text>`,
+    `<text class="axis" transform="translate(18 ${middle}) rotate(-90)" text-anchor="middle">${escapeMarkup(yLabel)}</text>`,
   ].join("");
 }
 
