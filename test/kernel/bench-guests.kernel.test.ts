@@ -1,6 +1,6 @@
-// `bench paths` with guests in the lab, so a machine of QEMU in a machine of QEMU: a guest with a VF
-// against the same guest with virtio, and the VF comes back, also after SIGKILL. The guest
-// boots on this machine, where it takes seconds, and is restored in the lab. No figure is judged.
+// `bench paths` with guests in the lab, so a machine of QEMU in a machine of QEMU: a guest with a VF, with
+// a whole device and with virtio, and both come back, also after SIGKILL. The guest boots on
+// this machine, where it takes seconds, and is restored in the lab. No figure is judged.
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
@@ -8,11 +8,11 @@ import { basename, join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { decodeRun } from "../../src/bench/decode-run.ts";
 import { savedGuest } from "../../src/bench/run/guest.ts";
-import { benchSkip, benchState, benchVfs, bootBenchLab } from "./bench-lab.ts";
+import { benchSkip, benchSpare, benchState, benchVfs, bootBenchLab } from "./bench-lab.ts";
 import { cacheDirectory, labKernel } from "./kernel-cache.ts";
 import type { ProgramLab } from "./program-in-lab.ts";
 
-const drivers = ["virtio_pci", "virtio_net", "e1000", "igbvf"];
+const drivers = ["virtio_pci", "virtio_net", "e1000", "igbvf", "igb"];
 const timeoutMs = 900_000;
 
 /** Puts the guest where the program in the lab looks for it. */
@@ -36,7 +36,7 @@ suite("bench paths with guests", { skip: benchSkip }, () => {
   let untouched = "";
   const words = `--accel tcg --guest-kernel ${benchSkip === false ? labKernel().vmlinux : ""} --yes`;
   const bench = (more: string): string =>
-    `${lab.command} bench paths --use ${benchVfs} ${words} ${more}`;
+    `${lab.command} bench paths --use ${benchVfs} --spare ${benchSpare} --wire wire ${words} ${more}`;
 
   before(async () => {
     lab = await bootBenchLab(["veth", "bridge", "tun", "vfio-pci"]);
@@ -45,11 +45,10 @@ suite("bench paths with guests", { skip: benchSkip }, () => {
   });
   after(() => lab?.lab.close());
 
-  test("a guest with a VF, and with virtio: measured, and all is given back", async () => {
-    const short = "--rounds 1 --seconds 2 --sizes 1518 --out /results/run.json";
-    const printed = await lab.lab.check(bench(`--paths guest-vf,guest-virtio-bridge ${short}`), {
-      timeoutMs,
-    });
+  test("a guest with a VF, a whole device, virtio: measured, and all is given back", async () => {
+    const short = "--rounds 1 --seconds 1 --sizes 1518 --out /results/run.json";
+    const paths = "--paths guest-vf,guest-pf,guest-virtio-bridge";
+    const printed = await lab.lab.check(bench(`${paths} ${short}`), { timeoutMs });
     console.log(printed);
     const { run, problem } = decodeRun(
       readFileSync(join(lab.lab.resultsDirectory, "run.json"), "utf8"),
@@ -60,8 +59,13 @@ suite("bench paths with guests", { skip: benchSkip }, () => {
       [
         ["guest-virtio-bridge", null],
         ["guest-vf", null],
+        ["guest-pf", null],
       ],
     );
+    const measured = new Set(run.samples.map(({ path, traffic }) => `${path} ${traffic}`));
+    for (const id of ["guest-virtio-bridge", "guest-vf", "guest-pf"]) {
+      assert.ok(measured.has(`${id} latency`) && measured.has(`${id} tcp`), id);
+    }
     assert.ok(run.host.emulation.includes("Guests ran in software emulation"));
     assert.equal(await lab.lab.check(benchState), untouched);
   });

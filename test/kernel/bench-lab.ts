@@ -1,5 +1,5 @@
-// What the suites of `bench paths` share: a lab with one igb, two VFs and a wire, and what a
-// measurement has to leave as it was.
+// What the suites of `bench paths` share: a lab with an igb that has two VFs, one that nobody needs, and
+// a wire, and what a measurement has to leave as it was.
 
 import { existsSync } from "node:fs";
 import { labSkipReason } from "./lab-unavailable.ts";
@@ -8,15 +8,19 @@ import { fullTopology, type LabTopology } from "./topology.ts";
 
 const topology: LabTopology = {
   ...fullTopology,
-  slots: fullTopology.slots.filter(({ id }) => id === "port0"),
+  slots: fullTopology.slots.slice(0, 2),
 };
 const pf = "0000:01:00.0";
+export const benchSpare = "0000:02:00.0";
 export const benchVfs = [`${pf}/vf0`, `${pf}/vf1`].join(",");
 const wireMac = "52:54:00:cc:00:00";
 
 const setUp = `
   sysctl -q -w net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.all.disable_ipv6=1
-  cd /sys/bus/pci/devices/${pf}
+  cd /sys/bus/pci/devices/${benchSpare}
+  until ls net > /dev/null 2>&1; do sleep 0.1; done
+  ip link set $(ls net) name spare
+  cd ../${pf}
   until ls net > /dev/null 2>&1; do sleep 0.1; done
   ip link set $(ls net) name pf0; ip link set pf0 up
   wire=$(basename $(dirname $(grep -l ${wireMac} /sys/class/net/*/address)))
@@ -29,11 +33,12 @@ const setUp = `
   ip link set vf1 up`;
 
 /** As it is before and must be after: where the netdevs are, their names, MTU, MACs and flags; who
- * drives the VFs; and no note. (igbvf makes up a permanent address at each probe.) */
+ * drives the functions; and no note. (igbvf makes up a permanent address at each probe.) */
 export const benchState = `
   ip -o link | sed 's/^[0-9]*: //; s/qdisc .*qlen [0-9]*//; s/ *permaddr .*//; s/,\\(NO-CARRIER\\|LOWER_UP\\)//g; s/<NO-CARRIER,/</' | sort
-  for i in 0 1; do basename $(readlink /sys/bus/pci/devices/${pf}/virtfn$i/driver); done
-  cat /sys/bus/pci/devices/${pf}/virtfn*/driver_override
+  for f in ${pf}/virtfn0 ${pf}/virtfn1 ${benchSpare}; do
+    cd /sys/bus/pci/devices/$f && basename $(readlink driver) && cat driver_override
+  done
   ip netns list; ls /run/sriovctl/linux 2> /dev/null | grep note || true`;
 
 const tools = ["/usr/bin/iperf3", "/usr/bin/sockperf"].filter((path) => !existsSync(path));

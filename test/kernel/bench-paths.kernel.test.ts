@@ -1,5 +1,5 @@
 // `sriovctl bench paths` on a real kernel: namespaces over igb VFs and over veth and a bridge, with
-// iperf3 and sockperf; who has a VF is refused by name; and whatever ends a run, a signal or SIGKILL,
+// iperf3 and sockperf, and VFs that testpmd works; who has a VF is refused by name; and whatever ends a run, a signal or SIGKILL,
 // the VFs come back as they were. What is measured is QEMU's igb: ratios are printed, none is judged.
 
 import assert from "node:assert/strict";
@@ -8,7 +8,16 @@ import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { decodeRun } from "../../src/bench/decode-run.ts";
 import { benchSkip, benchState, benchVfs, bootBenchLab } from "./bench-lab.ts";
+import { testpmdCommand } from "./dpdk.ts";
 import type { ProgramLab } from "./program-in-lab.ts";
+
+/** Where packages put it; and pages that it may have. */
+async function installTestpmd({ lab }: ProgramLab): Promise<void> {
+  const program = "/usr/local/bin/dpdk-testpmd";
+  await lab.check(`sysctl -q -w vm.nr_hugepages=64
+    printf '#!/bin/sh\nexec ${testpmdCommand().join(" ")} "$@"\n' > ${program}
+    chmod +x ${program}`);
+}
 
 suite("bench paths", { skip: benchSkip }, () => {
   let lab: ProgramLab;
@@ -16,7 +25,8 @@ suite("bench paths", { skip: benchSkip }, () => {
   const bench = (words: string): string => `${lab.command} bench ${words}`;
 
   before(async () => {
-    lab = await bootBenchLab(["veth", "bridge", "macvlan"]);
+    lab = await bootBenchLab(["veth", "bridge", "macvlan", "vfio-pci"]);
+    await installTestpmd(lab);
     untouched = await lab.lab.check(benchState);
   });
   after(() => lab?.lab.close());
@@ -50,6 +60,30 @@ suite("bench paths", { skip: benchSkip }, () => {
     await assertUntouched();
   });
 
+  test("VFs that testpmd works: what their card counted, and they are given back", async () => {
+    const words = "--rounds 1 --seconds 1 --sizes 1518 --yes --out /results/testpmd.json";
+    const paths = "--paths ns-vf-testpmd,testpmd-vf-vf";
+    console.log(
+      await lab.lab.check(bench(`paths --use ${benchVfs} ${paths} ${words}`), {
+        timeoutMs: 300_000,
+      }),
+    );
+    const text = readFileSync(join(lab.lab.resultsDirectory, "testpmd.json"), "utf8");
+    const { run } = decodeRun(text);
+    assert.deepEqual(run?.problems, []);
+    assert.deepEqual(
+      run.samples.map(({ path, traffic }) => `${path} ${traffic}`),
+      ["ns-vf-testpmd latency", "ns-vf-testpmd udp", "testpmd-vf-vf udp"],
+    );
+    const [pings, ...frames] = run.samples;
+    assert.ok((pings?.latency?.length ?? 0) > 0 && pings?.lostShare !== 1, "pings were answered");
+    assert.ok(
+      frames.every(({ packetsPerSecond }) => (packetsPerSecond ?? 0) > 0),
+      "frames arrived",
+    );
+    await assertUntouched();
+  });
+
   test("a VF that somebody has is refused by its user's name", async () => {
     await lab.lab.check("ip netns add tenant && ip link set vf0 netns tenant");
     try {
@@ -63,22 +97,25 @@ suite("bench paths", { skip: benchSkip }, () => {
   });
 
   /** Runs it until it measures, then sends the signal. */
-  const cutOff = async (signal: string): Promise<string> =>
+  const cutOff = async (signal: string, path: string, tool: string): Promise<string> =>
     lab.lab.check(
-      `${bench(`paths --use ${benchVfs} --paths ns-vf-vf --seconds 60 --rounds 3 --yes`)} &
-      until pgrep -f "sockperf [p]ing-pong" > /dev/null; do kill -0 $! || exit 1; sleep 0.2; done
+      `${bench(`paths --use ${benchVfs} --paths ${path} --seconds 60 --rounds 3 --yes`)} &
+      until pgrep -f "${tool}" > /dev/null; do kill -0 $! || exit 1; sleep 0.2; done
       ip -n sriovctl-bench-a -o link show dev bench0
       kill -${signal} $!; wait $! || echo ended with $?`,
       { timeoutMs: 120_000 },
     );
+  const measuring = "sockperf [p]ing-pong";
 
   test("SIGTERM restores before it ends", async () => {
-    assert.match(await cutOff("TERM"), /ended with 1/);
+    assert.match(await cutOff("TERM", "ns-vf-vf", measuring), /ended with 1/);
+    await assertUntouched();
+    assert.match(await cutOff("TERM", "ns-vf-testpmd", "[p]ing -n"), /ended with 1/);
     await assertUntouched();
   });
 
   test("SIGKILL leaves a note, and the next run restores by it", async () => {
-    assert.match(await cutOff("KILL"), /bench0.*ended with 137/s);
+    assert.match(await cutOff("KILL", "ns-vf-vf", measuring), /bench0.*ended with 137/s);
     assert.match(await lab.lab.check("ip netns list"), /sriovctl-bench-a/);
     assert.match(await lab.lab.check("ls /run/sriovctl/linux"), /bench-note\.json/);
     await lab.sriovctl(0, "bench restore");
