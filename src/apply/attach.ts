@@ -15,7 +15,8 @@ import { selectVfs, type Rejection, type Wish } from "../lease/select.ts";
 import { planAttach } from "../plan/attach.ts";
 import { heldPolicy } from "../plan/held-policy.ts";
 import type { Plugged, PlugProblem } from "../vmm/consumer.ts";
-import { acquireVfs, lookAtVfs, type Failed, type Leasing } from "./leasing.ts";
+import { adopt, adoptionOf, type Adoption } from "./adopt.ts";
+import { acquireVfs, lookAtVfs, type Failed, type HostLook, type Leasing } from "./leasing.ts";
 import { cleanGivenBack, settleLeases } from "./plug-leases.ts";
 import {
   assertSound,
@@ -44,18 +45,21 @@ export type AttachWish = {
   readonly terms: PlugTerms;
 };
 
+type Chosen = {
+  readonly place: VfPlace;
+  /** null: it is leased first. */
+  readonly lease: Lease | null;
+  readonly because: readonly string[];
+  readonly plug: Plug;
+  readonly plugged: Plugged;
+  readonly plan: Plan;
+};
+
 export type AttachPreview =
   | { readonly kind: "nothing-fits"; readonly rejections: readonly Rejection[] }
-  | {
-      readonly kind: "attached" | "to-do";
-      readonly place: VfPlace;
-      /** null: it is leased first. */
-      readonly lease: Lease | null;
-      readonly because: readonly string[];
-      readonly plug: Plug;
-      readonly plugged: Plugged;
-      readonly plan: Plan;
-    };
+  | (Chosen & { readonly kind: "attached" | "to-do" })
+  /** The consumer was given it by other means: only the lease is missing. */
+  | (Chosen & { readonly kind: "adoptable"; readonly adoption: Adoption });
 
 function refused(target: string, why: string, hint: string): SriovError {
   const message = `Cannot attach to ${target}: ${why}`;
@@ -103,11 +107,44 @@ function plugFor(wish: AttachWish, { pf, vfIndex, address }: VfPlace, policy: Po
   };
 }
 
+const noPlan: Plan = { actions: [], problems: [], warnings: [], unverifiable: [], losses: [] };
+
+/** The VF that was named, where its consumer has it already. Throws `lease-refused` where that is on
+ * other terms than were asked for. */
+async function previewAdoption(
+  session: Attaching,
+  wish: AttachWish,
+  look: HostLook,
+): Promise<AttachPreview | null> {
+  const [named, ...more] = wish.wish.vfs;
+  const place = look.candidates.find(({ vf }) => vf.address === named)?.vf;
+  if (place === undefined || more.length > 0) return null;
+  const { consumer, terms } = wish;
+  const asked = plugFor(wish, place, policyOf({}, null, terms));
+  const adoption = await adoptionOf(session, asked, look);
+  if (adoption === null) return null;
+  const { plug, plugged } = adoption;
+  const isSo =
+    (terms.mac === null || asked.mac === plug.mac) &&
+    (terms.vlan === null || isSameVlan(asked, plug)) &&
+    (terms.form === null || asked.form === plug.form) &&
+    (terms.failover === null || asked.failover === plug.failover);
+  if (!isSo) {
+    const target = formatAssignTarget(consumer);
+    const hint = "Leave out what it is not to be as it is, or have it let go of the VF first";
+    throw refused(target, `it has it already, on other terms (${termsWords(plug)})`, hint);
+  }
+  const because = ["it has it already, from somebody else"];
+  return { kind: "adoptable", adoption, place, lease: null, because, plug, plugged, plan: noPlan };
+}
+
 /** What `attach` would do; changes nothing. */
 export async function previewAttach(session: Attaching, wish: AttachWish): Promise<AttachPreview> {
   const leasing = await session.leasing();
   const lease = ownLease(leasing, wish);
   const look = await lookAtVfs(leasing);
+  const adoption = lease === null ? await previewAdoption(session, wish, look) : null;
+  if (adoption !== null) return adoption;
   const selection =
     lease === null ? selectVfs(wish.wish, look.candidates, leasing.store.leases()) : null;
   const [choice] = selection?.choices ?? [];
@@ -136,16 +173,18 @@ export async function previewAttach(session: Attaching, wish: AttachWish): Promi
   return { kind: isDone ? "attached" : "to-do", ...rest };
 }
 
-const isSameTerms = (one: Plug, other: Plug): boolean =>
-  one.mac === other.mac &&
-  one.failover === other.failover &&
+const isSameVlan = (one: Plug, other: Plug): boolean =>
   JSON.stringify(one.vlan) === JSON.stringify(other.vlan);
 
-const termsWords = ({ mac, vlan, failover }: Plug): string =>
+const isSameTerms = (one: Plug, other: Plug): boolean =>
+  one.mac === other.mac && one.failover === other.failover && isSameVlan(one, other);
+
+const termsWords = ({ mac, vlan, failover, form }: Plug): string =>
   [
     mac === null ? "its own MAC" : `MAC ${mac}`,
     vlan === null ? "no VLAN" : `VLAN ${vlan.id}`,
     ...(failover === null ? [] : [`${failover} standing in`]),
+    ...(form === null ? [] : [`as ${form}`]),
   ].join(", ");
 
 export type Attached =
@@ -161,8 +200,9 @@ export type Attached =
       readonly lease: Lease | null;
       readonly because: readonly string[];
       readonly failed: readonly Failed[];
-      /** null: there was nothing to do. */
+      /** null: there was nothing to do, but perhaps to adopt it. */
       readonly report: Report | null;
+      readonly isAdopted: boolean;
     };
 
 /** What the consumer would refuse; changes nothing. */
@@ -193,8 +233,11 @@ export async function attach(
   const first = await previewAttach(session, wish);
   if (first.kind === "nothing-fits") return { ...first, failed: [] };
   const { plug, plugged, lease, because } = first;
-  if (first.kind === "attached") {
-    return { kind: "done", plug, plugged, lease, because, failed: [], report: null };
+  if (first.kind !== "to-do") {
+    const isAdopted = first.kind === "adoptable";
+    const its = isAdopted ? adopt(await session.leasing(), first.adoption) : lease;
+    const rest = { failed: [], report: null, isAdopted };
+    return { kind: "done", plug, plugged, lease: its, because, ...rest };
   }
   assertSound(first.plan, "attach VF");
   await assertPluggable(session, plug);
@@ -220,6 +263,6 @@ export async function attach(
   const now = await lookAgain(session, ready.plug);
   const its = leasing.store.leases().find(({ vf }) => vf.address === ready.plug.vf) ?? null;
   const why = acquired.kind === "granted" ? (acquired.granted[0]?.because ?? []) : because;
-  const rest = { plugged: now, lease: its, because: why, failed, report };
+  const rest = { plugged: now, lease: its, because: why, failed, report, isAdopted: false };
   return { kind: "done", plug: ready.plug, ...rest };
 }

@@ -178,6 +178,11 @@ async function assignmentOf(
     choosing.chosen.add(vfTarget(place.pf, place.vfIndex));
     const isThere = faultOf(plug, plugged) === null;
     const notes = isThere || needsNetdev(target.kind) ? [] : plugged.notes;
+    if (isThere && !own.some((lease) => isAt(lease, place))) {
+      const adopt = `sriovctl attach ${vfTarget(place.pf, place.vfIndex)} --to ${to}`;
+      const why = `it has its VF already, from somebody else; ${adopt} adopts it`;
+      return waits(why, "Adopt it, then apply again");
+    }
     return { to, plug, isPlugged: isThere, from: null, notes };
   } catch (error) {
     if (!(error instanceof SriovError)) throw error;

@@ -68,7 +68,7 @@ function noteTerms(leasing: Leasing, plug: Plug): void {
   leasing.store.transact((table) => table.step(vf, event, momentOf(leasing, "attached again")));
 }
 
-function noteAway({ away }: Leasing, { consumer, vf }: Plug): void {
+export function noteAway({ away }: Leasing, { consumer, vf }: Plug): void {
   if (needsNetdev(consumer.kind)) away.set(vf);
 }
 

@@ -60,7 +60,7 @@ export const isAttached = ({ plug, plugged, report }: Done): boolean =>
 
 export const attachedJson = (done: Done) => ({
   format: "sriovctl-attach/1",
-  outcome: done.report?.outcome ?? "nothing-to-do",
+  outcome: done.report?.outcome ?? (done.isAdopted ? "adopted" : "nothing-to-do"),
   ...plugJson(done.plug, done.plugged, done.lease),
   because: done.because,
   apply: done.report === null ? null : reportJson(done.report),

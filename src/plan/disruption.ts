@@ -6,7 +6,7 @@ import { isOfTarget } from "../model/assign-target.ts";
 import { vfTarget } from "../model/bdf.ts";
 import type { Action, Change, Disruption } from "../model/action.ts";
 import { vfAt, type Owner, type Pf, type Vf } from "../model/inventory.ts";
-import type { Consent, PlanProblem } from "../model/plan.ts";
+import { handOverWord, type Consent, type PlanProblem } from "../model/plan.ts";
 import type { VfAttributeName } from "../model/vf-attribute.ts";
 import { traitsOf } from "./driver-traits.ts";
 import type { PfWanted } from "./wanted.ts";
@@ -90,6 +90,11 @@ const effects: Partial<Record<Change["kind"], string>> = {
 export const consentWord = ({ kind, name }: Pick<Owner, "kind" | "name">): string =>
   `${kind}:${name}`;
 
+/** Of a VM that nobody gave its VF with a lease: how to hand it over is not known. */
+const adoptWords = ({ name, target }: Disruption): string =>
+  "It is not handed over, as it was not attached by sriovctl: sriovctl attach " +
+  `${target} --to libvirt:${name}/ALIAS (or qemu:${name}/ID) adopts it. `;
+
 /** One problem per user and target that the consent does not name. */
 export function consentProblems(
   actions: readonly Omit<Action, "id">[],
@@ -98,13 +103,13 @@ export function consentProblems(
 ): PlanProblem[] {
   const given = new Set(consent);
   const problems = new Map<string, PlanProblem>();
-  const refuse = (word: string, target: string, message: string): void => {
+  const refuse = (word: string, target: string, message: string, otherWay = ""): void => {
     if (given.has(word) || problems.has(`${word} ${target}`)) return;
     problems.set(`${word} ${target}`, {
       code: "would-disrupt",
       where: target,
       message,
-      hint: `To do it anyway: --allow-disruption ${word}`,
+      hint: `${otherWay}To do it anyway: --allow-disruption ${word}`,
       adapter: adapterName,
     });
   };
@@ -112,7 +117,10 @@ export function consentProblems(
     const effect = effects[change.kind] ?? "This";
     for (const user of disrupts) {
       const words = `${effect} of ${spec.name} disrupts ${consentWord(user)} on ${user.target}`;
-      refuse(consentWord(user), user.target, `${words}: ${user.evidence}`);
+      const isLeftOut =
+        user.kind === "vm" && given.has(handOverWord) && change.kind === "remove-vfs";
+      const otherWay = isLeftOut ? adoptWords(user) : "";
+      refuse(consentWord(user), user.target, `${words}: ${user.evidence}`, otherWay);
     }
     const isReset = disturbsPf(change, pf);
     if (!isReset && disrupts.length === 0 && change.kind !== "remove-vfs") continue;

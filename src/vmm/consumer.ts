@@ -15,6 +15,8 @@ export type Plugged = {
   readonly vlan: Vlan | "none" | null;
   /** The NIC that stands in for it; null: none. Absent: such consumers have no pairs, or cannot tell. */
   readonly failover?: string | null;
+  /** How it is there, where such consumers have forms. */
+  readonly form?: Plug["form"];
   /** Its name over there: alias, device ID, interface; null while it is not plugged. */
   readonly device: string | null;
   /** For people: `in root port rp2`, `EAL arguments: -a 0000:3b:02.1`. */

@@ -67,15 +67,17 @@ function nothingFits(context: Context, attached: Attached | AttachPreview, to: s
   return asked.length > 0 && asked.length === wished.length ? 3 : 1;
 }
 
-type ToDo = Extract<AttachPreview, { kind: "attached" | "to-do" }>;
+type ToDo = Exclude<AttachPreview, { kind: "nothing-fits" }>;
 
-function printPreview(context: Context, { lease, because, plug, plugged, plan }: ToDo): void {
+function printPreview(context: Context, preview: ToDo): void {
+  const { kind, lease, because, plug, plugged, plan } = preview;
   const to = formatAssignTarget(plug.consumer);
   context.print(`${context.style("strong", plugName(plug))} for ${clean(to)}`);
   context.print(`  why   ${clean(because.join("; "))}`);
-  if (lease === null) context.print("  first leased, reset and cleaned");
+  if (kind === "adoptable") context.print("  only leased to it: nothing of it is changed");
+  else if (lease === null) context.print("  first leased, reset and cleaned");
   for (const note of plugged.notes) context.print(`  note  ${clean(note)}`);
-  context.print(...planLines(plan, context.style), "");
+  if (kind !== "adoptable") context.print(...planLines(plan, context.style), "");
 }
 
 /** What others left in the way; the consumer itself may be back, and has its VF again. */
@@ -101,10 +103,10 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   const to = formatAssignTarget(wish.consumer);
   const preview = await previewAttach(session, wish);
   if (preview.kind === "nothing-fits") return nothingFits(context, preview, to);
-  if (preview.kind === "to-do") printPreview(context, preview);
+  if (preview.kind !== "attached") printPreview(context, preview);
   if (isDry) {
     const { kind, plug, plan } = preview;
-    const obstacles = kind === "attached" ? [] : await obstaclesTo(session, plug);
+    const obstacles = kind === "to-do" ? await obstaclesTo(session, plug) : [];
     for (const { message, hint } of obstacles) {
       context.log.error(`${to} would not take it: ${message}`, hint ?? undefined);
     }
@@ -113,6 +115,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
       consumer: to,
       vf: plug.vf,
       isAttached: kind === "attached",
+      isAdopted: kind === "adoptable",
       obstacles: obstacles.map(({ message, hint }) => ({ message, hint })),
     };
     context.printJson({ ...document, format: "sriovctl-attach-plan/1" });
@@ -120,7 +123,8 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
     if (plan.problems.length > 0) return 3;
     return obstacles.length > 0 ? 1 : 0;
   }
-  const question = `Attach ${plugName(preview.plug)} to ${to}?`;
+  const verb = preview.kind === "adoptable" ? "Adopt" : "Attach";
+  const question = `${verb} ${plugName(preview.plug)} to ${to}?`;
   const isAgreed =
     preview.kind === "attached" || args.isSet("yes") || (await confirm(context, question));
   if (!isAgreed) {
@@ -142,7 +146,7 @@ function conclude(context: Context, attached: Attached, to: string): number {
   const isWell = isAttached(attached);
   if (report !== null && !isWell) printReport(context, report, ["done"]);
   if (isWell) {
-    if (report === null) context.print("Nothing to do");
+    if (report === null) context.print(attached.isAdopted ? "Adopted" : "Nothing to do");
     for (const { message, hint } of report?.warnings ?? []) context.log.warn(message, hint);
     context.print(...attachedText(plug, plugged, context.style));
   }

@@ -92,8 +92,15 @@ export function keepersOf(machine: Machine, { consumer, vf }: Plug): readonly Pl
   return isKept ? [problem(`guest ${consumer.name} has no port that takes hot-plug`)] : [];
 }
 
-const deviceOf = (guest: GuestState | null, { consumer, vf }: Plug): DeviceState | null =>
-  guest?.devices?.find((device) => device.name === consumer.device && device.vf === vf) ?? null;
+/** One that the guest was made with has no name, and goes by any. */
+function deviceOf(guest: GuestState | null, { consumer, vf }: Plug): DeviceState | null {
+  const own = guest?.devices?.find((device) => device.vf === vf);
+  if (own !== undefined) {
+    return consumer.device === null || own.name === consumer.device ? own : null;
+  }
+  const has = guest?.stoppedWith ?? guest?.holds ?? [];
+  return has.includes(vf) ? { name: vf, vf, mac: null, vlan: null, isPersistent: true } : null;
+}
 
 const nothing: Plugged = {
   isLive: false,

@@ -7,6 +7,10 @@ import type { Plug } from "../../model/plug.ts";
 /** libvirt keeps only aliases with this prefix; all others are its own. */
 const userPrefix = "ua-";
 
+/** Any other is libvirt's own, for as long as the domain runs. */
+export const isUserAlias = (alias: string | null): boolean =>
+  alias?.startsWith(userPrefix) === true;
+
 export const userAlias = (alias: string): string =>
   alias.startsWith(userPrefix) ? alias : `${userPrefix}${alias}`;
 

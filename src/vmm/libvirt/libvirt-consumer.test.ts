@@ -112,6 +112,7 @@ test("a domain is looked at on both sides, and its VF is found by alias and addr
     mac: null,
     vlan: null,
     failover: null,
+    form: "hostdev",
     device: "ua-vf0",
   });
   const { notes, ...nic } = await look(interfacePlug);
@@ -121,6 +122,7 @@ test("a domain is looked at on both sides, and its VF is found by alias and addr
     mac: "52:54:00:bb:00:01",
     vlan: { id: 100, qos: 0, protocol: "802.1q" },
     failover: null,
+    form: "interface",
     device: "ua-vf1",
   });
   assert.deepEqual(notes, ["on bus 2 of the guest"]);
@@ -128,6 +130,17 @@ test("a domain is looked at on both sides, and its VF is found by alias and addr
   assert.equal(other.device, null);
   const stopped = await consumerOf(new Domain(null, shutOff)).look(interfacePlug);
   assert.deepEqual([stopped.isLive, stopped.isPersistent], [null, true]);
+});
+
+test("a VF without a name of somebody's choice goes by any, one that has one by that alone", async () => {
+  const named = async (alias: string, device: string | null) => {
+    const domain = new Domain(captured.replaceAll("ua-vf0", alias), shutOff);
+    const consumer = { ...basePlug.consumer, device };
+    return (await consumerOf(domain).look({ ...basePlug, consumer })).device;
+  };
+  assert.equal(await named("hostdev0", "net1"), "hostdev0");
+  assert.equal(await named("ua-fast", "net1"), null);
+  assert.equal(await named("ua-fast", null), "ua-fast");
 });
 
 test("the NIC that stands in is read back by the name that it was asked for by", async () => {

@@ -130,7 +130,7 @@ function pluggedOf(
         : vlan === 0
           ? "none"
           : { id: vlan, qos: 0, protocol: "802.1q" },
-    ...(vf === null ? {} : { failover: standInOf(vf, plug) }),
+    ...(vf === null ? {} : { failover: standInOf(vf, plug), form: vf.form }),
     device: vf?.alias ?? null,
     notes,
   };

@@ -4,7 +4,7 @@
 import type { Plug } from "../../model/plug.ts";
 import type { PlugProblem } from "../consumer.ts";
 import { pinWords } from "../pinned-memory.ts";
-import { formOf, userAlias } from "./device-xml.ts";
+import { formOf, isUserAlias, userAlias } from "./device-xml.ts";
 import type { DomainNic, DomainVf, DomainView } from "./domain.ts";
 
 /** A domain as it runs and as it starts next; null where it does not run, or keeps no definition. */
@@ -32,13 +32,15 @@ export const isWanted = (plug: Plug, side: "live" | "persistent"): boolean =>
 const kibOfMib = 1024;
 const mib = (kib: number): string => `${Math.round(kib / kibOfMib)} MiB`;
 
-/** The device that this plug is about; null: the domain has none such. */
+/** The device that this plug is about; null: the domain has none such. One that somebody put in
+ * without a name of its own goes by any. */
 export function vfIn(view: DomainView | null, plug: Plug): DomainVf | null {
   const { device } = plug.consumer;
   const own = view?.vfs.filter(({ address }) => address === plug.vf) ?? [];
   if (device === null) return own[0] ?? null;
   const names = new Set([device, userAlias(device)]);
-  return own.find(({ alias }) => alias !== null && names.has(alias)) ?? null;
+  const isMeant = ({ alias }: DomainVf): boolean => alias !== null && names.has(alias);
+  return own.find(isMeant) ?? own.find(({ alias }) => !isUserAlias(alias)) ?? null;
 }
 
 const vlanWords = (id: number | null): string => (id === null || id === 0 ? "none" : String(id));
