@@ -8,7 +8,6 @@ import { after, test } from "node:test";
 import type { CensusFunction } from "../inventory.ts";
 import { linuxPaths } from "../paths.ts";
 import { readClusterLinks } from "./cluster-links.ts";
-import { functionsOnCommandLine } from "./command-lines.ts";
 import { isVfioDriver } from "./device-nodes.ts";
 import { mountUsers, parseMountinfo } from "./mounts.ts";
 import { makesNetdev } from "./network-namespaces.ts";
@@ -67,22 +66,6 @@ test("a vfio group that a QEMU holds belongs to its VM, by device number", () =>
     [["process", "dpdk-testpmd", 900]],
   );
   assert.equal(owners.get(free.address), undefined);
-});
-
-const commandLines: readonly (readonly [words: readonly string[], addresses: string[]])[] = [
-  [["-device", "vfio-pci,host=0000:01:10.0,id=h0"], ["0000:01:10.0"]],
-  [["-device", "vfio-pci,host=01:10.0"], ["0000:01:10.0"]],
-  [["-device", '{"driver":"vfio-pci","host":"0000:01:10.2","id":"hostdev0"}'], ["0000:01:10.2"]],
-  [["-device", "vfio-pci,sysfsdev=/sys/bus/pci/devices/10001:01:10.6"], ["10001:01:10.6"]],
-  [["--device", "path=/sys/bus/pci/devices/0000:01:10.4/"], ["0000:01:10.4"]],
-  [["-netdev", "user,hostfwd=tcp::2222-:22", "-device", "e1000"], []],
-];
-
-test("functionsOnCommandLine() knows the forms of QEMU, libvirt and others", () => {
-  for (const [words, addresses] of commandLines) {
-    const found = functionsOnCommandLine({ pid: 1, commandLine: ["qemu-kvm", ...words] });
-    assert.deepEqual(found, addresses, words.join(" "));
-  }
 });
 
 const guests: readonly (readonly [words: readonly string[], name: string | null])[] = [

@@ -8,12 +8,12 @@ import type { LinksReading, TrafficReading } from "../links.ts";
 import type { LinuxPaths } from "../paths.ts";
 import { isStorage } from "./block-devices.ts";
 import { readClusterLinks } from "./cluster-links.ts";
-import { commandLineUsers } from "./command-lines.ts";
+import { commandLineUsers, namingVms } from "./command-lines.ts";
 import { mountUsers } from "./mounts.ts";
 import { namespaceUsers } from "./network-namespaces.ts";
 import { netdevUsers } from "./netdev-users.ts";
 import { nodeHolders } from "./node-holders.ts";
-import { type Process, readProcesses } from "./processes.ts";
+import { type Process, readOpenFiles, readProcesses } from "./processes.ts";
 import { startingGuests } from "./starting-guests.ts";
 import { groupUsers, type User } from "./user.ts";
 import { volumeUsers } from "./volumes.ts";
@@ -39,8 +39,7 @@ export async function takeCensus(
   }
   const processes = readProcesses(paths.proc);
   const users: User[] = [
-    ...nodeHolders(paths, functions, processes),
-    ...commandLineUsers(processes).filter(({ address }) => wanted.has(address)),
+    ...vmsAndHolders(paths, functions, processes),
     ...(await startingGuests(paths, wanted, processes)),
     ...(withNetdevs.length === 0
       ? []
@@ -54,6 +53,20 @@ export async function takeCensus(
     users.push(...mountUsers(paths, addresses, seen), ...volumeUsers(paths, addresses, seen));
   }
   return groupUsers(users);
+}
+
+/** Those who have a node of a function open, and VMs that were, or may be being, started with it. */
+function vmsAndHolders(
+  paths: LinuxPaths,
+  functions: readonly CensusFunction[],
+  processes: readonly Process[],
+): User[] {
+  const { proc } = paths;
+  const wanted = new Set<Address>(functions.map(({ address }) => address));
+  const vms = namingVms(proc, processes, wanted);
+  const holders = nodeHolders(paths, functions, processes);
+  const isHidden = (pid: number): boolean => readOpenFiles(proc, pid).isHidden;
+  return [...holders, ...commandLineUsers(vms, holders, isHidden)];
 }
 
 async function netdevUsersOf(

@@ -51,9 +51,11 @@ export function readOpenFiles(proc: string, pid: number): OpenFiles {
 
 export const commandOf = ({ commandLine }: Process): string => basename(commandLine[0] ?? "");
 
-const vmmPattern = /^(?:qemu-system-|qemu-kvm|kvm$|cloud-hypervisor|crosvm|firecracker)/;
+export const isQemu = (process: Process): boolean =>
+  /^(?:qemu-system-|qemu-kvm|kvm$)/.test(commandOf(process));
 
-export const isVmm = (process: Process): boolean => vmmPattern.test(commandOf(process));
+export const isVmm = (process: Process): boolean =>
+  isQemu(process) || /^(?:cloud-hypervisor|crosvm|firecracker)/.test(commandOf(process));
 
 /** Name of a QEMU guest: `-name guest=web1,debug-threads=on` or `-name web1`; null without one. */
 export function guestNameOf({ commandLine }: Process): string | null {
