@@ -3,11 +3,15 @@
 
 import type { Candidate } from "../lease/candidates.ts";
 import { targetOf, type Lease } from "../lease/lease.ts";
+import type { Plug } from "../model/plug.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 import { reconcile, type Finding } from "../lease/reconcile.ts";
 import type { Host } from "../host/host.ts";
+import { formatAssignTarget } from "../model/assign-target.ts";
 import { cleanReleased, refused, type Released } from "./lease-release.ts";
 import { momentOf, type Leasing } from "./leasing.ts";
 import { isAlive } from "./lock.ts";
+import { mayHave } from "./plugging.ts";
 
 type Found = { readonly leases: readonly Lease[]; readonly candidates: readonly Candidate[] };
 
@@ -18,6 +22,29 @@ export function findingsOf(
   { leases, candidates }: Found,
 ): Finding[] {
   return reconcile(leases, { candidates, bootId, nowMs, isAlive });
+}
+
+/** What such a VM has, its manager keeps and tells, whether the VM runs or not. */
+const isOfManager = ({ consumer: { kind } }: Plug): boolean => kind === "libvirt" || kind === "pve";
+
+/** Leases of VMs that have their VF no more, running or in their definition: it was taken out by
+ * somebody else, or the VM is defined no more. Their manager is asked, which takes a while. */
+export async function lostPlugs(
+  { leases, candidates }: Found,
+  consumers: Consumers,
+): Promise<Finding[]> {
+  const unused = candidates.filter(({ owners }) => owners.length === 0);
+  const addresses = new Set(unused.map(({ vf }) => vf.address));
+  const findings: Finding[] = [];
+  for (const lease of leases) {
+    const { state, plug, vf } = lease;
+    if (state !== "attached" || plug === null || !isOfManager(plug)) continue;
+    if (!addresses.has(vf.address) || (await mayHave(plug, consumers))) continue;
+    const holder = formatAssignTarget(plug.consumer);
+    const message = `${targetOf(vf)} is attached to ${holder}, which has it no more`;
+    findings.push({ kind: "holder-gone", lease, message, remedy: "clean" });
+  }
+  return findings;
 }
 
 export type Mended = { readonly finding: Finding; readonly released: Released | null };

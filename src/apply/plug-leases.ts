@@ -20,7 +20,7 @@ import type { Hygiene } from "./hygiene.ts";
 import { findingsOf, mend, type Mended } from "./lease-mend.ts";
 import { cleanReleased } from "./lease-release.ts";
 import { lookAtVfs, momentOf, ownerWords, type Leasing } from "./leasing.ts";
-import { adapterFor, isPlugged } from "./plugging.ts";
+import { mayHave } from "./plugging.ts";
 import { noConsumers } from "./request.ts";
 import type { Session } from "./session.ts";
 
@@ -113,19 +113,6 @@ function plugsOf(actions: readonly Action[]): Plug[] {
     plugs.set(`${change.plug.vf} ${formatAssignTarget(change.plug.consumer)}`, change.plug);
   }
   return [...plugs.values()];
-}
-
-/** A consumer that cannot be asked may well have it; one that is not there any more has nothing. */
-async function mayHave(plug: Plug, consumers: Consumers): Promise<boolean> {
-  let isKnown = false;
-  try {
-    const adapter = await adapterFor(plug, consumers);
-    isKnown = true;
-    return isPlugged(await adapter.look(plug));
-  } catch (error) {
-    if (!(error instanceof SriovError)) throw error;
-    return !(isKnown && error.code === "not-found");
-  }
 }
 
 /** What a consumer has is `attached`; what it has not is given back, unless it was leased by hand. The

@@ -29,6 +29,19 @@ export async function adapterFor(plug: Plug, consumers: Consumers): Promise<Cons
 export const isPlugged = ({ isLive, isPersistent }: Plugged): boolean =>
   isLive === true || isPersistent === true;
 
+/** A consumer that cannot be asked may well have it; one that is not there any more has nothing. */
+export async function mayHave(plug: Plug, consumers: Consumers): Promise<boolean> {
+  let isKnown = false;
+  try {
+    const adapter = await adapterFor(plug, consumers);
+    isKnown = true;
+    return isPlugged(await adapter.look(plug));
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    return !(isKnown && error.code === "not-found");
+  }
+}
+
 /** What of the plug is not as asked, in words; null: nothing. What cannot be told is taken as so. */
 export function faultOf({ scope, mac, vlan, failover }: Plug, plugged: Plugged): string | null {
   const { isLive, isPersistent } = plugged;

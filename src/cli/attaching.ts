@@ -16,7 +16,7 @@ type Opening = LeasePlaces & Reading;
 type Reading = Pick<Context, "wiring" | "hostName" | "paths" | "hostPaths">;
 
 /** For a plan: asks consumers and reads leases, and makes nothing. */
-export function readingOf(around: Reading, host: Host): Surroundings {
+export function readingOf(around: Reading, host: Host): Required<Surroundings> {
   let found: Promise<Consumers> | null = null;
   const consumers: Consumers = async (kind) => {
     found ??= around.wiring.openConsumers(around.hostName, host, around.paths);

@@ -3,7 +3,7 @@
 // said before anything else, and mended by `reconcile` when the operator agrees.
 
 import { readOwnJournals, assertNothingUnfinished, type Session } from "../../apply/session.ts";
-import { findingsOf, mend } from "../../apply/lease-mend.ts";
+import { findingsOf, lostPlugs, mend } from "../../apply/lease-mend.ts";
 import { mendLeft, mendReturned } from "../../apply/plug-leases.ts";
 import { quarantineVf, releaseVf, renewLease, type Released } from "../../apply/lease-release.ts";
 import {
@@ -19,6 +19,7 @@ import { hasReturned, type Finding } from "../../lease/reconcile.ts";
 import { openLeasesIfThere } from "../../lease/store.ts";
 import { SriovError } from "../../model/errors.ts";
 import type { Spec } from "../../model/spec.ts";
+import { readingOf } from "../attaching.ts";
 import { assertWritable, confirm, withSession } from "../changing.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { leaseSpec, openLeasing } from "../leasing.ts";
@@ -214,10 +215,15 @@ async function reconcileReturned({ context }: Run, leasing: Leasing): Promise<nu
 
 const reconcileLeases: Action = (run) =>
   changing(run, async (leasing) => {
-    const { context, args } = run;
+    const { context, args, host } = run;
     if (args.isSet("unattended")) return await reconcileReturned(run, leasing);
     const look = await lookAtVfs(leasing);
-    const findings = findIn(leasing, look);
+    const found = findIn(leasing, look);
+    const { candidates } = look;
+    const ailing = new Set(found.map((finding) => targetOf(finding.lease.vf)));
+    const leases = leasing.store.leases().filter(({ vf }) => !ailing.has(targetOf(vf)));
+    const lost = await lostPlugs({ leases, candidates }, readingOf(context, host).consumers);
+    const findings = [...found, ...lost];
     const mendable = findings.filter(({ remedy }) => remedy !== null);
     for (const { message, remedy } of findings) {
       context.print(remedy === null ? `${message}: nothing to do here` : message);
@@ -228,7 +234,7 @@ const reconcileLeases: Action = (run) =>
       mendable.length > 0 && (args.isSet("yes") || (await confirm(context, question)));
     const mended: Released[] = [];
     for (const finding of isAgreed ? mendable : []) {
-      const { released } = await mend(leasing, finding, look.candidates);
+      const { released } = await mend(leasing, finding, candidates);
       if (released === null) continue;
       mended.push(released);
       context.print(releasedText(released, context.style));
