@@ -92,6 +92,9 @@ const actualDevice = (element: Element): GuestDevice[] => {
   return address === null ? [] : [{ address, alias: null, mac: null, vlanId: null }];
 };
 
+/** linux/threads.h PID_MAX_LIMIT; systemd sets it on 64-bit machines. */
+const pidMax = 4_194_304;
+
 /** A domain as libvirt keeps it: defined below /etc, or with its state (`<domstatus>`) below /run.
  * Never throws. */
 export function parseDomainFile(xml: string): DomainWishes | Problem {
@@ -101,7 +104,7 @@ export function parseDomainFile(xml: string): DomainWishes | Problem {
   const inner = isLive ? childOf(root, "domain") : root;
   const domain = domainOf(inner);
   if ("message" in domain) return domain;
-  const pid = isLive && root !== null ? numberOf(root, "pid", 99_999) : null;
+  const pid = isLive && root !== null ? numberOf(root, "pid", pidMax) : null;
   const interfaces = childrenOf(childOf(inner, "devices")).filter(
     ({ nodeName }) => nodeName === "interface",
   );

@@ -20,7 +20,7 @@ export const attribute = (element: Element | null, name: string): string | null 
 /** libvirt writes hexadecimal with 0x; people may write decimals (virStrToLong_uip(, 0)). */
 export function numberOf(element: Element, name: string, max: number): number | null {
   const text = attribute(element, name) ?? "";
-  if (!/^(?:0x[0-9a-f]{1,8}|[0-9]{1,5})$/i.test(text)) return null;
+  if (!/^(?:0x[0-9a-f]{1,8}|[0-9]{1,7})$/i.test(text)) return null;
   const value = Number(text);
   return value <= max ? value : null;
 }

@@ -109,7 +109,7 @@ test("a definition that libvirt did not write is read as whole XML", async (cont
 });
 
 const status = (name: string, devices: string): string =>
-  `<domstatus state='running' pid='812'>${domain(name, devices).replace(/^.*\n/, "")}</domstatus>`;
+  `<domstatus state='running' pid='4000812'>${domain(name, devices).replace(/^.*\n/, "")}</domstatus>`;
 
 test("what runs is evidence where there are processes, and a user where there are none", async (context) => {
   const actual =
@@ -118,8 +118,8 @@ test("what runs is evidence where there are processes, and a user where there ar
     "/run/libvirt/qemu/web1.xml": status("web1", hostdev("0x10", 0)),
     "/run/libvirt/qemu/new.xml": status("new", actual),
   });
-  const live = "/run/libvirt/qemu/web1.xml: web1 runs with it (process 812)";
-  const other = "/run/libvirt/qemu/new.xml: new runs with it (process 812)";
+  const live = "/run/libvirt/qemu/web1.xml: web1 runs with it (process 4000812)";
+  const other = "/run/libvirt/qemu/new.xml: new runs with it (process 4000812)";
   assert.deepEqual(linesOf(await read(root, "defined")), ["vf0 vm:web1 QEMU web1 has it open"]);
   assert.deepEqual(linesOf(await read(root, "everything")), [
     `vf0 vm:web1 QEMU web1 has it open; ${live}`,
