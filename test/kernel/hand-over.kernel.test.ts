@@ -2,11 +2,9 @@
 // domain: the guest lets go and takes it again, and the PF, the domain's XML and the leases say the same.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { labSkipReason } from "./lab-unavailable.ts";
-import { domainXml, listeningGuestRom, rootPortsXml, startLibvirt } from "./libvirt.ts";
+import { startLibvirt, startListeningDomain } from "./libvirt.ts";
 import { type ProgramLab, bootProgramLab } from "./program-in-lab.ts";
 import { smallTopology } from "./topology.ts";
 
@@ -36,13 +34,7 @@ suite("handing VFs over", { skip: labSkipReason() }, () => {
     lab.spec("four.yaml", specOf(4));
     lab.spec("six.yaml", specOf(6));
     await startLibvirt(lab.lab);
-    writeFileSync(join(lab.lab.resultsDirectory, "guest.rom"), listeningGuestRom());
-    const rom = "<loader type='rom' readonly='yes'>/root/guest.rom</loader>";
-    const xml = domainXml("web1", rootPortsXml, rom);
-    writeFileSync(join(lab.lab.resultsDirectory, "web1.xml"), xml);
-    await script(
-      "cp /results/guest.rom /root && virsh define /results/web1.xml && virsh start web1",
-    );
+    await startListeningDomain(lab.lab, "web1", "qemu");
   });
   after(() => lab?.lab.close());
 

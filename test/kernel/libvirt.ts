@@ -2,8 +2,11 @@
 // software emulation that have nothing but a VF. On a machine without libvirt the packages are
 // downloaded and unpacked into the lab's root, which is memory; none is ever installed.
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { run } from "./kernel-cache.ts";
 import type { Lab } from "./lab.ts";
+import { listeningGuestRom } from "./listening-guest.ts";
 import { lackingPackages, unpacked } from "./unpacked-packages.ts";
 
 const packages = [
@@ -55,11 +58,17 @@ export async function startLibvirt(lab: Lab): Promise<void> {
   );
 }
 
-/** A q35 machine with the devices and no disk: its firmware finds nothing to boot and waits, unless `rom`
+type Machine = { readonly type?: "qemu" | "kvm"; readonly machine?: string; readonly rom?: string };
+
+/** A machine with the devices and no disk: its firmware finds nothing to boot and waits, unless `rom`
  * is there in its place. */
-export const domainXml = (name: string, devices: string, rom = ""): string => `<domain type='qemu'>
+export const domainXml = (
+  name: string,
+  devices: string,
+  { type = "qemu", machine = "q35", rom = "" }: Machine = {},
+): string => `<domain type='${type}'>
   <name>${name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type>${rom}</os><features><acpi/></features>
+  <os><type arch='x86_64' machine='${machine}'>hvm</type>${rom}</os><features><acpi/></features>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='none'/>
     ${devices}
@@ -78,31 +87,15 @@ export const rootPortsXml = `<controller type='usb' model='none'/>
     <controller type='pci' model='pcie-root'/>
     ${"<controller type='pci' model='pcie-root-port'/>".repeat(3)}`;
 
-/**
- * Firmware that is the whole guest: 18 times a second it looks whether a device is wanted back, and
- * lets it go. QEMU docs/specs/acpi_pci_hotplug.rst: bus at +16 of the registers, slots wanted at +4,
- * eject at +8; on q35 they are at 0xcc0 (hw/acpi/ich9.c). Linux takes minutes to boot in here.
- */
-const listeningGuest = [
-  // Data and stack in the first 64 KiB.
-  "31c0 8ed8 8ed0 bc0070",
-  // Local APIC off, so that the 8259 reaches the processor: IA32_APIC_BASE without its bit 11.
-  "66b91b000000 0f32 80e4f7 0f30",
-  // Interrupt 8 goes to f000:0066.
-  "c70620006600 c706220000f0",
-  // 8259: interrupts from 8, the timer's alone; 8254: as slow as it gets.
-  "b011e620 b008e621 b004e621 b001e621 b0fee621 b034e643 30c0e640 e640",
-  // Wait for a tick; then for each of 32 buses: select it, read what is wanted back, eject that.
-  "fbf4 6631db bad00c 6689d8 66ef bac40c 66ed 6685c0 7405 bac80c 66ef 6643 6683fb20 72e1 ebda",
-  // The interrupt: acknowledge, and back.
-  "50 b020 e620 58 cf",
-].join("");
-
-/** An image for `<loader type='rom'>`: a processor starts 16 bytes below its end. */
-export function listeningGuestRom(): Buffer {
-  const image = Buffer.alloc(64 * 1024);
-  Buffer.from(listeningGuest.replaceAll(" ", ""), "hex").copy(image);
-  // jmp to the image's first byte.
-  Buffer.from("e90d00", "hex").copy(image, image.length - 16);
-  return image;
+/** Defines a domain that listens, in `type`'s emulation, and starts it. */
+export async function startListeningDomain(lab: Lab, name: string, type: "qemu" | "kvm") {
+  const write = (file: string, data: string | Buffer): void =>
+    writeFileSync(join(lab.resultsDirectory, file), data);
+  write("guest.rom", listeningGuestRom());
+  // libvirt wants it on a file system of the machine's own.
+  const rom = "<loader type='rom' readonly='yes'>/root/guest.rom</loader>";
+  write(`${name}.xml`, domainXml(name, rootPortsXml, { type, rom }));
+  const script = `cp /results/guest.rom /root
+    virsh define /results/${name}.xml && virsh start ${name}`;
+  await lab.check(script, { timeoutMs });
 }
