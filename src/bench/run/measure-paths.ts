@@ -3,7 +3,7 @@
 // that everything is taken back.
 
 import type { Sample } from "../measured-run.ts";
-import { nicWords, type Accel } from "../guest-machine.ts";
+import { nicWords, receiverAddress, type Accel } from "../guest-machine.ts";
 import { hasGuest, largestFrame, switchNetns } from "../path-table.ts";
 import type { BuiltPath, End, PathRow, Site } from "../path-table.ts";
 import { savedGuest, startGuest, type SavedGuest } from "./guest.ts";
@@ -68,6 +68,24 @@ async function awaitLinks(ends: readonly End[], timeoutMs: number): Promise<stri
     if (waitedMs >= timeoutMs) return `${without.device} in ${without.netns} has no link`;
     await sleep(100);
   }
+}
+
+const answerTimeoutMs = 60_000;
+
+/** A tool whose first datagram is lost waits for nothing: a guest may still be at its NIC, and nobody
+ * knows its address. testpmd answers when it is told to. Words of who is silent; null: nobody. */
+async function awaitAnswer(
+  { sender, receiver }: BuiltPath,
+  { site, signal }: MeasureWish,
+): Promise<string | null> {
+  if ("polled" in sender || "polled" in receiver || !site.programs.has("ping")) return null;
+  const ping = ["ping", "-n", "-c", "1", "-W", "2", receiverAddress];
+  const argv = ["ip", "netns", "exec", sender.netns, ...ping];
+  for (const end = performance.now() + answerTimeoutMs; performance.now() < end;) {
+    const { exitCode } = await runTool(argv, { timeoutMs: toolTimeoutMs, signal });
+    if (exitCode === 0 || signal.aborted) return null;
+  }
+  return `${receiverAddress} does not answer in ${answerTimeoutMs / 1000} s`;
 }
 
 const offloads = ["tcp-segmentation-offload", "generic-receive-offload", "rx-checksumming"];
@@ -145,14 +163,16 @@ async function startFarEnd(built: BuiltPath, { wish, saved }: Measuring): Promis
 }
 
 async function setUp(built: BuiltPath, measuring: Measuring): Promise<Ready> {
+  const { wish } = measuring;
   for (const step of built.steps) {
-    if (measuring.wish.signal.aborted) return refuse("stopped");
+    if (wish.signal.aborted) return refuse("stopped");
     const refused = await measuring.undoing.make(step);
     if (refused !== null) return refuse(refused);
   }
   const far = await startFarEnd(built, measuring);
   if (far.rig === null) return far;
-  const refused = await awaitLinks(netdevEnds(built), linkTimeoutMs);
+  const refused =
+    (await awaitLinks(netdevEnds(built), linkTimeoutMs)) ?? (await awaitAnswer(built, wish));
   if (refused === null) return far;
   await far.rig.stop();
   return refuse(refused);
