@@ -4,7 +4,7 @@
 import { claimResults } from "../bench/claims.ts";
 import type { Comparison } from "../bench/compare-runs.ts";
 import type { MeasuredRun } from "../bench/measured-run.ts";
-import { frameSizesOf, metricsFor, valuesOf } from "../bench/metrics.ts";
+import { metricsOf, valuesOf } from "../bench/metrics.ts";
 import { centerOf } from "../bench/statistics.ts";
 
 const compareFormat = "sriovctl-bench-compare/1";
@@ -36,7 +36,7 @@ export const reportJson = (run: MeasuredRun) => ({
   madeAt: run.madeAt,
   emulation: run.host.emulation,
   figures: run.paths.flatMap(({ id }) =>
-    metricsFor(frameSizesOf(run)).flatMap((metric) => {
+    metricsOf(run).flatMap((metric) => {
       const center = centerOf(valuesOf(run, id, metric));
       return center === null ? [] : [{ path: id, metric: metric.id, unit: metric.unit, ...center }];
     }),

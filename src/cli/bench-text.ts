@@ -9,24 +9,18 @@ import type { Context } from "./context.ts";
 import { secondsOf, type BenchWish } from "./bench-wish.ts";
 import { durationWords } from "./duration.ts";
 import { plural } from "./list-text.ts";
-import { figure, frameSizesOf, metricsFor, valuesOf, type Metric } from "../bench/metrics.ts";
-import { caveatsOf, changeText, ratiosText, ratioText, verdictText } from "../bench/run-words.ts";
-import { centerOf } from "../bench/statistics.ts";
+import { figure, metricsOf } from "../bench/metrics.ts";
+import {
+  caveatsOf,
+  changeText,
+  figureText,
+  metricText,
+  ratiosText,
+  ratioText,
+  verdictText,
+} from "../bench/run-words.ts";
 import { widthOf, type Style, type Tone } from "./style.ts";
 import { alignRows, type Row } from "./table.ts";
-
-const cellOf = (run: MeasuredRun, path: string, metric: Metric): string => {
-  const center = centerOf(valuesOf(run, path, metric));
-  if (center === null) return "-";
-  const { value, interval } = center;
-  return interval === null ? figure(value) : `${figure(value)} ${spreadText(interval)}`;
-};
-
-/** Half the interval's width, as a share: what one would read as plus or minus. */
-function spreadText([low, high]: readonly [number, number]): string {
-  const percent = Math.round((Math.sqrt(high / low) - 1) * 100);
-  return percent > 999 ? "±>999%" : `±${percent}%`;
-}
 
 type BenchStyle = {
   readonly style: Style;
@@ -44,12 +38,11 @@ export const benchStyleOf = ({ style, io, log }: Context): BenchStyle => ({
 /** As many paths beside each other as there is room for, but one. */
 function figuresTable(run: MeasuredRun, { style, columns }: BenchStyle): string[] {
   const measured = run.paths.filter(({ notMeasured }) => notMeasured === null);
-  const metrics = metricsFor(frameSizesOf(run));
-  const kinds = { latency: "latency", throughput: "throughput", cpu: "CPU" } as const;
+  const metrics = metricsOf(run);
   const tableOf = (paths: MeasuredRun["paths"]): string[] => {
     const rows = metrics.map((metric): Row => {
-      const name = `${kinds[metric.kind]}, ${metric.title}`;
-      return [name, metric.unit, ...paths.map(({ id }) => cellOf(run, id, metric))];
+      const cells = paths.map(({ id }) => figureText(run, id, metric));
+      return [metricText(metric), metric.unit, ...cells];
     });
     const heading = ["", "", ...paths.map(({ title }) => title)];
     return alignRows([heading.map((cell) => style("strong", cell)), ...rows]);
@@ -192,7 +185,7 @@ export function comparisonText(
   const { metrics, surroundings, onlyOld, onlyNew } = comparison;
   const rows = metrics.map(({ path, metric, old, new: now, ratio, change }): Row => [
     titles(path),
-    `${metric.kind}, ${metric.title}`,
+    metricText(metric),
     `${figure(old)} ${metric.unit}`,
     `${figure(now)} ${metric.unit}`,
     changeText(ratio),

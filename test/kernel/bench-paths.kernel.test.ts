@@ -96,6 +96,15 @@ suite("bench paths", { skip: benchSkip }, () => {
     await assertUntouched();
   });
 
+  test("where nothing can be measured, each path says what it lacks", async () => {
+    const { json } = await lab.sriovctl(1, "bench paths --paths ns-vf-vf,guest-vf --yes");
+    const { message } = json.error;
+    assert.match(
+      message,
+      /^Cannot measure: namespaces: VF to VF: no first VF was named with --use; guest/,
+    );
+  });
+
   /** Runs it until it measures, then sends the signal. */
   const cutOff = async (signal: string, path: string, tool: string): Promise<string> =>
     lab.lab.check(

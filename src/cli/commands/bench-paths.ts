@@ -42,6 +42,17 @@ function choose(site: Site, asked: readonly string[] | null): Chosen {
   };
 }
 
+/** Throws `not-found` with the reason of each path. */
+function assertMeasurable({ rows, missing }: Chosen): void {
+  if (rows.length > 0) return;
+  const reasons = missing.map(({ row, because }) => `${row.title}: ${because}`);
+  throw new SriovError("not-found", `Cannot measure: ${reasons.join("; ")}`, {
+    operation: "measure",
+    target: "linux",
+    hint: "Provide what is missing, or ask for other paths; sriovctl bench paths --dry-run lists all",
+  });
+}
+
 /** A write of the kernel's that has not returned by then is left to itself. */
 const requestDeadlineMs = 60_000;
 
@@ -193,10 +204,13 @@ async function siteFor(context: Context, args: Arguments, host: Host, wish: Benc
 
 function show(context: Context, args: Arguments, run: MeasuredRun): void {
   const out = args.text("out");
-  if (out !== null) writeText(out, `${JSON.stringify(run)}\n`);
+  // First: a file that cannot be written must not cost what was measured.
   context.printJson(run);
   context.print(...runText(run, benchStyleOf(context)));
-  if (out !== null) context.print("", `Written: ${out}`);
+  if (out !== null) {
+    writeText(out, `${JSON.stringify(run)}\n`);
+    context.print("", `Written: ${out}`);
+  }
   writePage(context, args, run);
 }
 
@@ -218,6 +232,7 @@ export async function paths(
     if (args.isSet("dry-run")) {
       const { site, chosen } = await siteFor(context, args, host, wish);
       context.print(...dryRunText(site, wish, chosen));
+      if (!context.io.isRoot) context.print("Needs root, which this is not");
       context.printJson({
         format: "sriovctl-bench-dry-run/1",
         seconds: secondsOf(
@@ -240,6 +255,7 @@ export async function paths(
       const perform = performOf(host, session);
       await takeUp(context, perform);
       const { site, chosen } = await siteFor(context, args, host, wish);
+      assertMeasurable(chosen);
       if (!args.isSet("yes")) {
         context.print(...dryRunText(site, wish, chosen));
         if (!(await confirm(context, "Measure?"))) {
