@@ -90,6 +90,18 @@ suite("a verdict", () => {
     }
   });
 
+  test("is held against testpmd for what it has", () => {
+    const polled = { ...vf, id: "testpmd-vf-vf", framesPerSecond: 1e7 };
+    const run = runOf([polled, software({ id: "ns-veth-bridge" })]);
+    const samples = run.samples.filter(
+      ({ path, traffic }) => path !== "testpmd-vf-vf" || traffic === "udp",
+    );
+    const [group] = claimGroups({ ...run, samples });
+    assert.match(group?.title ?? "", /\(no guest, no kernel: what polling does\)$/);
+    const [latency, throughput] = group === undefined ? [] : summariesOf(group);
+    assert.deepEqual([latency?.counts, throughput?.counts], ["not measurable here", "met"]);
+  });
+
   test("is not given where a path moved nothing", () => {
     const run = runOf([vf, software({ tcpGbits: 0 })]);
     assert.ok(!verdicts(run, "throughput").some((line) => line.startsWith("TCP")));

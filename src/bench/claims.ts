@@ -3,13 +3,7 @@
 // figures are in here: what the literature says of the claims is in docs/bench.md.
 
 import type { MeasuredRun, PathResult } from "./measured-run.ts";
-import {
-  frameSizesOf,
-  metricsFor,
-  valuesByRound,
-  type Metric,
-  type MetricKind,
-} from "./metrics.ts";
+import { metricsOf, valuesByRound, type Metric, type MetricKind } from "./metrics.ts";
 import { pairedRatio, type Estimate } from "./statistics.ts";
 
 type Claim = {
@@ -45,15 +39,21 @@ type Pair = {
   readonly against: string;
   /** The claims are about guests; namespaces only show what the switch itself costs. */
   readonly isAboutGuests: boolean;
+  /** What it is about, if not a guest. */
+  readonly remark?: string;
 };
+
+const switchAlone = { isAboutGuests: false, remark: "no guest: what the switch alone does" };
+const polling = { isAboutGuests: false, remark: "no guest, no kernel: what polling does" };
 
 const pairTable: readonly Pair[] = [
   { path: "guest-vf", against: "guest-virtio-bridge", isAboutGuests: true },
   { path: "guest-vf", against: "guest-e1000", isAboutGuests: true },
   { path: "guest-vf", against: "guest-macvtap", isAboutGuests: true },
   { path: "guest-pf", against: "guest-virtio-bridge", isAboutGuests: true },
-  { path: "ns-vf-vf", against: "ns-veth-bridge", isAboutGuests: false },
-  { path: "ns-vf-vf", against: "ns-macvlan", isAboutGuests: false },
+  { path: "ns-vf-vf", against: "ns-veth-bridge", ...switchAlone },
+  { path: "ns-vf-vf", against: "ns-macvlan", ...switchAlone },
+  { path: "testpmd-vf-vf", against: "ns-veth-bridge", ...polling },
 ];
 
 type Verdict = "met" | "not met" | "too noisy to tell" | "not measurable here";
@@ -115,12 +115,13 @@ export const titleOf = (paths: readonly PathResult[], id: string): string =>
 
 /** A row a claim, pair and metric; a pair that could not be measured is a row a claim. */
 export function claimResults(run: MeasuredRun): ClaimResult[] {
-  const metrics = metricsFor(frameSizesOf(run));
+  const metrics = metricsOf(run);
   const results = pairTable.flatMap((pair) => {
     const absence = absenceOf(run, pair);
     return claimTable.flatMap((claim) => {
       const { id, words, kind } = claim;
-      const about = { claim: id, words, ...pair };
+      const { path, against, isAboutGuests } = pair;
+      const about = { claim: id, words, path, against, isAboutGuests };
       const nothing = (because: string, metric: string | null = null): ClaimResult => ({
         ...about,
         metric,
@@ -167,7 +168,7 @@ export function claimGroups(run: MeasuredRun): ClaimGroup[] {
     );
     const [first] = results;
     if (first === undefined) return [];
-    const without = pair.isAboutGuests ? "" : " (no guest: what the switch alone does)";
+    const without = pair.remark === undefined ? "" : ` (${pair.remark})`;
     const isAbsent = results.every(
       ({ metric, because }) => metric === null && because === first.because,
     );

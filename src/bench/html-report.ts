@@ -12,15 +12,15 @@ import {
   type PlotSeries,
 } from "./line-plot.ts";
 import type { MeasuredRun, Sample } from "./measured-run.ts";
+import { figure, frameSizesOf, metricsOf, percentileOf, valuesOf, type Metric } from "./metrics.ts";
 import {
-  figure,
-  frameSizesOf,
-  metricsFor,
-  percentileOf,
-  valuesOf,
-  type Metric,
-} from "./metrics.ts";
-import { caveatsOf, ratiosText, ratioText, verdictText } from "./run-words.ts";
+  caveatsOf,
+  figureText,
+  metricText,
+  ratiosText,
+  ratioText,
+  verdictText,
+} from "./run-words.ts";
 import { centerOf } from "./statistics.ts";
 
 type Look = { readonly id: string; readonly title: string; readonly look: number };
@@ -177,6 +177,18 @@ function summaryTable(groups: ReturnType<typeof claimGroups>): string {
   return tableOf(words, rows);
 }
 
+/** What the plots show, for who wants to read it. */
+function figuresTable(run: MeasuredRun): string {
+  const paths = looksOf(run);
+  const rows = metricsOf(run).map((metric) => [
+    esc(metricText(metric)),
+    metric.unit,
+    ...paths.map(({ id }) => esc(figureText(run, id, metric))),
+  ]);
+  const all = table(["", "", ...paths.map(({ title }) => title)], rows);
+  return `<details class="figures"><summary>All figures, with their 95 % intervals</summary>${all}</details>`;
+}
+
 function pathsTable({ paths }: MeasuredRun): string {
   const rows = paths.map(({ title, notMeasured, notes }) => [
     esc(title),
@@ -214,7 +226,7 @@ const list = (className: string, lines: readonly string[]): string =>
 
 /** The whole page. */
 export function htmlReport(run: MeasuredRun): string {
-  const metrics = metricsFor(frameSizesOf(run));
+  const metrics = metricsOf(run);
   const byId = (id: string): Metric | null => metrics.find((metric) => metric.id === id) ?? null;
   const bits = (name: string): Metric | null =>
     name === "tcp" ? byId("throughput-tcp") : bitsMetric(Number(name.slice("udp-".length)));
@@ -237,6 +249,7 @@ export function htmlReport(run: MeasuredRun): string {
       "One small datagram at a time, there and back, halved; mean of the rounds.",
     ),
     figureOf(cpu, "All processors of the host, per gigabit that arrived: lower is better."),
+    `<section>${figuresTable(run)}</section>`,
     `<section><h2>Paths</h2>${pathsTable(run)}</section>`,
     `<section><h2>Surroundings</h2>${surroundings(run)}</section>`,
     run.problems.length === 0

@@ -30,6 +30,7 @@ tr.group b { color: var(--text); }
 .claims details td:nth-child(-n+3):not([colspan]) { white-space: nowrap; }
 .claims td { min-width: 6.5rem; } .claims details td { min-width: 8.5rem; }
 .claims details td:first-child { min-width: 11rem; }
+.figures td { white-space: nowrap; }
 details { margin-top: .8rem; } summary { cursor: pointer; color: var(--dim); }
 b.good { color: var(--good); } b.bad { color: var(--bad); } b.open { color: var(--open);
   font-weight: 500; }

@@ -3,7 +3,8 @@
 
 import type { MeasuredRun, Sample } from "./measured-run.ts";
 
-export type MetricKind = "throughput" | "latency" | "cpu";
+/** `cpu` is the whole host's, `guest-cpu` what the guest itself counts of it. */
+export type MetricKind = "throughput" | "latency" | "cpu" | "guest-cpu";
 
 export type Metric = {
   /** Stable: `throughput-udp-64`, `latency-p99`, `cpu-tcp`. */
@@ -19,11 +20,36 @@ export type Metric = {
 
 const giga = 1e9;
 
-/** CPU of the whole host, since softirqs and vhost threads run in nobody's name. */
-function cpuPerGigabit({ hostCpuSeconds, bitsPerSecond, durationSeconds }: Sample): number | null {
-  if (hostCpuSeconds === null || bitsPerSecond === null || bitsPerSecond <= 0) return null;
-  return hostCpuSeconds / ((bitsPerSecond * durationSeconds) / giga);
+function perGigabit(
+  cpuSeconds: number | null,
+  { bitsPerSecond, durationSeconds }: Sample,
+): number | null {
+  if (cpuSeconds === null || bitsPerSecond === null || bitsPerSecond <= 0) return null;
+  return cpuSeconds / ((bitsPerSecond * durationSeconds) / giga);
 }
+
+/** CPU of the whole host, since softirqs and vhost threads run in nobody's name; and the guest's. */
+const cpuMetrics = (
+  name: string,
+  title: string,
+  isMeant: (sample: Sample) => boolean,
+): readonly Metric[] => {
+  const common = { title, unit: "CPU s/Gbit", isMoreBetter: false } as const;
+  return [
+    {
+      ...common,
+      id: `cpu-${name}`,
+      kind: "cpu",
+      of: (sample) => (isMeant(sample) ? perGigabit(sample.hostCpuSeconds, sample) : null),
+    },
+    {
+      ...common,
+      id: `guest-cpu-${name}`,
+      kind: "guest-cpu",
+      of: (sample) => (isMeant(sample) ? perGigabit(sample.guestCpuSeconds, sample) : null),
+    },
+  ];
+};
 
 export const percentileOf = ({ latency }: Sample, wanted: number): number | null =>
   latency?.find(([percentile]) => percentile === wanted)?.[1] ?? null;
@@ -40,14 +66,7 @@ const tcpMetrics: readonly Metric[] = [
         ? sample.bitsPerSecond / giga
         : null,
   },
-  {
-    id: "cpu-tcp",
-    kind: "cpu",
-    title: "TCP",
-    unit: "CPU s/Gbit",
-    isMoreBetter: false,
-    of: (sample) => (sample.traffic === "tcp" ? cpuPerGigabit(sample) : null),
-  },
+  ...cpuMetrics("tcp", "TCP", ({ traffic }) => traffic === "tcp"),
 ];
 
 function frameMetrics(frameBytes: number): Metric[] {
@@ -63,14 +82,7 @@ function frameMetrics(frameBytes: number): Metric[] {
       isMoreBetter: true,
       of: (sample) => (isMeant(sample) ? sample.packetsPerSecond : null),
     },
-    {
-      id: `cpu-udp-${frameBytes}`,
-      kind: "cpu",
-      title,
-      unit: "CPU s/Gbit",
-      isMoreBetter: false,
-      of: (sample) => (isMeant(sample) ? cpuPerGigabit(sample) : null),
-    },
+    ...cpuMetrics(`udp-${frameBytes}`, title, isMeant),
   ];
 }
 
@@ -100,9 +112,13 @@ export const frameSizesOf = ({ samples }: MeasuredRun): number[] =>
 /** Those that a run with these frame sizes can have: latency, throughput, CPU. */
 export function metricsFor(frameSizes: readonly number[]): Metric[] {
   const all = [...latencyMetrics, ...tcpMetrics, ...frameSizes.flatMap(frameMetrics)];
-  const order: readonly MetricKind[] = ["latency", "throughput", "cpu"];
+  const order: readonly MetricKind[] = ["latency", "throughput", "cpu", "guest-cpu"];
   return order.flatMap((kind) => all.filter((metric) => metric.kind === kind));
 }
+
+/** Those that this run has something of. */
+export const metricsOf = (run: MeasuredRun): Metric[] =>
+  metricsFor(frameSizesOf(run)).filter(({ of }) => run.samples.some((each) => of(each) !== null));
 
 /** Of one path, by round; a round without the figure is missing. */
 export function valuesByRound(

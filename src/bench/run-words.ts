@@ -1,10 +1,34 @@
-// Ratios, verdicts and changes as words, the same in a terminal and on a page.
+// Figures, ratios, verdicts and changes as words, the same in a terminal and on a page.
 
 import type { ClaimResult } from "./claims.ts";
 import type { MeasuredRun } from "./measured-run.ts";
-import { figure } from "./metrics.ts";
+import { figure, valuesOf, type Metric, type MetricKind } from "./metrics.ts";
 import { polledPaths } from "./path-table.ts";
-import type { Estimate } from "./statistics.ts";
+import { centerOf, type Estimate } from "./statistics.ts";
+
+const kindWords: Readonly<Record<MetricKind, string>> = {
+  "latency": "latency",
+  "throughput": "throughput",
+  "cpu": "CPU",
+  "guest-cpu": "guest's CPU",
+};
+
+/** `throughput, 64-byte frames`. */
+export const metricText = ({ kind, title }: Metric): string => `${kindWords[kind]}, ${title}`;
+
+/** Half the interval's width, as a share: what one would read as plus or minus. */
+function spreadText([low, high]: readonly [number, number]): string {
+  const percent = Math.round((Math.sqrt(high / low) - 1) * 100);
+  return percent > 999 ? "±>999%" : `±${percent}%`;
+}
+
+/** `1.25 M ±3%`; `-` where there is none. */
+export function figureText(run: MeasuredRun, path: string, metric: Metric): string {
+  const center = centerOf(valuesOf(run, path, metric));
+  if (center === null) return "-";
+  const { value, interval } = center;
+  return interval === null ? figure(value) : `${figure(value)} ${spreadText(interval)}`;
+}
 
 /** `0.42 x (0.38 to 0.47)`. */
 export function ratioText({ value, interval }: Estimate): string {
@@ -31,11 +55,24 @@ export function changeText({ value, interval }: Estimate): string {
 export const verdictText = ({ verdict, because }: ClaimResult): string =>
   because === null ? verdict : `${verdict}: ${because}`;
 
+/** Processors that others may keep busy without a word. */
+const quietProcessors = 0.1;
+
+/** null: the machine was quiet, or it is not known. */
+function busyText({ idleProcessorsBusy: busy }: MeasuredRun["host"]): string | null {
+  const mean = busy.reduce((sum, each) => sum + each, 0) / Math.max(1, busy.length);
+  return mean <= quietProcessors
+    ? null
+    : `The machine was busy with something else: ${figure(mean)} processors while nothing was sent`;
+}
+
 /** What is to be known before the figures are read. */
 export function caveatsOf({ host, isInterrupted, paths }: MeasuredRun): string[] {
+  const busy = busyText(host);
   const isPolled = paths.some(({ id, notMeasured }) => notMeasured === null && polledPaths.has(id));
   return [
     ...host.emulation.map((reason) => `${reason}: these figures need not hold on hardware`),
+    ...(busy === null ? [] : [busy]),
     ...(isInterrupted ? ["Stopped before the last round"] : []),
     ...(isPolled
       ? [
