@@ -37,6 +37,7 @@ export class GuestDriver {
   readonly port: number;
   readonly memory: GuestMemory;
   readonly ringLength: number;
+  readonly #words: Int32Array;
   readonly #mmio: RegisterBus;
   readonly #bufferBytes: number;
   readonly #txRing: number;
@@ -52,6 +53,7 @@ export class GuestDriver {
 
   constructor(parts: DriverParts) {
     const { mmio, port, memory, firstPage, ringLength, bufferBytes } = parts;
+    this.#words = memory.ram.words;
     this.#mmio = mmio;
     this.port = port;
     this.memory = memory;
@@ -75,7 +77,7 @@ export class GuestDriver {
 
   /** Sets the rings up, posts all receive buffers but one, and unmasks the vectors. */
   start(): void {
-    const { words } = this.memory.ram;
+    const words = this.#words;
     for (let slot = 0; slot < this.ringLength; slot++) {
       this.#describe(this.#txWords, slot, this.#txBuffers);
       this.#describe(this.#rxWords, slot, this.#rxBuffers);
@@ -98,8 +100,8 @@ export class GuestDriver {
 
   #describe(ring: number, slot: number, buffers: number): void {
     const at = ring + slot * descriptor.words;
-    this.memory.ram.words[at] = buffers + slot * this.#bufferBytes;
-    this.memory.ram.words[at + 1] = 0;
+    this.#words[at] = buffers + slot * this.#bufferBytes;
+    this.#words[at + 1] = 0;
   }
 
   /** Puts a frame into the next buffer; the card knows of it when `kick` is called. */
@@ -110,7 +112,7 @@ export class GuestDriver {
 
   /** The next buffer as it is. */
   postBuffer(length: number): void {
-    const { words } = this.memory.ram;
+    const words = this.#words;
     const at = this.#txWords + this.#txNext * descriptor.words;
     words[at + descriptor.length] = length;
     words[at + descriptor.status] = 0;
@@ -119,7 +121,7 @@ export class GuestDriver {
 
   /** As `postBuffer`, from an address of the caller's choice. */
   postAddress(address: number, length: number): void {
-    const { words } = this.memory.ram;
+    const words = this.#words;
     const at = this.#txWords + this.#txNext * descriptor.words;
     words[at] = address | 0;
     words[at + 1] = Math.floor(address / 2 ** 32) | 0;
@@ -133,12 +135,12 @@ export class GuestDriver {
   /** Status of the descriptor that was posted so many before the next one. */
   statusOf(before: number): number {
     const slot = (this.#txNext - before + this.ringLength) % this.ringLength;
-    return this.memory.ram.words[this.#txWords + slot * descriptor.words + descriptor.status] ?? 0;
+    return this.#words[this.#txWords + slot * descriptor.words + descriptor.status] ?? 0;
   }
 
   /** Takes what has come and posts the buffers again; `see` looks at each before that. */
   receive(see?: (frame: Received) => void): number {
-    const { words } = this.memory.ram;
+    const words = this.#words;
     let count = 0;
     for (;;) {
       const at = this.#rxWords + this.#rxNext * descriptor.words;

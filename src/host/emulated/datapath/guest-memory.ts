@@ -15,7 +15,7 @@ export class GuestMemory {
     this.ram = ram;
     this.domain = iommu.addDomain(numPages);
     this.sizeBytes = numPages * pageBytes;
-    this.#hostPages = Int32Array.from({ length: numPages }, () => ram.takePage());
+    this.#hostPages = ram.takePages(numPages);
     this.#hostPages.forEach((hostPage, page) => {
       iommu.map(this.domain, page, { hostPage, isWritable: true });
     });

@@ -1,7 +1,8 @@
-// A card of its own for tests: any state of a switch, a guest with memory of its own on every VF, the
-// host on the PF, and what went to the wire.
+// A card of its own for tests: any state of a switch or a plain one, a guest with memory of its own on
+// every VF, the host on the PF, and what went to the wire.
 
-import type { SwitchState } from "../../../eswitch/switch-state.ts";
+import { switchTraitsOf } from "../../../eswitch/driver-switch.ts";
+import type { SwitchState, VfPort } from "../../../eswitch/switch-state.ts";
 import { devicePages, GuestDriver } from "./guest-driver.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { Iommu } from "./iommu.ts";
@@ -9,6 +10,7 @@ import { Mmio } from "./mmio.ts";
 import { Nic, packetBufferBytes } from "./nic.ts";
 import { PfDriver } from "./pf-driver.ts";
 import { Ram } from "./ram.ts";
+import { frameBytes } from "./traffic.ts";
 
 const space = {
   pf: { registers: { base: 0x1_0000_0000, sizeBytes: 1 << 16 }, msix: null },
@@ -48,3 +50,45 @@ export function cardWith(state: SwitchState, shape: Shape = { ringLength: 16, bu
   };
   return { nic, mmio, iommu, ram, wire, pfDriver, driverOf, functions };
 }
+
+export const macOf = (vfIndex: number): string => `52:54:00:00:00:0${vfIndex}`;
+const up = { certainty: "yes", why: "as set" } as const;
+
+export const vf = (vfIndex: number, part: Partial<VfPort> = {}): VfPort => ({
+  vfIndex,
+  address: `0000:3b:02.${vfIndex}`,
+  mac: macOf(vfIndex),
+  mayHaveMac: false,
+  hasReportedMac: true,
+  sendMac: macOf(vfIndex),
+  vlan: { id: 0, qos: 0, protocol: "802.1q" },
+  spoofCheck: true,
+  trust: false,
+  link: up,
+  owners: [],
+  driver: "vfio-pci",
+  netdev: null,
+  ...part,
+});
+
+export const stateOf = (vfs: readonly VfPort[]): SwitchState => ({
+  pf: "0000:3b:00.0",
+  name: "ens1f0",
+  mode: "legacy",
+  traits: switchTraitsOf("ice", 0x159b),
+  isVeb: { value: true, why: "as set" },
+  pfPort: {
+    mac: "b4:96:91:00:00:10",
+    filter: [],
+    filterCapacity: null,
+    bridge: null,
+    guests: null,
+    link: up,
+  },
+  vfs,
+  uplink: up,
+  mtu: 1500,
+});
+
+export const frameTo = (to: number, source = macOf(0)): Uint8Array =>
+  frameBytes({ destination: macOf(to), source, tag: null, sizeBytes: 64 });

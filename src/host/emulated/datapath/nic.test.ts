@@ -4,58 +4,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { switchTraitsOf } from "../../../eswitch/driver-switch.ts";
-import type { SwitchState, VfPort } from "../../../eswitch/switch-state.ts";
+import type { VfPort } from "../../../eswitch/switch-state.ts";
 import { endCode, type FrameEnd, frameEnds } from "./frame-ends.ts";
 import { vectorOf } from "./msix.ts";
-import { cardWith } from "./nic.arbitrary.ts";
+import { cardWith, frameTo, macOf, stateOf, vf } from "./nic.arbitrary.ts";
 import { letter, letterYes, setMacLetter } from "./pf-driver.ts";
 import { controlBit, descriptorStatus, register } from "./registers.ts";
 import { frameBytes } from "./traffic.ts";
 
-const macOf = (vfIndex: number): string => `52:54:00:00:00:0${vfIndex}`;
-const up = { certainty: "yes", why: "as set" } as const;
-
-const vf = (vfIndex: number, part: Partial<VfPort> = {}): VfPort => ({
-  vfIndex,
-  address: `0000:3b:02.${vfIndex}`,
-  mac: macOf(vfIndex),
-  mayHaveMac: false,
-  hasReportedMac: true,
-  sendMac: macOf(vfIndex),
-  vlan: { id: 0, qos: 0, protocol: "802.1q" },
-  spoofCheck: true,
-  trust: false,
-  link: up,
-  owners: [],
-  driver: "vfio-pci",
-  netdev: null,
-  ...part,
-});
-
-const stateOf = (vfs: readonly VfPort[]): SwitchState => ({
-  pf: "0000:3b:00.0",
-  name: "ens1f0",
-  mode: "legacy",
-  traits: switchTraitsOf("ice", 0x159b),
-  isVeb: { value: true, why: "as set" },
-  pfPort: {
-    mac: "b4:96:91:00:00:10",
-    filter: [],
-    filterCapacity: null,
-    bridge: null,
-    guests: null,
-    link: up,
-  },
-  vfs,
-  uplink: up,
-  mtu: 1500,
-});
-
 const inVlan = (id: number): Partial<VfPort> => ({ vlan: { id, qos: 0, protocol: "802.1q" } });
-
-const frameTo = (to: number, source = macOf(0)): Uint8Array =>
-  frameBytes({ destination: macOf(to), source, tag: null, sizeBytes: 64 });
 
 type Card = ReturnType<typeof cardWith>;
 
@@ -117,6 +74,37 @@ test("memory of nobody, and of another guest, is out of reach", () => {
     card.iommu.faults.map(({ port, isWrite, reason }) => [port, isWrite, reason]),
     Array.from({ length: 4 }, () => [0, false, "not mapped"]),
   );
+});
+
+test("frames that fault leave the packet buffer to the others", () => {
+  const card = cardWith(stateOf([vf(0), vf(1), vf(2)]), { ringLength: 256, bufferBytes: 2048 });
+  const { driverOf, nic, wire } = card;
+  const sent = frameTo(9, macOf(2));
+  for (let nth = 0; nth < 255; nth++) {
+    for (const port of [0, 1])
+      driverOf(port).postAddress(driverOf(port).memory.sizeBytes - 64, 9000);
+    driverOf(2).post(sent);
+  }
+  for (const port of [0, 1, 2]) driverOf(port).kick();
+  nic.run();
+  assert.deepEqual(endsOf(card), { "faulted": 510, "to-wire": 255 });
+  assert.ok(wire.every((frame) => Buffer.compare(frame, sent) === 0));
+});
+
+test("what arrives is what was checked, though its sender has it overwritten meanwhile", () => {
+  const card = cardWith(stateOf([vf(0), vf(1)]));
+  const [first, second] = [card.driverOf(0), card.driverOf(1)];
+  const ring = second.readRegister(register.rxBaseLow);
+  const buffer = new DataView(second.memory.read(ring, 4).buffer).getUint32(0, true);
+  second.memory.write(buffer, frameTo(0, macOf(1)));
+  second.postAddress(buffer, 64);
+  first.post(frameTo(1));
+  first.kick();
+  second.kick();
+  card.nic.run();
+  const seen: Uint8Array[] = [];
+  first.receive(({ address, length }) => seen.push(first.memory.read(address, length)));
+  assert.deepEqual(seen, [frameTo(0, macOf(1))]);
 });
 
 test("a receiver whose buffer is read-only faults, and nothing is written", () => {

@@ -152,11 +152,13 @@ export class Nic {
   #settleBatch(): void {
     const { count, batch } = this.#transmit;
     if (count > 0) {
+      this.#transmit.load();
       const result = this.#run.run(batch, count);
       this.lookups += count;
       for (let at = 0; at < count; at++) this.#settle(at, result);
     }
     this.#transmit.count = 0;
+    this.#receive.finishWrites();
     this.#packets.clear();
     this.#receive.interrupt();
   }

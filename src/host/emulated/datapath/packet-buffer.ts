@@ -1,5 +1,5 @@
-// The packet buffer of an emulated card: frames that are not in one piece in memory wait there for
-// the switch. It is emptied with each batch.
+// The packet buffer of an emulated card: frames wait there for the switch, out of reach of who sent
+// them. It is emptied with each batch.
 
 import { frameMost } from "./frame-bytes.ts";
 
@@ -26,6 +26,11 @@ export class PacketBuffer {
     // Copies by words want it aligned.
     this.#used += (length + 3) & ~3;
     return address;
+  }
+
+  /** What was taken last. */
+  giveBack(address: number): void {
+    this.#used = address - this.#start;
   }
 
   clear(): void {

@@ -7,6 +7,10 @@ import { assert } from "../../../model/assert.ts";
 export const pageBytes = 4096;
 export const pageShift = 12;
 
+/** A large ArrayBuffer begins where malloc() puts it, 16 bytes into a page. With these before it the
+ * pages and lines here are those of the processor's caches, where a frame would take two lines. */
+const lead = pageBytes - 16;
+
 /** Frames up to this are copied word by word: a call of copyWithin() costs more. */
 const shortBytes = 256;
 
@@ -25,22 +29,33 @@ export class Ram {
   /** First byte that is no memory of the host. */
   readonly end: number;
   readonly #numPages: number;
-  readonly #stride: number;
   #taken = 0;
+  /** Or V8 would leave `touch` out. */
+  touched = 0;
 
   constructor(numPages: number, privateBytes: number) {
     this.#numPages = numPages;
-    this.#stride = strideFor(numPages);
     this.end = numPages * pageBytes;
-    const buffer = new ArrayBuffer(this.end + privateBytes);
-    this.bytes = new Uint8Array(buffer);
-    this.words = new Int32Array(buffer);
+    const buffer = new ArrayBuffer(lead + this.end + privateBytes);
+    this.bytes = new Uint8Array(buffer, lead);
+    this.words = new Int32Array(buffer, lead);
   }
 
-  /** Number of a page that nobody has; the next one is somewhere else. */
-  takePage(): number {
-    assert(this.#taken < this.#numPages, "the host has memory left");
-    return (this.#taken++ * this.#stride) % this.#numPages;
+  /** Pages that nobody has: they lie together, but no two that follow each other. */
+  takePages(count: number): Int32Array {
+    const first = this.#taken;
+    this.#taken += count;
+    assert(this.#taken <= this.#numPages, "the host has memory left");
+    const stride = strideFor(count);
+    return Int32Array.from({ length: count }, (_, nth) => first + ((nth * stride) % count));
+  }
+
+  /** Has the processor fetch what is needed soon. One after the other, each place that is in no cache
+   * takes as long as hundreds of instructions; a loop of nothing else has dozens under way at once. */
+  touch(addresses: Int32Array, count: number): void {
+    let sum = 0;
+    for (let at = 0; at < count; at++) sum += this.bytes[addresses[at] ?? 0] ?? 0;
+    this.touched = sum;
   }
 
   /** Addresses are offsets into the buffer. */

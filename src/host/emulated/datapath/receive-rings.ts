@@ -1,8 +1,10 @@
 // How frames get out of an emulated card: into the next buffer of the receiver's ring, translated
 // with the receiver's domain, and one interrupt for each receiver of a batch.
 
+import { untagged } from "../../../eswitch/compiled-switch.ts";
 import { copyFrame, lengthAfter, type FrameCopy } from "./frame-bytes.ts";
 import { endCode } from "./frame-ends.ts";
+import { FrameWrites } from "./frame-writes.ts";
 import type { Functions } from "./functions.ts";
 import { vectorOf } from "./msix.ts";
 import type { PacketBuffer } from "./packet-buffer.ts";
@@ -14,12 +16,14 @@ export class ReceiveRings {
   readonly copies = { delivered: 0, missed: 0 };
   readonly #functions: Functions;
   readonly #packets: PacketBuffer;
+  readonly #writes: FrameWrites;
   readonly #receivers: number[] = [];
   readonly #hasReceived: Uint8Array;
 
   constructor(functions: Functions, packets: PacketBuffer) {
     this.#functions = functions;
     this.#packets = packets;
+    this.#writes = new FrameWrites(functions.ram);
     this.#hasReceived = new Uint8Array(functions.count);
   }
 
@@ -31,6 +35,10 @@ export class ReceiveRings {
     else this.copies.missed++;
     this.#functions.increment(port, isDelivered ? register.received : register.missed);
     return end;
+  }
+
+  finishWrites(): void {
+    this.#writes.finish();
   }
 
   /** Tells who has received something since the last time. */
@@ -79,7 +87,9 @@ export class ReceiveRings {
     const length = lengthAfter(copy);
     const inFirst = pageBytes - (guestAddress % pageBytes);
     if (length <= inFirst) {
-      copyFrame(ram, first, copy);
+      const isAsItIs = copy.insert === untagged && !copy.isStripped;
+      if (isAsItIs) this.#writes.add(first, copy.from, length);
+      else copyFrame(ram, first, copy);
       return true;
     }
     const staged = this.#packets.free;

@@ -64,6 +64,24 @@ export class TransmitRings {
     return head !== tail;
   }
 
+  /** Loads what is still in a guest's memory into the packet buffer, as what is checked has to be what
+   * is sent, and reads the headers. */
+  load(): void {
+    const { ram } = this.#functions;
+    ram.touch(this.address, this.count);
+    for (let at = 0; at < this.count; at++) {
+      let address = this.address[at] ?? 0;
+      const length = this.length[at] ?? 0;
+      if (address < ram.end) {
+        const from = address;
+        address = this.#packets.take(length);
+        ram.copy(address, from, length);
+        this.address[at] = address;
+      }
+      readHeader(ram.bytes, { address, length }, this.batch, at);
+    }
+  }
+
   takeFromWire(port: number, frame: Uint8Array): void {
     if (frame.length < headerBytes || frame.length > frameMost) return this.#end(endCode.malformed);
     const address = this.#packets.take(frame.length);
@@ -80,14 +98,14 @@ export class TransmitRings {
       words[at + descriptor.status] = descriptorStatus.done;
       return this.#end(endCode.malformed);
     }
-    const address = this.#load(port, guestAddress, length);
+    const address = this.#find(port, guestAddress, length);
     if (address >= 0) return this.#add(port, { address, length, descriptor: at });
     words[at + descriptor.status] = descriptorStatus.done | descriptorStatus.faulted;
     this.#end(endCode.faulted);
   }
 
   /** Where the frame is in one piece: in the guest's page, or in the packet buffer; -1: a fault. */
-  #load(port: number, guestAddress: number, length: number): number {
+  #find(port: number, guestAddress: number, length: number): number {
     const { iommu, ram } = this.#functions;
     const first = iommu.translate(port, guestAddress, false);
     const inFirst = pageBytes - (guestAddress % pageBytes);
@@ -96,7 +114,10 @@ export class TransmitRings {
     ram.copy(staged, first, inFirst);
     for (let done = inFirst; done < length; done += pageBytes) {
       const address = iommu.translate(port, guestAddress + done, false);
-      if (address < 0) return -1;
+      if (address < 0) {
+        this.#packets.giveBack(staged);
+        return -1;
+      }
       ram.copy(staged + done, address, Math.min(pageBytes, length - done));
     }
     return staged;
@@ -104,9 +125,7 @@ export class TransmitRings {
 
   #add(from: number, { address, length, descriptor: place }: Taken): void {
     const at = this.count++;
-    const { batch } = this;
-    setFrom(batch, at, from);
-    readHeader(this.#functions.ram.bytes, { address, length }, batch, at);
+    setFrom(this.batch, at, from);
     this.address[at] = address;
     this.length[at] = length;
     this.descriptor[at] = place;
