@@ -152,6 +152,19 @@ suite("VFs in guests of QEMU", { skip: labSkipReason() }, () => {
     await guest.check(awaitNetdev(macs[0], "virtio/drivers/virtio_net"));
   });
 
+  test("a VF that the VM was given by hand is adopted, and comes out clean", async () => {
+    await lab.lab.check(`ip link set dev $(ls ${devices}/${pf}/net) vf 2 mac ${macs[1]}`);
+    await guest.qmp("device_add", { driver: "vfio-pci", host: vfs[2], id: "own", bus: "hp1" });
+    const adopted = await attach(0, `${pf}/vf2 --to qemu:web1/net3`);
+    assert.deepEqual(
+      [adopted.outcome, adopted.mac, adopted.device, adopted.scope],
+      ["adopted", macs[1], "own", "live"],
+    );
+    await detach(0, "qemu:web1/net3");
+    assert.ok((await states()).every((words) => !words.includes("/vf2 ")));
+    assert.equal((await byIp())[2].address, "00:00:00:00:00:00");
+  });
+
   test("QEMU starts with what qemu-args prints", async () => {
     await lab.lab.check(`for vf in ${vfs[0]} ${vfs[1]}; do
       echo vfio-pci > ${devices}/$vf/driver_override; echo $vf > /sys/bus/pci/drivers_probe; done`);

@@ -4,12 +4,13 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { labSkipReason } from "./lab-unavailable.ts";
-import { startLibvirt, startListeningDomain } from "./libvirt.ts";
+import { addressXml, startLibvirt, startListeningDomain } from "./libvirt.ts";
 import { type ProgramLab, bootProgramLab } from "./program-in-lab.ts";
 import { smallTopology } from "./topology.ts";
 
 const pf = "0000:01:00.0";
 const mac = "52:54:00:bb:00:11";
+const givenMac = "52:54:00:bb:00:22";
 
 const specOf = (numVfs: number): string => `
 adapters:
@@ -82,5 +83,23 @@ suite("handing VFs over", { skip: labSkipReason() }, () => {
       ip -o link show $(ls /sys/bus/pci/devices/${pf}/net) | grep -c ,UP
       virsh dumpxml web1 | grep -c ua-dev0 || true`;
     assert.equal(await script(back), "igb\n4\n1\n0\n");
+  });
+
+  test("a VF that virsh gave to the domain is adopted, and then handed over", async () => {
+    const given = `<hostdev mode='subsystem' type='pci' managed='yes'>
+      <source>${addressXml("01:10.4")}</source></hostdev>`;
+    await script(`ip link set $(ls /sys/bus/pci/devices/${pf}/net) vf 2 mac ${givenMac} vlan 140
+      printf '%s' "${given}" > /tmp/given.xml
+      virsh attach-device web1 /tmp/given.xml --persistent`);
+    const out = await apply("six", 3, "--hand-over");
+    assert.match(JSON.stringify(out.json), /attach 0000:01:00\.0\/vf2 --to libvirt:web1\/ALIAS/);
+    const adopt = `attach ${pf}/vf2 --to libvirt:web1/net2 --yes`;
+    const { outcome, mac: found, vlan, scope } = (await lab.sriovctl(0, adopt)).json;
+    assert.deepEqual([outcome, found, vlan.id, scope], ["adopted", givenMac, 140, "both"]);
+    await apply("six", 0, "--hand-over");
+    const has = `cat /sys/bus/pci/devices/${pf}/sriov_numvfs
+      ip link show $(ls /sys/bus/pci/devices/${pf}/net) | grep -c 'vf 2 .*${givenMac}.*vlan 140'
+      virsh dumpxml web1 | grep -c ua-net2; virsh dumpxml --inactive web1 | grep -c ua-net2`;
+    assert.equal(await script(has), "6\n1\n1\n1\n");
   });
 });
