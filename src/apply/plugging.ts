@@ -29,17 +29,26 @@ export async function adapterFor(plug: Plug, consumers: Consumers): Promise<Cons
 export const isPlugged = ({ isLive, isPersistent }: Plugged): boolean =>
   isLive === true || isPersistent === true;
 
-/** A consumer that cannot be asked may well have it; one that is not there any more has nothing. */
-export async function mayHave(plug: Plug, consumers: Consumers): Promise<boolean> {
+/** Whether the consumer has the VF; `gone` is a consumer that is not there any more. */
+export async function answerOf(
+  plug: Plug,
+  consumers: Consumers,
+): Promise<"has" | "has-not" | "gone" | "unknown"> {
   let isKnown = false;
   try {
     const adapter = await adapterFor(plug, consumers);
     isKnown = true;
-    return isPlugged(await adapter.look(plug));
+    return isPlugged(await adapter.look(plug)) ? "has" : "has-not";
   } catch (error) {
     if (!(error instanceof SriovError)) throw error;
-    return !(isKnown && error.code === "not-found");
+    return isKnown && error.code === "not-found" ? "gone" : "unknown";
   }
+}
+
+/** A consumer that cannot be asked may well have it; one that is not there any more has nothing. */
+export async function mayHave(plug: Plug, consumers: Consumers): Promise<boolean> {
+  const answer = await answerOf(plug, consumers);
+  return answer === "has" || answer === "unknown";
 }
 
 /** What of the plug is not as asked, in words; null: nothing. What cannot be told is taken as so. */

@@ -10,6 +10,7 @@ import { fullInventory, type Host } from "../host/host.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Consent } from "../model/plan.ts";
 import { notRestored, undoAll, type RunOptions } from "./apply.ts";
+import { bringBack } from "./bring-back.ts";
 import { wouldDisrupt } from "./census.ts";
 import { runForward } from "./forward.ts";
 import { endEntry } from "./confirm-window.ts";
@@ -113,8 +114,9 @@ async function autoprobeWarnings(...put: Parameters<typeof putBackAutoprobe>): P
 
 async function runResumed(session: Session, run: Run, resumption: Resumption) {
   const { journal, way, direction, onInterrupt } = resumption;
-  const { before } = journal.header;
-  if (direction === "undo") return await undoAll(session, run, before);
+  const { before, comesBack } = journal.header;
+  const takeBack = comesBack === true ? bringBack : undoAll;
+  if (direction === "undo") return await takeBack(session, run, before);
   const todo = new Set(way.actions);
   const isDone = (action: Action): boolean => !todo.has(action);
   // VFs that are made while it is wrong get no driver, so this must not fail.
@@ -129,7 +131,7 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
   }
   const isLeft = forward === "interrupt" && onInterrupt === "leave";
   if (isLeft) return { outcome: "interrupted" as const, notRestored: null };
-  return await undoAll(session, run, before);
+  return await takeBack(session, run, before);
 }
 
 export async function resume(session: Session, resumption: Resumption): Promise<Report> {

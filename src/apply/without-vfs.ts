@@ -5,7 +5,8 @@
 import type { Lease } from "../lease/lease.ts";
 import type { Action } from "../model/action.ts";
 import { planDetach } from "../plan/attach.ts";
-import { factsBefore, runJournalled, undoAll, type Ending } from "./apply.ts";
+import { factsBefore, runJournalled, type Ending } from "./apply.ts";
+import { bringBack } from "./bring-back.ts";
 import { isPluggedIn, type AttachedLease } from "./detach.ts";
 import { assertSound, findVf, type Attaching, type PlugRequest } from "./plug-run.ts";
 import { recover } from "./recover.ts";
@@ -21,9 +22,9 @@ export const leasesOfConsumer = (leases: readonly Lease[], name: string): Attach
   leases.filter((lease) => isOfConsumer(lease, name)).filter(isPluggedIn);
 
 type Away = {
-  /** Of taking them out: `interrupted` where all of them are out. */
+  /** Of taking them out: `interrupted` where all of them are out, or some of them did not come back. */
   readonly out: Report;
-  /** Of bringing them back; null where they never went. */
+  /** Of bringing them back: `interrupted` where `recover` is to try again; null where they never went. */
   readonly back: Report | null;
 };
 
@@ -45,22 +46,24 @@ export async function withoutVfs(
     before.push(...factsBefore(plan.actions, found.inventory));
   }
   const facts = [...new Map(before.map((pf) => [pf.address, pf])).values()];
+  let areOut = false;
   const ending = async (run: Run): Promise<Ending> => {
     const forward = forwardOutcome(run);
+    areOut = forward === "done";
     if (forward === "stuck") return { outcome: forward, verify: null, notRestored: null };
-    if (forward === "done") return { outcome: "interrupted", verify: null, notRestored: null };
-    return { ...(await undoAll(session, run, facts)), verify: null };
+    if (areOut) return { outcome: "interrupted", verify: null, notRestored: null };
+    return { ...(await bringBack(session, run, facts)), verify: null };
   };
   const wish = { ...request, actions, before: facts, ending, comesBack: true };
   const out = await runJournalled(session, wish);
-  if (out.outcome !== "interrupted") return { out, back: null };
-  const bringBack = async (): Promise<Report | null> =>
+  if (!areOut) return { out, back: null };
+  const putBack = async (): Promise<Report | null> =>
     await recover(session, { ...request, choice: "undo", settleTimeoutMs });
   try {
     await work();
   } catch (error) {
-    await bringBack();
+    await putBack();
     throw error;
   }
-  return { out, back: await bringBack() };
+  return { out, back: await putBack() };
 }

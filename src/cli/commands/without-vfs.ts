@@ -59,6 +59,11 @@ async function isRoomOn(
   }
 }
 
+function tellOwed({ log }: Context, consumer: string): void {
+  const message = `${clean(consumer)} has not got back all that it had: it stays leased to it`;
+  log.error(message, "sriovctl recover tries again; recover --finish gives the VF up");
+}
+
 async function run(context: Context, args: Arguments, session: Attaching): Promise<number> {
   assertNothingUnfinished(await readOwnJournals(session));
   const leasing = await session.leasing();
@@ -106,6 +111,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
     out: reportJson(out),
     back: back === null ? null : reportJson(back),
   });
+  if ((back ?? out).outcome === "interrupted") tellOwed(context, consumer);
   if (back === null) {
     printReport(context, out, []);
     context.log.error("The command was not run: the VFs could not be taken out");
