@@ -3,44 +3,22 @@
 // this machine, where it takes seconds, and is restored in the lab. No figure is judged.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { decodeRun } from "../../src/bench/decode-run.ts";
-import { savedGuest } from "../../src/bench/run/guest.ts";
-import { benchSkip, benchSpare, benchState, benchVfs, bootBenchLab } from "./bench-lab.ts";
-import { cacheDirectory, labKernel } from "./kernel-cache.ts";
+import { benchSkip, benchState, bootGuestBenchLab } from "./bench-lab.ts";
 import type { ProgramLab } from "./program-in-lab.ts";
 
-const drivers = ["virtio_pci", "virtio_net", "e1000", "igbvf", "igb"];
 const timeoutMs = 900_000;
-
-/** Puts the guest where the program in the lab looks for it. */
-async function bringGuest({ lab }: ProgramLab): Promise<void> {
-  const { vmlinux, release, modulesRoot } = labKernel();
-  const { file } = await savedGuest({
-    kernel: { image: vmlinux, release, modulesRoot },
-    accel: "tcg",
-    folder: join(cacheDirectory(), "bench-guest"),
-    drivers,
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  mkdirSync(join(lab.resultsDirectory, "guest"));
-  copyFileSync(file, join(lab.resultsDirectory, "guest", basename(file)));
-  const kept = "/var/lib/sriovctl/linux";
-  await lab.check(`mkdir -p ${kept} && mv /results/guest ${kept}/bench-guest`, { timeoutMs });
-}
 
 suite("bench paths with guests", { skip: benchSkip }, () => {
   let lab: ProgramLab;
   let untouched = "";
-  const words = `--accel tcg --guest-kernel ${benchSkip === false ? labKernel().vmlinux : ""} --yes`;
-  const bench = (more: string): string =>
-    `${lab.command} bench paths --use ${benchVfs} --spare ${benchSpare} --wire wire ${words} ${more}`;
+  let bench: (more: string) => string;
 
   before(async () => {
-    lab = await bootBenchLab(["veth", "bridge", "tun", "vfio-pci"]);
-    await bringGuest(lab);
+    ({ lab, bench } = await bootGuestBenchLab());
     untouched = await lab.lab.check(benchState);
   });
   after(() => lab?.lab.close());

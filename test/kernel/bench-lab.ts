@@ -1,7 +1,10 @@
 // What the suites of `bench paths` share: a lab with an igb that has two VFs, one that nobody needs, and
 // a wire, and what a measurement has to leave as it was.
 
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { savedGuest } from "../../src/bench/run/guest.ts";
+import { cacheDirectory, labKernel } from "./kernel-cache.ts";
 import { labSkipReason } from "./lab-unavailable.ts";
 import { bootProgramLab, type ProgramLab } from "./program-in-lab.ts";
 import { fullTopology, type LabTopology } from "./topology.ts";
@@ -11,7 +14,7 @@ const topology: LabTopology = {
   slots: fullTopology.slots.slice(0, 2),
 };
 const pf = "0000:01:00.0";
-export const benchSpare = "0000:02:00.0";
+const benchSpare = "0000:02:00.0";
 export const benchVfs = [`${pf}/vf0`, `${pf}/vf1`].join(",");
 const wireMac = "52:54:00:cc:00:00";
 
@@ -49,4 +52,45 @@ export async function bootBenchLab(modules: readonly string[]): Promise<ProgramL
   const found = await bootProgramLab(["virtio_net", "igb", "igbvf", ...modules], topology);
   await found.lab.check(setUp, { timeoutMs: 120_000 });
   return found;
+}
+
+/** As `bench paths` names them where these VFs, this device and no KVM are. */
+const guestDrivers = ["virtio_pci", "virtio_net", "e1000", "igbvf", "igb"];
+const guestTimeoutMs = 900_000;
+
+/** Puts the guest where the program in the lab looks for it. It boots on this machine, where that takes
+ * seconds. */
+async function bringGuest({ lab }: ProgramLab): Promise<void> {
+  const { vmlinux, release, modulesRoot } = labKernel();
+  const { file } = await savedGuest({
+    kernel: { image: vmlinux, release, modulesRoot },
+    accel: "tcg",
+    folder: join(cacheDirectory(), "bench-guest"),
+    drivers: guestDrivers,
+    signal: AbortSignal.timeout(guestTimeoutMs),
+  });
+  mkdirSync(join(lab.resultsDirectory, "guest"));
+  copyFileSync(file, join(lab.resultsDirectory, "guest", basename(file)));
+  const kept = "/var/lib/sriovctl/linux";
+  await lab.check(`mkdir -p ${kept} && mv /results/guest ${kept}/bench-guest`, {
+    timeoutMs: guestTimeoutMs,
+  });
+}
+
+type GuestBenchLab = {
+  readonly lab: ProgramLab;
+  /** The shell words of `bench paths` with all that there is to measure, and more options. */
+  bench(more: string): string;
+};
+
+/** The same with all that a guest's paths need. */
+export async function bootGuestBenchLab(): Promise<GuestBenchLab> {
+  const lab = await bootBenchLab(["veth", "bridge", "tun", "macvtap", "vfio-pci"]);
+  await bringGuest(lab);
+  const named = `--use ${benchVfs} --spare ${benchSpare} --wire wire`;
+  const guests = `--accel tcg --guest-kernel ${labKernel().vmlinux}`;
+  return {
+    lab,
+    bench: (more) => `${lab.command} bench paths ${named} ${guests} --yes ${more}`,
+  };
 }
