@@ -209,6 +209,12 @@ async function trafficFor(
   return all.filter(({ kind }) => carries.includes(kind));
 }
 
+/** What was measured before may be again; what never was is left alone. */
+function noteFailure({ id, title }: PathRow, round: number, refused: string, state: State): void {
+  if (!state.samples.some(({ path }) => path === id)) state.failed.set(id, refused);
+  else state.problems.add(`${title}, round ${round + 1}: ${refused}`);
+}
+
 async function measureRow(row: PathRow, round: number, measuring: Measuring): Promise<void> {
   const { wish, state } = measuring;
   const { site, signal } = wish;
@@ -217,7 +223,7 @@ async function measureRow(row: PathRow, round: number, measuring: Measuring): Pr
   if (idle !== null) state.idle.push(idle);
   const { rig, refused } = await setUp(built, measuring);
   if (rig === null) {
-    if (!signal.aborted) state.failed.set(row.id, refused);
+    if (!signal.aborted) noteFailure(row, round, refused, state);
     return;
   }
   if (!state.notes.has(row.id)) state.notes.set(row.id, await notesOf(built, site));
