@@ -67,6 +67,13 @@ const stories: readonly Story[] = [
   ["nested-bridge-unreachable", { driver: "i40e" }, frame(stranger), uplink],
   // grout pull request 653: a promiscuous VF waits for what VFs send each other.
   ["trusted-vf-wants-all", { vfs: [vf(0), vf(1, { trust: true })] }, frame(stranger)],
+  // The same from the network, and with all groups: trust lets the guest ask for both.
+  ["trusted-vf-and-the-wire", { vfs: [vf(0), vf(1, { trust: true })] }, frame(stranger), uplink],
+  [
+    "trusted-vf-takes-all-multicast",
+    { vfs: [vf(0), vf(1, { trust: true })] },
+    frame("01:00:5e:00:00:12"),
+  ],
   // rr issue 1179: the VF still has the MAC from before the administrator set one.
   [
     "mac-from-before",

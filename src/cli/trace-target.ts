@@ -3,7 +3,7 @@
 // says which names there are.
 
 import type { Port } from "../eswitch/frame.ts";
-import type { SwitchState } from "../eswitch/switch-state.ts";
+import { switchStateOf, type SwitchState } from "../eswitch/switch-state.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Inventory, Pf } from "../model/inventory.ts";
 import { parseMac } from "../model/mac.ts";
@@ -64,15 +64,12 @@ export function traceMac(inventory: Inventory, state: SwitchState, text: string)
     throw usage(text, `Cannot read ${text}: it is no MAC, wanted six pairs of hexadecimal digits`);
   }
   const { pf, port } = traceEnd(inventory, text);
-  const vf =
-    port.kind === "vf" ? pf.virtualFunctions.find(({ vfIndex }) => vfIndex === port.vfIndex) : null;
+  const there = pf.address === state.pf ? state : switchStateOf(pf, null);
   const known =
-    pf.address === state.pf && port.kind === "vf"
-      ? state.vfs.find(({ vfIndex }) => vfIndex === port.vfIndex)?.mac
-      : port.kind === "pf"
-        ? (pf.netdevs[0]?.mac ?? pf.permanentMac)
-        : (vf?.policy?.mac ?? vf?.netdevs[0]?.mac);
-  if (typeof known === "string" && port.kind !== "uplink") return known.toLowerCase();
+    port.kind === "vf"
+      ? there?.vfs.find(({ vfIndex }) => vfIndex === port.vfIndex)?.mac
+      : there?.pfPort.mac;
+  if (typeof known === "string" && port.kind !== "uplink") return known;
   throw usage(text, `Cannot send to ${text}: its MAC is not known here, wanted the MAC itself`);
 }
 

@@ -72,11 +72,11 @@ function stageLines({ decision }: Trace, { style, columns, isVerbose }: TraceSty
     // A delivery is about its port; the others say in brackets what they looked at.
     const label = name === "delivery" ? `to ${looked}` : name;
     const line = `  ${mark} ${style("name", label.padEnd(11))} ${first}`;
-    if (name === "delivery") return [line, ...rest.map((text) => indent + text)];
+    const isDelivery = name === "delivery";
     const about = style("dim", `(${clean(looked)})`);
-    const isRoom = rest.length === 0 && widthOf(`${line} ${about}`) <= columns;
+    const isRoom = !isDelivery && rest.length === 0 && widthOf(`${line} ${about}`) <= columns;
     const below = [
-      ...(isRoom ? [] : wrapped(`(${clean(looked)})`, columns - indent.length)),
+      ...(isRoom || isDelivery ? [] : wrapped(`(${clean(looked)})`, columns - indent.length)),
       ...(isVerbose && reference !== null
         ? wrapped(`[${reference}]`, columns - indent.length)
         : []),
@@ -118,7 +118,10 @@ function outcomeLines(trace: Trace, { style, columns }: TraceStyle): string[] {
   const rows = lines.map(({ text, certainty }) => {
     return `  ${style(tones[certainty], marks[certainty].padEnd(3))} ${clean(text)}`;
   });
-  return [...result, ...rows];
+  const { source, destination, etherType, sizeBytes } = trace.frame;
+  const frame = `${source ?? "any source"} -> ${destination}, ${hexType(etherType)}, ${sizeBytes} bytes`;
+  const seen = wrapped(`must be seen at each: ${frame}, tagged as said`, columns - 2);
+  return [...result, ...rows, ...(lines.length === 0 ? [] : seen.map((line) => `  ${line}`))];
 }
 
 function remedyLines({ outcome }: Trace, style: Style): string[] {

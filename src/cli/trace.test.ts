@@ -41,6 +41,20 @@ test("--json is one document", async (context) => {
   assert.equal(pairs.physicalFunctions[0].reach.length, 5);
 });
 
+test("a VF of another card is meant with the MAC that it has", async (context) => {
+  const env = stateIn(temporaryDirectory(context));
+  const other = await runProgram(
+    [...demo, "--from", "pf:ens3np0", "--dst", "vf:ens3np0/1", "--json"],
+    {
+      env,
+    },
+  );
+  const argv = [...demo, "--from", "guest-of-bridge", "--dst", "vf:ens3np0/1", "--json"];
+  const { frame } = JSON.parse((await runProgram(argv, { env })).stdout);
+  assert.notEqual(frame.destination, "00:00:00:00:00:00");
+  assert.equal(frame.destination, JSON.parse(other.stdout).frame.destination);
+});
+
 test("labels of a spec name PFs and VFs", async (context) => {
   const env = stateIn(temporaryDirectory(context));
   const spec = join(import.meta.dirname, "..", "..", "examples", "demo.yaml");

@@ -37,6 +37,9 @@ export type CompiledSwitch = {
   /** Of a tag of the guest's, VLAN 0 aside, without and with a port VLAN. */
   readonly ownTag: Uint8Array;
   readonly tagUnderPortVlan: number;
+  /** VFs that may take what is for nobody that is known: what comes from the wire, and what is sent here. */
+  readonly seesWire: readonly Seer[];
+  readonly seesOthers: readonly Seer[];
   readonly mayHaveMac: Uint8Array;
   readonly hiddenMacs: number;
   readonly refusesTypes: Uint8Array;
@@ -49,6 +52,8 @@ export type CompiledSwitch = {
   readonly largestSize: number;
   readonly table: MacTable;
 };
+
+type Seer = { readonly port: number; readonly certainty: number };
 
 /** Open addressing; a slot leads to the first of its ports, `next` to the others. */
 type MacTable = {
@@ -127,6 +132,15 @@ function ownTagOf({ traits }: SwitchState, { spoofCheck }: VfPort): number {
   return checksVlan === null || spoofCheck === null ? unknown : maybe;
 }
 
+/** Of whom the MAC is not known, or who may be promiscuous. */
+function seersOf({ vfs }: SwitchState, sees: boolean | null): Seer[] {
+  return vfs.flatMap(({ mayHaveMac, trust }, port) => {
+    if (mayHaveMac) return [{ port, certainty: unknown }];
+    if (trust === false || sees === false) return [];
+    return [{ port, certainty: trust === null || sees === null ? unknown : maybe }];
+  });
+}
+
 const fromFact = (value: boolean | null): number => (value === null ? unknown : value ? yes : no);
 
 export function compileSwitch(state: SwitchState): CompiledSwitch {
@@ -153,6 +167,8 @@ export function compileSwitch(state: SwitchState): CompiledSwitch {
     otherSource: arrayOf((vf) => otherSourceOf(state, vf)),
     ownTag: arrayOf((vf) => ownTagOf(state, vf)),
     tagUnderPortVlan: underPortVlan === null ? unknown : underPortVlan === "dropped" ? no : yes,
+    seesWire: seersOf(state, traits.trustedVfSeesWire.value),
+    seesOthers: seersOf(state, traits.trustedVfSeesOthers.value),
     mayHaveMac: arrayOf(({ mayHaveMac }) => Number(mayHaveMac)),
     hiddenMacs: vfs.filter(({ mayHaveMac }) => mayHaveMac).length,
     refusesTypes: arrayOf(({ spoofCheck }) =>

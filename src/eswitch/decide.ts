@@ -168,14 +168,14 @@ function tagsAt(state: SwitchState, port: Port, tags: readonly Tag[]): readonly 
 function deliver(progress: Progress, state: SwitchState, takers: readonly Taker[]): Delivery[] {
   const { certainty: before, tags, stages } = progress;
   const deliveries: Delivery[] = [];
-  for (const { port, certainty, why } of takers) {
+  for (const { port, certainty, why, reference = null } of takers) {
     const sure = lesser(before, certainty);
     stages.push({
       name: "delivery",
       looked: portText(port),
       found: why,
       certainty: sure,
-      reference: null,
+      reference,
     });
     if (sure === "no") continue;
     deliveries.push({ port, certainty: sure, why, tags: tagsAt(state, port, tags) });

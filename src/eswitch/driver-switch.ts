@@ -3,7 +3,7 @@
 // reported as such. A driver that is not listed knows nothing.
 
 /** A fact about a driver with its authority; `value` null: not known. */
-type DriverFact<T> = { readonly value: T | null; readonly reference: string };
+export type DriverFact<T> = { readonly value: T | null; readonly reference: string };
 
 export type SwitchTraits = {
   readonly driver: string;
@@ -19,6 +19,12 @@ export type SwitchTraits = {
   readonly checksOneMac: DriverFact<boolean>;
   /** A promiscuous PF, as below a bridge, gets what VFs send to addresses that are not here. */
   readonly promiscuousPfSeesVfs: DriverFact<boolean>;
+  /** A trusted VF may be promiscuous and then gets what comes from the wire for nobody here. */
+  readonly trustedVfSeesWire: DriverFact<boolean>;
+  /** The same of what is sent here to nobody here. */
+  readonly trustedVfSeesOthers: DriverFact<boolean>;
+  /** Who may take all multicast frames without joining their groups. */
+  readonly allMulticast: DriverFact<"any VF" | "trusted VFs">;
   /** An address that both a VF and the PF's filter claim. */
   readonly claimedTwice: DriverFact<"both" | "pf">;
   /** VFs have no link while the PF's interface is down. */
@@ -43,6 +49,9 @@ const nothingKnown: Omit<SwitchTraits, "driver"> = {
   checksVlan: unknown,
   checksOneMac: unknown,
   promiscuousPfSeesVfs: unknown,
+  trustedVfSeesWire: unknown,
+  trustedVfSeesOthers: unknown,
+  allMulticast: unknown,
   claimedTwice: unknown,
   vfNeedsPfUp: unknown,
   canForceLink: unknown,
@@ -58,6 +67,10 @@ const is82576 = (deviceId: number): boolean =>
   [0x10c9, 0x10e6, 0x10e7, 0x10e8, 0x1518, 0x1526, 0x150a, 0x150d].includes(deviceId);
 const isX550 = (deviceId: number): boolean => deviceId >= 0x1563 && deviceId <= 0x15e5;
 
+const isX540 = (deviceId: number): boolean => [0x1528, 0x1560].includes(deviceId);
+/** Most of them: some that came later have higher numbers. */
+const is82599 = (deviceId: number): boolean => deviceId < 0x1528;
+
 const igb: SwitchTraits = {
   ...nothingKnown,
   driver: "igb",
@@ -69,6 +82,9 @@ const igb: SwitchTraits = {
   checksVlan: fact(true, "igb_main.c igb_ndo_set_vf_spoofchk(): MAC and VLAN bits together"),
   checksOneMac: fact(false, "igb_main.c igb_set_vf_mac_filter(): further addresses of a VF"),
   promiscuousPfSeesVfs: open("igb_main.c igb_set_rx_mode(): uses the UTA of the 82576"),
+  trustedVfSeesWire: fact(false, "igb_main.c igb_set_vf_promisc(): multicast only"),
+  trustedVfSeesOthers: fact(false, "igb_main.c igb_set_vf_promisc(): multicast only"),
+  allMulticast: fact("any VF", "igb_main.c igb_set_vf_promisc() asks for no trust"),
   vfNeedsPfUp: fact(true, "igb_main.c igb_ndo_set_vf_mac(): the PF device has to be up"),
   canForceLink: fact(false, "igb has no ndo_set_vf_link_state"),
   refusedEthertypes: fact([], "igb_main.c sets no EtherType filter for VFs"),
@@ -93,6 +109,11 @@ const ixgbe: SwitchTraits = {
   checksVlan: fact(true, "ixgbe_sriov.c ixgbe_ndo_set_vf_spoofchk(): set_vlan_anti_spoofing"),
   checksOneMac: fact(false, "ixgbe_sriov.c ixgbe_set_vf_macvlan(): further addresses of a VF"),
   promiscuousPfSeesVfs: fact(false, "measured on an 82599 by sriov-mac-sync, hardware-notes.md"),
+  trustedVfSeesWire: open(
+    "ixgbe_sriov.c ixgbe_update_vf_xcast_mode(): with trust, not on an 82599",
+  ),
+  trustedVfSeesOthers: open("ixgbe_sriov.c ixgbe_update_vf_xcast_mode() sets VMOLR.UPE"),
+  allMulticast: fact("trusted VFs", "ixgbe_sriov.c ixgbe_update_vf_xcast_mode()"),
   claimedTwice: fact("pf", "measured on an 82599 by sriov-mac-sync, hardware-notes.md"),
   vfNeedsPfUp: fact(true, "ixgbe_sriov.c: bring the PF device up before using the VF device"),
   canForceLink: fact(false, "ixgbe_sriov.c ixgbe_ndo_set_vf_link_state(): enable is not supported"),
@@ -127,6 +148,15 @@ const i40e: SwitchTraits = {
     "i40e_virtchnl_pf.c i40e_vc_add_mac_addr_msg(): filters of the VF's VSI",
   ),
   promiscuousPfSeesVfs: fact(false, "i40e_main.c i40e_set_promiscuous(): will not get VF traffic"),
+  trustedVfSeesWire: fact(
+    true,
+    "i40e_virtchnl_pf.c i40e_vc_config_promiscuous_mode_msg(): privileged VFs",
+  ),
+  trustedVfSeesOthers: open("the firmware's business: i40e_aq_set_vsi_unicast_promiscuous()"),
+  allMulticast: fact(
+    "trusted VFs",
+    "i40e_virtchnl_pf.c i40e_vc_config_promiscuous_mode_msg(): privileged VFs",
+  ),
   claimedTwice: fact("both", "measured on an X710 by sriov-mac-sync, hardware-notes.md"),
   canForceLink: fact(true, "i40e_virtchnl_pf.c i40e_ndo_set_vf_link_state()"),
   refusedEthertypes: fact(
@@ -152,6 +182,14 @@ const ice: SwitchTraits = {
   checksVlan: fact(true, "ice_vf_lib.c ice_vsi_ena_spoofchk(): ena_tx_filtering"),
   checksOneMac: fact(false, "ice_virtchnl.c ice_vc_add_mac_addr(): filters of the VF's VSI"),
   promiscuousPfSeesVfs: fact(false, "ice_lib.c ice_set_dflt_vsi(): receive direction only"),
+  trustedVfSeesWire: fact(true, "ice_virtchnl.c ice_vc_cfg_promiscuous_mode_msg(): privileged VFs"),
+  trustedVfSeesOthers: open(
+    "ice_virtchnl.c ice_vc_cfg_promiscuous_mode_msg(): depends on vf-true-promisc-support",
+  ),
+  allMulticast: fact(
+    "trusted VFs",
+    "ice_virtchnl.c ice_vc_cfg_promiscuous_mode_msg(): privileged VFs",
+  ),
   canForceLink: fact(true, "ice_sriov.c ice_set_vf_link_state()"),
   refusedEthertypes: fact([pause, lldp], "ice_lib.c ice_vsi_setup(): dropped when VSIs send them"),
   filterCapacity: open("the firmware's table; ice has no constant for it"),
@@ -176,6 +214,12 @@ const mlx5: SwitchTraits = {
     false,
     "eswitch.c esw_fdb_set_vport_promisc_rule(): matches frames of the uplink only",
   ),
+  trustedVfSeesWire: fact(true, "eswitch.c esw_update_vport_rx_mode(): trusted vports"),
+  trustedVfSeesOthers: fact(
+    false,
+    "eswitch.c esw_fdb_set_vport_promisc_rule(): matches frames of the uplink only",
+  ),
+  allMulticast: fact("trusted VFs", "eswitch.c esw_update_vport_rx_mode(): trusted vports"),
   canForceLink: fact(true, "eswitch.c mlx5_eswitch_set_vport_state()"),
   refusedEthertypes: open("the firmware's business"),
   filterCapacity: open(
@@ -202,5 +246,13 @@ export function switchTraitsOf(driver: string | null, deviceId: number): SwitchT
   if (traits === undefined) return { ...nothingKnown, driver };
   if (driver !== "ixgbe") return traits;
   const reference = "ixgbe_x550.c ixgbe_set_ethertype_anti_spoofing_X550(), with the spoof check";
-  return { ...traits, refusedEthertypes: fact(isX550(deviceId) ? [pause, lldp] : [], reference) };
+  const { trustedVfSeesWire, trustedVfSeesOthers } = traits;
+  const isKnown = isX540(deviceId) || isX550(deviceId);
+  const never = is82599(deviceId) ? false : null;
+  return {
+    ...traits,
+    refusedEthertypes: fact(isX550(deviceId) ? [pause, lldp] : [], reference),
+    trustedVfSeesWire: { ...trustedVfSeesWire, value: isKnown ? true : never },
+    trustedVfSeesOthers: { ...trustedVfSeesOthers, value: never },
+  };
 }

@@ -3,9 +3,10 @@
 // its reason: that is what a person who misses a frame has to read.
 
 import { classOf, isSamePort, type Port, type Tag } from "./frame.ts";
+import type { DriverFact } from "./driver-switch.ts";
 import type { Certainty, Ground, SwitchState, VfPort } from "./switch-state.ts";
 
-export type Taker = Ground & { readonly port: Port };
+export type Taker = Ground & { readonly port: Port; readonly reference?: string };
 
 type Passage = {
   readonly destination: string;
@@ -79,13 +80,19 @@ const uplinkTaker = (
   why: uplink.certainty === "yes" ? why : `${why}; ${uplink.why}`,
 });
 
+function mayTakeAll({ traits }: SwitchState, { trust }: VfPort): string {
+  const { value } = traits.allMulticast;
+  const isAllowed = value === "any VF" || (value === "trusted VFs" && trust === true);
+  return isAllowed ? " or takes all multicast" : "";
+}
+
 function flood(state: SwitchState, passage: Passage): Lookup {
   const id = vlanOf(passage);
   const isBroadcast = classOf(passage.destination) === "broadcast";
   const vfs = state.vfs.map((vf): Taker => {
     const taker = vfTaker(vf, id);
     if (isBroadcast || taker.certainty === "no") return taker;
-    const joined = "if its guest has joined the group";
+    const joined = `if its guest has joined the group${mayTakeAll(state, vf)}`;
     const why = taker.certainty === "if" ? `${taker.why}, and ${joined}` : joined;
     return { ...taker, certainty: least(taker.certainty, "if"), why };
   });
@@ -120,6 +127,41 @@ function matchesOf(state: SwitchState, { destination }: Passage): Matches {
 
 const isLocalSource = ({ from }: Passage): boolean => from.kind !== "uplink";
 
+/** Whether a VF takes what is for nobody that is known: as its own, or because it is promiscuous,
+ * which takes trust and a guest that asks for it. */
+function strangerGround(
+  { value }: DriverFact<boolean>,
+  { trust, mayHaveMac }: VfPort,
+  driver: string,
+): Ground {
+  if (mayHaveMac) return { certainty: "unknown", why: "its MAC is not known" };
+  if (trust === false || value === false) return { certainty: "no", why: "it is not promiscuous" };
+  if (trust === null) {
+    const why = "whether it is trusted, and so may be promiscuous, is not known";
+    return { certainty: "unknown", why };
+  }
+  if (value === null) {
+    const why = `whether a promiscuous VF of ${driver} sees it is not known, and this one is trusted`;
+    return { certainty: "unknown", why };
+  }
+  return { certainty: "if", why: "if its guest is promiscuous, which its trust allows" };
+}
+
+function vfsForStrangers(
+  { traits, vfs }: SwitchState,
+  passage: Passage,
+  fact: DriverFact<boolean>,
+): Taker[] {
+  return vfs.flatMap((vf) => {
+    const { certainty, why } = strangerGround(fact, vf, traits.driver);
+    const taker = vfTaker(vf, vlanOf(passage));
+    if (certainty === "no" || taker.certainty === "no") return [];
+    const both = taker.certainty === "yes" ? why : `${taker.why}, and ${why}`;
+    const sure = { certainty: least(taker.certainty, certainty), why: both };
+    return [{ ...taker, ...sure, ...(vf.mayHaveMac ? {} : { reference: fact.reference }) }];
+  });
+}
+
 /** Nobody here has the address. */
 function miss(state: SwitchState, passage: Passage): Lookup {
   const { pfPort, traits } = state;
@@ -137,20 +179,25 @@ function miss(state: SwitchState, passage: Passage): Lookup {
       ? `; unless it is the MAC of VF ${hidden.map(({ vfIndex }) => vfIndex).join(", ")}, not known`
       : "";
   const found = `no port has this address${doubt}`;
+  const fact = isLocalSource(passage) ? traits.trustedVfSeesOthers : traits.trustedVfSeesWire;
+  const vfs = vfsForStrangers(state, passage, fact);
   const step: LookupStep = { name: "lookup", looked, found, certainty: "yes" };
   if (!isLocalSource(passage)) {
-    if (pfPort.bridge === null) return { step, takers: [] };
+    if (pfPort.bridge === null) return { step, takers: vfs };
     const why = `the bridge ${pfPort.bridge} makes the PF promiscuous`;
-    return { step, takers: [pfTaker(state, vlanOf(passage), why)] };
+    return { step, takers: [...vfs, pfTaker(state, vlanOf(passage), why)] };
   }
   const wire = uplinkTaker(state, "no port has this address: it goes to the network", certainty);
-  if (pfPort.bridge === null || passage.from.kind === "pf") return { step, takers: [wire] };
+  if (pfPort.bridge === null || passage.from.kind === "pf") {
+    return { step, takers: [...vfs, wire] };
+  }
   const { value, reference } = traits.promiscuousPfSeesVfs;
   const copy = pfTaker(state, vlanOf(passage), "the PF is promiscuous and sees it");
-  if (value === true) return { step: { ...step, reference }, takers: [copy, wire] };
-  if (value === false) return { step: { ...step, reference }, takers: [wire] };
+  if (value === true) return { step: { ...step, reference }, takers: [...vfs, copy, wire] };
+  if (value === false) return { step: { ...step, reference }, takers: [...vfs, wire] };
   const why = `whether a promiscuous PF of ${traits.driver} sees it is not known`;
-  return { step, takers: [{ ...copy, certainty: least(copy.certainty, "unknown"), why }, wire] };
+  const open: Taker = { ...copy, certainty: least(copy.certainty, "unknown"), why };
+  return { step, takers: [...vfs, open, wire] };
 }
 
 /** The address is here, and nobody may have it in this VLAN. */

@@ -93,6 +93,30 @@ const rows: readonly Row[] = [
     "ip link set dev ens1f0 vf 0 spoofchk off",
   ],
   [
+    "a trusted VF may be promiscuous on the wire",
+    { driver: "mlx5_core", vfs: [vf(0), vf(1, { trust: true })] },
+    [frame(stranger), { kind: "uplink" }],
+    "perhaps delivered to VF 1 of VM db1, untagged",
+  ],
+  [
+    "and not for what other VFs send, where the driver says so",
+    { driver: "mlx5_core", vfs: [vf(0), vf(1, { trust: true })] },
+    [frame(stranger)],
+    "to the wire, untagged",
+  ],
+  [
+    "igb lets no VF be promiscuous",
+    { driver: "igb", vfs: [vf(0), vf(1, { trust: true })] },
+    [frame(stranger), { kind: "uplink" }],
+    "lost: nobody takes it: no port has this address",
+  ],
+  [
+    "from the wire to a VF whose MAC is not known",
+    { driver: "mlx5_core", vfs: [vf(0), vf(1, { mac: "00:00:00:00:00:00" })] },
+    [frame(stranger), { kind: "uplink" }],
+    "cannot tell, because its MAC is not known; perhaps to VF 1 of VM db1, untagged",
+  ],
+  [
     "the VF's VLAN is put on, and off again",
     { vfs: [vf(0, vlan(120)), vf(1, vlan(120))] },
     [frame(macs.vf1)],

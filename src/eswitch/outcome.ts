@@ -158,7 +158,10 @@ function takersText(state: SwitchState, frame: Frame, deliveries: readonly Deliv
   const sure = deliveries.filter(({ certainty }) => certainty === "yes").length;
   const rest = deliveries.length - sure;
   const ports = (count: number): string => `${count} port${count === 1 ? "" : "s"}`;
-  return rest === 0 ? `to ${ports(sure)}` : `to ${ports(sure)}, and perhaps to ${ports(rest)}`;
+  if (rest === 0) return `to ${ports(sure)}`;
+  return sure === 0
+    ? `perhaps to ${ports(rest)}`
+    : `to ${ports(sure)}, and perhaps to ${ports(rest)}`;
 }
 
 export function outcomeOf(

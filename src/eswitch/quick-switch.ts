@@ -101,8 +101,10 @@ function takerOf(compiled: CompiledSwitch, slot: number): Taker {
 }
 
 /** How the wire takes frames for nobody here. */
-function missOf({ hasBridge, isFilterOpen, hiddenMacs, link, uplink }: CompiledSwitch): number {
-  const sure = hasBridge || isFilterOpen || hiddenMacs > 0 ? no : (link[uplink] ?? no);
+function missOf(compiled: CompiledSwitch): number {
+  const { hasBridge, isFilterOpen, hiddenMacs, seesOthers, link, uplink } = compiled;
+  const isPlain = !hasBridge && !isFilterOpen && hiddenMacs === 0 && seesOthers.length === 0;
+  const sure = isPlain ? (link[uplink] ?? no) : no;
   return sure === no ? lookCloser : takesAs(sure, sure);
 }
 

@@ -248,7 +248,12 @@ export class SwitchRun {
     const compiled = this.#switch;
     const { pf, uplink, link, hasBridge, promiscuousCopy } = compiled;
     const from = this.#from;
-    const host = hostTakes(compiled, vlanIdOf(this.#tag));
+    const id = vlanIdOf(this.#tag);
+    const host = hostTakes(compiled, id);
+    const sees = from === uplink ? compiled.seesWire : compiled.seesOthers;
+    for (const { port, certainty } of sees) {
+      this.#deliver(port, Math.min(certainty, vfTakes(compiled, port, id)));
+    }
     if (from === uplink) {
       if (hasBridge) this.#deliver(pf, host);
       return;

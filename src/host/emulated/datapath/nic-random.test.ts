@@ -41,6 +41,9 @@ const isOpen = (state: SwitchState, { port }: Delivery, asked: Asked): boolean =
   if (port.kind === "uplink") return true;
   if (port.kind === "pf") return id === 0 && (!isGroup || state.pfPort.bridge !== null);
   const vf = state.vfs[port.vfIndex];
+  const isUnicast = classOf(frame.destination) === "unicast";
+  // Guests here are not promiscuous.
+  if (isUnicast && vf?.mac !== frame.destination) return false;
   const member = members[port.vfIndex];
   const isTrunk = vf?.vlan !== null && vf !== undefined && !isPortVlan(vf.vlan);
   const isInVlan = !isTrunk || id === 0 || member?.vlans.includes(id) === true;

@@ -55,7 +55,8 @@ export class PortFilters {
     if (refusal !== endCode.delivered) return refusal;
     const high = destinationHighAt(batch, frame);
     const low = destinationLowAt(batch, frame);
-    const isGroup = (high & 0x0100) !== 0 && !(high === broadcastHigh && low === -1);
+    const isBroadcast = high === broadcastHigh && low === -1;
+    const isGroup = (high & 0x0100) !== 0 && !isBroadcast;
     const id = vlanIdOf(at.tag);
     const { pf, uplink, hasBridge, vlanKind } = compiled;
     if (port === uplink) return endCode.delivered;
@@ -65,6 +66,9 @@ export class PortFilters {
     }
     const isMember = this.#groups[port]?.has(high * 2 ** 32 + (low >>> 0)) === true;
     const isInVlan = this.#vlans[port]?.has(id) === true;
+    // And nobody here is promiscuous.
+    const isOwn = high === compiled.macHigh[port] && low === compiled.macLow[port];
+    if (!isGroup && !isBroadcast && !isOwn) return endCode["nobody-takes-it"];
     const isDeaf = vlanKind[port] === vlanTrunk && id !== 0 && !isInVlan;
     return isDeaf || (isGroup && !isMember) ? endCode["nobody-takes-it"] : endCode.delivered;
   }
