@@ -11,6 +11,7 @@ import {
   guestWords,
   mortalSession,
   openAttachBench,
+  options,
   recoverAll,
   runWithout,
   stepsUntil,
@@ -19,6 +20,7 @@ import {
 import { clean, vfsOf, vfWords, words } from "../../test/lease/lease-bench.ts";
 import { isOpen } from "./journal.ts";
 import type { Attaching } from "./plug-run.ts";
+import { rollback } from "./recover.ts";
 import { readOwnJournals } from "./session.ts";
 
 const to = "libvirt:web1/net1";
@@ -56,7 +58,7 @@ async function clearPool(bench: AttachBench): Promise<void> {
 
 type Choice = Parameters<typeof recoverAll>[1];
 
-type Work = "attach" | "detach" | "without";
+type Work = "attach" | "detach" | "without" | "rollback";
 
 const works: Readonly<
   Record<Work, (session: Attaching, bench: AttachBench) => () => Promise<unknown>>
@@ -67,6 +69,7 @@ const works: Readonly<
     await runWithout(session, to, async () => {
       assert.deepEqual(guestWords(bench), [], "the VF is out while the command runs");
     }),
+  rollback: (session) => async () => await rollback(session, options),
 };
 
 async function killedEverywhere(context: TestContext, work: Work, choice: Choice) {
@@ -78,6 +81,7 @@ async function killedEverywhere(context: TestContext, work: Work, choice: Choice
     const story = `${work} killed at step ${at}`;
     await clearPool(bench);
     if (work !== "attach") await attachTo(bench.session, to);
+    if (work === "rollback") await clearPool(bench);
     const steps = stepsUntil(at);
     const session = mortalSession(bench, steps);
     died = await diesIn(works[work](session, bench));
@@ -107,6 +111,12 @@ test("detach killed at every step is attached and leased, or free and clean", as
 test("without-vfs killed at every step: the VF is back, with its lease, MAC and VLAN", async (context) => {
   const { steps } = await killedEverywhere(context, "without", "preferred");
   assert(steps > 15, `${steps} steps were enough`);
+});
+
+test("rollback of a detach killed at every step: attached with its terms, or free and clean", async (context) => {
+  const { steps, seen } = await killedEverywhere(context, "rollback", "preferred");
+  assert(steps > 20, `${steps} steps were enough`);
+  assert(seen.free > 0 && seen.attached > 0);
 });
 
 test("what was killed half-way can be finished instead, or undone", async (context) => {

@@ -28,7 +28,7 @@ const closingMs = 10_000;
 const closingPollMs = 500;
 
 /** The lease by which the plug's consumer has its VF; null: it has none. */
-function leaseOfPlug({ store }: Leasing, plug: Plug): Lease | null {
+export function leaseOfPlug({ store }: Leasing, plug: Plug): Lease | null {
   const name = formatAssignTarget(plug.consumer);
   const isIts = ({ vf, holder }: Lease): boolean =>
     vf.pf === plug.pf && vf.vfIndex === plug.vfIndex && holder?.name === name;

@@ -25,7 +25,10 @@ export const consumersOf = ({ consumers = noConsumers }: Session) => consumers;
 type Found = { readonly inventory: Inventory; readonly pf: Pf; readonly vf: Vf };
 
 /** With what a plan for the VF needs to know. Throws `not-found`. */
-export async function findVf({ host }: Session, { pf: address, vfIndex }: VfPlace): Promise<Found> {
+export async function findVf(
+  { host }: Session,
+  { pf: address, vfIndex }: Pick<VfPlace, "pf" | "vfIndex">,
+): Promise<Found> {
   const only = [address];
   const options = { census: true, netdevAttributes: true, detailOf: only, only };
   const inventory = await host.inventory(options);

@@ -10,6 +10,7 @@ import { fullInventory, type Host } from "../host/host.ts";
 import type { Problem } from "../model/problem.ts";
 import type { Consent } from "../model/plan.ts";
 import { notRestored, undoAll, type RunOptions } from "./apply.ts";
+import { asUndoneNow } from "./attach-again.ts";
 import { bringBack } from "./bring-back.ts";
 import { wouldDisrupt } from "./census.ts";
 import { runForward } from "./forward.ts";
@@ -137,9 +138,11 @@ async function runResumed(session: Session, run: Run, resumption: Resumption) {
 export async function resume(session: Session, resumption: Resumption): Promise<Report> {
   const { journal, direction, consent, command, keepGoing, signal, onProgress } = resumption;
   const { host, lockFd } = session;
-  const { actions, before } = journal.header;
-  // What was only detached may have been given back since, cleaned, and is not plugged in as it was; an
-  // apply that plugs in knows what a VF was before, and brings it back.
+  const { header } = journal;
+  const { before } = header;
+  const actions = direction === "undo" ? await asUndoneNow(session, header) : header.actions;
+  // An apply that plugs in knows what a VF was before, and brings it back; what was only detached is leased
+  // again before, or nobody's.
   const plugsIn = actions.some(({ change }) => change.kind === "attach-vf");
   const consumers = leasedConsumers(session, direction === "do" || plugsIn ? "claiming" : "leased");
   const writer = new JournalWriter(await session.journals.reopen(journal.id, journal.soundBytes));

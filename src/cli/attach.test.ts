@@ -184,6 +184,26 @@ test("a rollback takes out what the apply attached, and frees it", async (contex
   assert.equal((await run("lease ls")).stdout, "No VF is leased.\n", back.stderr);
 });
 
+const givenBack = ["libvirt:web2/net1", "dpdk:upf", "netns:ci/eth1"] as const;
+
+test("a rollback takes back a detach, whoever the consumer is, unless somebody else has its VF", async (context) => {
+  const { run } = await machine(context);
+  const mac = "02:00:5e:10:0f:01";
+  for (const to of givenBack) {
+    assert.equal((await run(`attach ${vf0} --to ${to} --mac ${mac} --yes`)).exitCode, 0);
+    assert.equal((await run(`detach ${to} --yes`)).exitCode, 0);
+    const back = await run("rollback --yes");
+    assert.equal(back.exitCode, 0, back.stderr);
+    assert.match((await run("lease ls")).stdout, new RegExp(`vf0 .* attached  ${to}`));
+    assert.match((await run(`show ${vf0}`)).stdout, new RegExp(mac));
+    assert.equal((await run(`detach ${to} --yes`)).exitCode, 0);
+  }
+  assert.equal((await run(`lease acquire ${vf0} --for vm:thief`)).exitCode, 0);
+  const late = await run("rollback --yes");
+  assert.deepEqual([late.exitCode, /again: leased to vm:thief/.test(late.stderr)], [3, true]);
+  assert.match((await run("lease ls")).stdout, /vf0 .* prepared  vm:thief/);
+});
+
 test("an entry that waits is told by drift and status; import writes who has which VF", async (context) => {
   const root = temporaryDirectory(context);
   const run = async (line: string) =>
