@@ -2,7 +2,7 @@
 
 import type { Consent, Plan } from "../model/plan.ts";
 import type { Plug } from "../model/plug.ts";
-import type { Lease } from "../lease/lease.ts";
+import type { AttachedLease, Lease } from "../lease/lease.ts";
 import { planDetach } from "../plan/attach.ts";
 import type { Plugged } from "../vmm/consumer.ts";
 import {
@@ -14,11 +14,6 @@ import {
   type PlugRequest,
 } from "./plug-run.ts";
 import type { Report } from "./report.ts";
-
-export type AttachedLease = Lease & { readonly plug: Plug };
-
-export const isPluggedIn = (lease: Lease): lease is AttachedLease =>
-  lease.state === "attached" && lease.plug !== null;
 
 export type DetachPreview = {
   readonly lease: Lease;

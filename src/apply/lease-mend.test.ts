@@ -18,10 +18,13 @@ import {
   words,
   type Bench,
 } from "../../test/lease/lease-bench.ts";
+import { plugTo } from "../../test/plug-to.ts";
+import { emulatedConsumers } from "../host/emulated/consumers.ts";
 import { Killed, killedAt, wishFor } from "../../test/lease/pool-bench.ts";
-import { findingsOf, mend } from "./lease-mend.ts";
+import { askConsumers, findingsOf, mend } from "./lease-mend.ts";
 import { releaseVf, renewLease } from "./lease-release.ts";
-import { acquireVfs, lookAtVfs } from "./leasing.ts";
+import { acquireVfs, lookAtVfs, momentOf } from "./leasing.ts";
+import { noConsumers } from "./request.ts";
 
 /** Finds and mends until nothing is left to mend. */
 async function mendAll(bench: Bench): Promise<string[]> {
@@ -75,4 +78,40 @@ test("a lease whose VF is gone, and one whose process is gone, are mended as fou
   const late = () =>
     renewLease(bench.leasing, first.vf, { proof: proofOf("vm:web1", 1), terms: terms("") });
   assert.match(await codeOf(late), /^lease-refused: .*nobody has it$/);
+});
+
+test("what is attached is nobody's to take while its consumer may have it", async (context) => {
+  const bench = await openPool(context);
+  const { leasing, host } = bench;
+  const to = "libvirt:web1/net1";
+  const [prepared] = await acquire(bench, to);
+  assert(prepared !== undefined);
+  const { vf, generation } = prepared;
+  const plug = plugTo(to, { pf, vf: vf.address });
+  const attached = { kind: "attached", generation, plug } as const;
+  const renewed = { kind: "renew", generation, expiresAtMs: 1 } as const;
+  leasing.store.transact((table) => {
+    for (const event of [attached, renewed]) table.step(vf, event, momentOf(leasing, ""));
+  });
+  const release = { proof: proofOf(to), reason: "" };
+  assert.match(
+    await codeOf(releaseVf(leasing, vf, release)),
+    /^would-disrupt: .* it is attached for libvirt:web1\/net1/,
+  );
+  const web1HasNone = emulatedConsumers((change) => host.store.transact(change));
+  const remedies = async () => {
+    const { candidates } = await lookAtVfs(leasing);
+    const held = { leases: leasing.store.leases(), candidates };
+    const found = findingsOf(host, leasing.nowMs(), held);
+    const asked = await Promise.all(
+      [noConsumers, web1HasNone].map((consumers) => askConsumers(found, held, consumers)),
+    );
+    return asked.map((findings) => findings.map(({ kind, remedy }) => `${kind} ${remedy}`));
+  };
+  assert.deepEqual(await remedies(), [["expired detach"], ["expired clean"]]);
+  await perform(host, { verb: "setNumVfs", pf, numVfs: 0 });
+  assert.deepEqual(await remedies(), [["vanished null"], ["vanished forget"]]);
+  await perform(host, { verb: "setNumVfs", pf, numVfs: 3 });
+  const released = await releaseVf(leasing, vf, { ...release, consumers: web1HasNone });
+  assert.equal(released.lease.state, "free");
 });

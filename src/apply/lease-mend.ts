@@ -2,7 +2,7 @@
 // mending does what the finding offers, if the lease still is what it was found as.
 
 import type { Candidate } from "../lease/candidates.ts";
-import { targetOf, type Lease } from "../lease/lease.ts";
+import { isPluggedIn, targetOf, type Lease } from "../lease/lease.ts";
 import type { Plug } from "../model/plug.ts";
 import type { Consumers } from "../vmm/consumer.ts";
 import { reconcile, type Finding } from "../lease/reconcile.ts";
@@ -28,23 +28,47 @@ export function findingsOf(
 const isOfManager = ({ consumer: { kind } }: Plug): boolean => kind === "libvirt" || kind === "pve";
 
 /** Leases of VMs that have their VF no more, running or in their definition: it was taken out by
- * somebody else, or the VM is defined no more. Their manager is asked, which takes a while. */
-export async function lostPlugs(
-  { leases, candidates }: Found,
-  consumers: Consumers,
-): Promise<Finding[]> {
+ * somebody else, or the VM is defined no more. */
+async function lostPlugs({ leases, candidates }: Found, consumers: Consumers): Promise<Finding[]> {
   const unused = candidates.filter(({ owners }) => owners.length === 0);
   const addresses = new Set(unused.map(({ vf }) => vf.address));
   const findings: Finding[] = [];
   for (const lease of leases) {
-    const { state, plug, vf } = lease;
-    if (state !== "attached" || plug === null || !isOfManager(plug)) continue;
+    if (!isPluggedIn(lease) || !isOfManager(lease.plug)) continue;
+    const { plug, vf } = lease;
     if (!addresses.has(vf.address) || (await mayHave(plug, consumers))) continue;
     const holder = formatAssignTarget(plug.consumer);
     const message = `${targetOf(vf)} is attached to ${holder}, which has it no more`;
     findings.push({ kind: "holder-gone", lease, message, remedy: "clean" });
   }
   return findings;
+}
+
+/** A VF in somebody's configuration is theirs, though nothing uses it. */
+async function heeding(finding: Finding, consumers: Consumers): Promise<Finding> {
+  const { kind, lease, message, remedy } = finding;
+  if (!isPluggedIn(lease)) return finding;
+  if (remedy === "detach" && !(await mayHave(lease.plug, consumers))) {
+    return { ...finding, remedy: "clean" };
+  }
+  if (kind === "vanished" && (await mayHave(lease.plug, consumers))) {
+    const holder = formatAssignTarget(lease.plug.consumer);
+    return { ...finding, message: `${message}, which ${holder} may have still`, remedy: null };
+  }
+  return finding;
+}
+
+/** The findings as consumers bear them out, and what only consumers know. Asking takes a while. */
+export async function askConsumers(
+  findings: readonly Finding[],
+  { leases, candidates }: Found,
+  consumers: Consumers,
+): Promise<Finding[]> {
+  const heeded: Finding[] = [];
+  for (const finding of findings) heeded.push(await heeding(finding, consumers));
+  const ailing = new Set(findings.map(({ lease }) => targetOf(lease.vf)));
+  const others = leases.filter(({ vf }) => !ailing.has(targetOf(vf)));
+  return [...heeded, ...(await lostPlugs({ leases: others, candidates }, consumers))];
 }
 
 export type Mended = { readonly finding: Finding; readonly released: Released | null };

@@ -1,10 +1,12 @@
 // What becomes of a lease that somebody has: renewed, given back, or quarantined by hand. Whoever asks
 // names the holder or the generation that it was given; a VF that is in use is given back by nobody.
 
-import { leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
+import { isPluggedIn, leaseWords, targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
 import type { LeaseTable } from "../lease/store.ts";
+import { formatAssignTarget } from "../model/assign-target.ts";
 import { SriovError } from "../model/errors.ts";
 import { vfAt } from "../model/inventory.ts";
+import type { Consumers } from "../vmm/consumer.ts";
 import { cleanVf, type Hygiene } from "./hygiene.ts";
 import {
   lookAtVfs,
@@ -16,6 +18,8 @@ import {
   type Terms,
 } from "./leasing.ts";
 import { isAlive } from "./lock.ts";
+import { mayHave } from "./plugging.ts";
+import { noConsumers } from "./request.ts";
 
 export type HolderProof = {
   /** null: not said. */
@@ -87,25 +91,39 @@ export async function cleanReleased(leasing: Leasing, lease: Lease): Promise<Rel
   return { lease: freed, hygiene };
 }
 
-/** Throws `would-disrupt` while somebody uses the VF. */
-async function refuseWhileUsed({ host }: Leasing, place: VfPlace): Promise<void> {
-  const { address } = place;
+type Release = {
+  readonly proof: HolderProof;
+  readonly reason: string;
+  /** Asked about VFs that are attached. */
+  readonly consumers?: Consumers;
+};
+
+/** Throws `would-disrupt` while somebody uses the VF, or would once it runs. */
+async function refuseWhileUsed({ host }: Leasing, lease: Lease, consumers: Consumers) {
+  const { address } = lease.vf;
   const [owner] = (await host.owners([address])).get(address) ?? [];
-  if (owner === undefined) return;
-  const target = targetOf(place);
-  const message = `Cannot release ${target}: it is ${ownerWords(owner)}`;
-  const hint = "Have it let go of the VF first";
-  throw new SriovError("would-disrupt", message, { operation: "release lease", target, hint });
+  const isTheirs = isPluggedIn(lease) && (await mayHave(lease.plug, consumers));
+  if (owner === undefined && !isTheirs) return;
+  const target = targetOf(lease.vf);
+  const use = owner === undefined ? leaseWords(lease) : `is ${ownerWords(owner)}`;
+  const hint = isTheirs
+    ? `Take it out first: sriovctl detach ${formatAssignTarget(lease.plug.consumer)}`
+    : "Have it let go of the VF first";
+  const detail = { operation: "release lease", target, hint };
+  throw new SriovError("would-disrupt", `Cannot release ${target}: it ${use}`, detail);
 }
 
 /** By its holder, or of a quarantined VF by anybody. Throws `lease-refused` and `would-disrupt`. */
 export async function releaseVf(
   leasing: Leasing,
   place: VfPlace,
-  { proof, reason }: { readonly proof: HolderProof; readonly reason: string },
+  { proof, reason, consumers = noConsumers }: Release,
 ): Promise<Released> {
-  await refuseWhileUsed(leasing, place);
   const { worker } = leasing;
+  const own = leasing.store.transact((table) =>
+    ownLease(table, place, { operation: "release", proof }),
+  );
+  await refuseWhileUsed(leasing, own, consumers);
   const lease = leasing.store.transact((table) => {
     const lease = ownLease(table, place, { operation: "release", proof });
     const { state, generation, vf } = lease;

@@ -187,6 +187,7 @@ test("whoever is not the holder is refused, and told who it is", async (context)
   );
   bench.host.happen({ event: "guest-opens", guest: "web1", vf: vf.address });
   assert.match(await release(proofOf("vm:web1")), /^would-disrupt: .* it is in use by vm:web1/);
+  assert.match(await release(proofOf("vm:web1", 7)), /generation 7 is over/, "told before that");
   bench.host.happen({ event: "guest-ends", guest: "web1" });
   const { lease } = await releaseVf(leasing, vf, { proof: proofOf("vm:web1"), reason: "" });
   assert.equal(lease.state, "free");

@@ -2,12 +2,11 @@
 // open meanwhile, and undoing that journal brings them back, by us or, when we are killed, by recover. Their
 // leases stay, so nobody else gets them.
 
-import type { Lease } from "../lease/lease.ts";
+import { isPluggedIn, type AttachedLease, type Lease } from "../lease/lease.ts";
 import type { Action } from "../model/action.ts";
 import { planDetach } from "../plan/attach.ts";
 import { factsBefore, runJournalled, type Ending } from "./apply.ts";
 import { bringBack } from "./bring-back.ts";
-import { isPluggedIn, type AttachedLease } from "./detach.ts";
 import { assertSound, findVf, type Attaching, type PlugRequest } from "./plug-run.ts";
 import { recover } from "./recover.ts";
 import { forwardOutcome, type Report } from "./report.ts";

@@ -5,6 +5,7 @@ import type { Acquired, Failed, Granted } from "../apply/leasing.ts";
 import type { Mended } from "../apply/lease-mend.ts";
 import type { Released } from "../apply/lease-release.ts";
 import { targetOf, type Lease, type LeaseState, type VfPlace } from "../lease/lease.ts";
+import type { Finding } from "../lease/reconcile.ts";
 import type { StoredEntry } from "../lease/rows.ts";
 import type { Rejection } from "../lease/select.ts";
 import { rangesOf } from "../model/vf-range.ts";
@@ -114,6 +115,13 @@ export function releasedText({ lease, hygiene }: Released, style: Style): string
     case "failed":
       return `${name} is quarantined: ${clean(hygiene.evidence.join("; "))}`;
   }
+}
+
+/** What is wrong, and who mends it where `reconcile` does not. */
+export function findingText({ message, remedy, lease: { holder } }: Finding): string {
+  if (remedy === null) return clean(`${message}: nothing to do here`);
+  if (remedy !== "detach") return clean(message);
+  return clean(`${message}: to take it back, sriovctl detach ${holder?.name ?? ""}`);
 }
 
 /** What was wrong, and what became of it. */

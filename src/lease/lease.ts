@@ -131,6 +131,12 @@ export const freeLease = (vf: VfPlace): Lease => ({
 export const isInHand = ({ state }: Pick<Lease, "state">): boolean =>
   state === "prepared" || state === "attached";
 
+export type AttachedLease = Lease & { readonly plug: Plug };
+
+/** Somebody has it, perhaps only in the configuration of something that does not run. */
+export const isPluggedIn = (lease: Lease): lease is AttachedLease =>
+  lease.state === "attached" && lease.plug !== null;
+
 const held: readonly LeaseState[] = ["claimed", "prepared", "attached"];
 
 /** The states in which each event may come, its verb for refusals, and the state that it leads to;

@@ -5,12 +5,13 @@
 import { isOfTarget, needsNetdev, parseAssignTarget } from "../model/assign-target.ts";
 import type { Owner } from "../model/inventory.ts";
 import type { Candidate } from "./candidates.ts";
-import { isInHand, leaseWords, targetOf, type Lease } from "./lease.ts";
+import { isInHand, isPluggedIn, leaseWords, targetOf, type Lease } from "./lease.ts";
 import { vfKey } from "./select.ts";
 
 /** `forget` has nothing to clean, `clean` makes it free by way of the hygiene, `move` notes where
- * the VF is now. null: nothing can be done here. */
-type Remedy = "forget" | "clean" | "move" | null;
+ * the VF is now. `detach` is for `sriovctl detach`: its consumer has it in its configuration, though
+ * nothing uses it. null: nothing can be done here. */
+type Remedy = "forget" | "clean" | "move" | "detach" | null;
 
 export type Finding = {
   readonly kind: "vanished" | "moved" | "in-use" | "interrupted" | "holder-gone" | "expired";
@@ -44,10 +45,9 @@ function isHoldersUse({ holder }: Lease, owner: Owner): boolean {
 
 /** An interface that is plugged in is in another network namespace, and the census says so. One that
  * nobody has, or the host itself, came back when its namespace died (default_device_exit_net()). */
-const hasLostPlug = ({ state, plug }: Lease, { owners }: Candidate): boolean =>
-  state === "attached" &&
-  plug !== null &&
-  needsNetdev(plug.consumer.kind) &&
+const hasLostPlug = (lease: Lease, { owners }: Candidate): boolean =>
+  isPluggedIn(lease) &&
+  needsNetdev(lease.plug.consumer.kind) &&
   !owners.some(({ kind }) => kind === "netns" || kind === "container" || kind === "unknown");
 
 const usersOf = ({ owners }: Candidate): string =>
@@ -93,12 +93,14 @@ function ailmentOf(lease: Lease, place: Candidate, around: Surroundings): Findin
   }
   if (lease.expiresAtMs === null || lease.expiresAtMs > around.nowMs) return null;
   const words = `${target} is leased to ${name} until ${timeWords(lease.expiresAtMs)}, which is over`;
-  return find("expired", `${words}${still}`, remedy);
+  // While its consumer does not run, nobody but the consumer knows of it.
+  const mending = remedy === "clean" && isPluggedIn(lease) ? "detach" : remedy;
+  return find("expired", `${words}${still}`, mending);
 }
 
 /** It came back when its namespace ended; an interface is nobody's process, so its lease has none. */
 export const hasReturned = ({ kind, lease }: Finding): boolean =>
-  kind === "holder-gone" && lease.state === "attached" && lease.plug !== null;
+  kind === "holder-gone" && isPluggedIn(lease);
 
 /** One finding a lease at most, the gravest, in the order of the leases. */
 export function reconcile(leases: readonly Lease[], around: Surroundings): Finding[] {

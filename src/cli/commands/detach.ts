@@ -1,13 +1,7 @@
 // `sriovctl detach`: takes a VF out of its consumer, cleans it and gives its lease back. By the VF, or by
 // the consumer; a consumer without a device is everything that it was given.
 
-import {
-  detach,
-  isPluggedIn,
-  previewDetach,
-  type AttachedLease,
-  type DetachPreview,
-} from "../../apply/detach.ts";
+import { detach, previewDetach, type DetachPreview } from "../../apply/detach.ts";
 import type { Attaching } from "../../apply/plug-run.ts";
 import { lookAtVfs, ownerWords, type Leasing } from "../../apply/leasing.ts";
 import { findingsOf } from "../../apply/lease-mend.ts";
@@ -16,7 +10,7 @@ import { mendAbandoned } from "../../apply/plug-leases.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
 import { formatAssignTarget, formOfTarget } from "../../model/assign-target.ts";
 import { SriovError } from "../../model/errors.ts";
-import { leaseWords, targetOf } from "../../lease/lease.ts";
+import { isPluggedIn, leaseWords, targetOf, type AttachedLease } from "../../lease/lease.ts";
 import type { Finding } from "../../lease/reconcile.ts";
 import { printReport } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";

@@ -3,7 +3,7 @@
 // said before anything else, and mended by `reconcile` when the operator agrees.
 
 import { readOwnJournals, assertNothingUnfinished, type Session } from "../../apply/session.ts";
-import { findingsOf, lostPlugs, mend } from "../../apply/lease-mend.ts";
+import { askConsumers, findingsOf, mend } from "../../apply/lease-mend.ts";
 import { mendLeft, mendReturned } from "../../apply/plug-leases.ts";
 import { quarantineVf, releaseVf, renewLease, type Released } from "../../apply/lease-release.ts";
 import {
@@ -29,6 +29,7 @@ import {
   countText,
   entriesText,
   failedText,
+  findingText,
   leasesText,
   mendedText,
   releasedText,
@@ -145,13 +146,14 @@ const exitOfReleased = ({ hygiene }: Released): number =>
 
 const release: Action = (run, targets) =>
   changing(run, async (leasing) => {
-    const { context, args } = run;
+    const { context, args, host } = run;
     const look = await lookAtVfs(leasing);
     const places = placesFor(run, targets, leasing.store.leases(), look);
-    const proof = proofOf(args);
+    const [proof, reason] = [proofOf(args), reasonOf(args, "released")];
+    const { consumers } = readingOf(context, host);
     const released: Released[] = [];
     for (const place of places) {
-      const one = await releaseVf(leasing, place, { proof, reason: reasonOf(args, "released") });
+      const one = await releaseVf(leasing, place, { proof, reason, consumers });
       released.push(one);
       context.print(releasedText(one, context.style));
     }
@@ -218,16 +220,12 @@ const reconcileLeases: Action = (run) =>
     const { context, args, host } = run;
     if (args.isSet("unattended")) return await reconcileReturned(run, leasing);
     const look = await lookAtVfs(leasing);
-    const found = findIn(leasing, look);
     const { candidates } = look;
-    const ailing = new Set(found.map((finding) => targetOf(finding.lease.vf)));
-    const leases = leasing.store.leases().filter(({ vf }) => !ailing.has(targetOf(vf)));
-    const lost = await lostPlugs({ leases, candidates }, readingOf(context, host).consumers);
-    const findings = [...found, ...lost];
-    const mendable = findings.filter(({ remedy }) => remedy !== null);
-    for (const { message, remedy } of findings) {
-      context.print(remedy === null ? `${message}: nothing to do here` : message);
-    }
+    const { consumers } = readingOf(context, host);
+    const held = { leases: leasing.store.leases(), candidates };
+    const findings = await askConsumers(findIn(leasing, look), held, consumers);
+    const mendable = findings.filter(({ remedy }) => remedy !== null && remedy !== "detach");
+    context.print(...findings.map(findingText));
     if (findings.length === 0) context.print("Every lease is as the host says.");
     const question = `Mend ${plural(mendable.length, "lease")}?`;
     const isAgreed =

@@ -2,13 +2,12 @@
 // them again with the same lease, MAC and VLAN, also when the command fails. The exit code is the command's.
 
 import { spawn } from "node:child_process";
-import type { AttachedLease } from "../../apply/detach.ts";
 import { mendAbandoned } from "../../apply/plug-leases.ts";
 import { findVf, type Attaching } from "../../apply/plug-run.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
 import { leasesOfConsumer, withoutVfs } from "../../apply/without-vfs.ts";
 import { fullInventory } from "../../host/host.ts";
-import { targetOf } from "../../lease/lease.ts";
+import { targetOf, type AttachedLease } from "../../lease/lease.ts";
 import { fitsOn, type VfHere } from "../../lease/target-host.ts";
 import { formatAssignTarget } from "../../model/assign-target.ts";
 import { printReport, reportJson } from "../apply-report.ts";
