@@ -1,11 +1,12 @@
 // VFs attached to network namespaces on a real kernel, as a user does it: their netdevs move over with
 // name, MAC and addresses, reach each other through the card's switch and the other PF over the wire,
 // and come back under their old names. A namespace that dies hands its VF back under any name, and
-// reconciling leaves it clean and free.
+// reconciling leaves it clean and free; so does a container that is killed.
 
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { labSkipReason } from "./lab-unavailable.ts";
+import { startContainer } from "./podman.ts";
 import { type Json, type ProgramLab, bootProgramLab } from "./program-in-lab.ts";
 import { fullTopology } from "./topology.ts";
 
@@ -112,5 +113,23 @@ suite("VFs in network namespaces", { skip: labSkipReason() }, () => {
     const [clean] = await lab.read(`ip -d -j link show dev ${await netdevOf(vfs[0])}`);
     assert.deepEqual([clean.altnames ?? [], clean.flags.includes("UP")], [[], false]);
     assert.notEqual(clean.address, back.address, "the MAC is its consumer's");
+  });
+
+  test("a container has a VF, and one that is killed leaves it clean", async () => {
+    await startContainer(lab.lab);
+    const words = "--pool all --to podman:web/eth1 --mac auto --ip 192.0.2.9/24";
+    const { json } = await lab.sriovctl(0, `attach ${words} --yes -f ${spec}`);
+    const inside = await lab.lab.check(`podman exec web /bin/busybox sh -c '
+      busybox ip -o address show dev eth1; busybox cat /sys/class/net/eth1/address
+      busybox ping -c 2 -W 5 192.0.2.3'`);
+    assert.match(inside, /inet 192\.0\.2\.9\/24/);
+    assert.ok(inside.includes(`\n${json.mac}\n`), inside);
+    await lab.lab.check(`podman kill web
+      until [ -n "$(ls ${devices}/${json.address}/net 2> /dev/null)" ]; do sleep 0.1; done`);
+    const { leases } = (await lab.sriovctl(0, `lease reconcile --unattended -f ${spec}`)).json;
+    assert.ok(leases.every(({ state }: Json) => state === "free"));
+    const [clean] = await lab.read(`ip -d -j link show dev ${await netdevOf(json.address)}`);
+    assert.notEqual(clean.address, json.mac);
+    assert.deepEqual(clean.altnames ?? [], []);
   });
 });
