@@ -10,9 +10,8 @@ import type { Vlan } from "../model/vf-attribute.ts";
 import type { Candidate } from "../lease/candidates.ts";
 import type { Lease } from "../lease/lease.ts";
 import type { Plugged } from "../vmm/consumer.ts";
-import type { HostLook, Leasing } from "./leasing.ts";
-import { momentOf } from "./leasing.ts";
-import { noteAway } from "./plug-leases.ts";
+import { momentOf, type HostLook, type Leasing } from "./leasing.ts";
+import { claimReady, noteAway } from "./plug-leases.ts";
 import { consumersOf, type Attaching } from "./plug-run.ts";
 import { adapterFor, isPlugged } from "./plugging.ts";
 
@@ -86,16 +85,12 @@ export async function adoptionOf(
 
 /** The lease of it. Throws `lease-refused` where it is somebody's by now. */
 export function adopt(leasing: Leasing, { candidate, plug }: Adoption): Lease {
-  const { store, worker } = leasing;
-  const { vf, claim } = candidate;
-  const holder = { name: formatAssignTarget(plug.consumer), pid: worker };
-  const { pool } = claim;
-  const moment = momentOf(leasing, `adopted: ${vfTarget(vf.pf, vf.vfIndex)} was there already`);
-  const event = { kind: "claim", holder, pool, expiresAtMs: null, worker } as const;
-  const lease = store.transact((table) => {
-    const { generation } = table.step(vf, event, moment);
-    table.step(vf, { kind: "prepared", generation }, moment);
-    return table.step(vf, { kind: "attached", generation, plug }, moment);
+  const { consumer } = plug;
+  const reason = "adopted: it was there already";
+  const lease = leasing.store.transact((table) => {
+    const { vf, generation } = claimReady(leasing, table, { candidate, consumer, reason });
+    const event = { kind: "attached", generation, plug } as const;
+    return table.step(vf, event, momentOf(leasing, reason));
   });
   noteAway(leasing, plug);
   return lease;

@@ -7,6 +7,7 @@ import {
   isOfTarget,
   needsNetdev,
   parseAssignTarget,
+  type AssignTarget,
 } from "../model/assign-target.ts";
 import { isPlugChange, type Action } from "../model/action.ts";
 import { SriovError } from "../model/errors.ts";
@@ -14,6 +15,8 @@ import type { Owner } from "../model/inventory.ts";
 import { isWhole, type Plug } from "../model/plug.ts";
 import type { Problem } from "../model/problem.ts";
 import { isInHand, leaseWords, targetOf, type Lease } from "../lease/lease.ts";
+import type { Candidate } from "../lease/candidates.ts";
+import type { LeaseTable } from "../lease/store.ts";
 import { hasReturned, type Finding } from "../lease/reconcile.ts";
 import type { Consumers } from "../vmm/consumer.ts";
 import type { Hygiene } from "./hygiene.ts";
@@ -43,20 +46,35 @@ function notLeased(plug: Plug, leases: readonly Lease[]): SriovError {
   return new SriovError("lease-refused", message, { operation: "attach VF", target });
 }
 
-/** For a plan that has brought the VF to what the spec says of it: nothing is left to clean. Throws
- * `lease-refused` where it is somebody's. */
+type ReadyClaim = {
+  readonly candidate: Candidate;
+  readonly consumer: AssignTarget;
+  readonly reason: string;
+};
+
+/** Of a VF that needs no cleaning. Throws `lease-refused` where it is somebody's. */
+export function claimReady(
+  leasing: Leasing,
+  table: LeaseTable,
+  { candidate: { vf, claim }, consumer, reason }: ReadyClaim,
+): Lease {
+  const { worker } = leasing;
+  const holder = { name: formatAssignTarget(consumer), pid: worker };
+  const event = { kind: "claim", holder, pool: claim.pool, expiresAtMs: null, worker } as const;
+  const moment = momentOf(leasing, reason);
+  const { generation } = table.step(vf, event, moment);
+  return table.step(vf, { kind: "prepared", generation }, moment);
+}
+
+/** For a plan that has brought the VF to what the spec says of it. Throws as `claimReady`. */
 async function claim(leasing: Leasing, { consumer, pf, vfIndex }: Plug): Promise<void> {
   const { candidates } = await lookAtVfs(leasing);
   const found = candidates.find(({ vf }) => vf.pf === pf && vf.vfIndex === vfIndex);
   if (found === undefined || found.owners.some((owner) => !isOfTarget(consumer, owner))) return;
-  const { vf, claim } = found;
-  const { worker } = leasing;
-  const holder = { name: formatAssignTarget(consumer), pid: worker };
-  const event = { kind: "claim", holder, pool: claim.pool, expiresAtMs: null, worker } as const;
-  leasing.store.transact((table) => {
-    const { generation } = table.step(vf, event, momentOf(leasing, "assigned by the spec"));
-    table.step(vf, { kind: "prepared", generation }, momentOf(leasing, "as the spec says"));
-  });
+  const reason = "assigned by the spec";
+  leasing.store.transact((table) =>
+    claimReady(leasing, table, { candidate: found, consumer, reason }),
+  );
 }
 
 /** A VF that its consumer has again on other terms; who has it at last is settled in the end. */
@@ -194,7 +212,7 @@ export const isAbandoned = ({ kind, lease }: Finding): boolean =>
   isOfConsumer(lease) &&
   (kind === "interrupted" || (kind === "holder-gone" && lease.state === "prepared"));
 
-/** Takes back consumers' leases that nobody has to agree to, where nobody uses the VF. */
+/** Takes back consumers' leases, for which nobody has to agree, where nobody uses the VF. */
 export async function mendLeft(
   leasing: Leasing,
   isLeft: (finding: Finding) => boolean,
@@ -217,12 +235,8 @@ export const mendAbandoned = async (leasing: Leasing): Promise<readonly Mended[]
 /** What namespaces that have ended gave back. Marks that stand for nothing go. */
 export async function mendReturned(leasing: Leasing): Promise<readonly Mended[]> {
   const { away, store } = leasing;
-  const isAttached = ({ state }: Lease): boolean => state === "attached";
   const attached = new Set(
-    store
-      .leases()
-      .filter(isAttached)
-      .map(({ vf }) => vf.address),
+    store.leases().flatMap(({ state, vf }) => (state === "attached" ? [vf.address] : [])),
   );
   for (const vf of away.list()) if (!attached.has(vf)) away.clear(vf);
   return await mendLeft(leasing, hasReturned);
