@@ -46,6 +46,8 @@ export class Functions {
     const isLength = at === register.txLength || at === register.rxLength;
     const kept = isBase ? value & ~(pageBytes - 1) : value;
     this.registers[port * rowWords + at] = isLength ? Math.min(value >>> 0, ringMost) : kept;
+    // Its head comes next, and may be beyond the new end.
+    if (isLength) this.registers[port * rowWords + at + 1] = 0;
   }
 
   /** Function-level reset: all as after power-on, so without bus mastering. */

@@ -3,6 +3,7 @@
 
 import { switchTraitsOf } from "../../../eswitch/driver-switch.ts";
 import type { SwitchState, VfPort } from "../../../eswitch/switch-state.ts";
+import { type FrameEnd, frameEnds } from "./frame-ends.ts";
 import { devicePages, GuestDriver } from "./guest-driver.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { Iommu } from "./iommu.ts";
@@ -92,3 +93,16 @@ export const stateOf = (vfs: readonly VfPort[]): SwitchState => ({
 
 export const frameTo = (to: number, source = macOf(0)): Uint8Array =>
   frameBytes({ destination: macOf(to), source, tag: null, sizeBytes: 64 });
+
+type Card = ReturnType<typeof cardWith>;
+
+export function send({ nic, driverOf }: Card, from: number, frame: Uint8Array): void {
+  driverOf(from).post(frame);
+  driverOf(from).kick();
+  nic.run();
+}
+
+export const endsOf = ({ nic }: Card): Partial<Record<FrameEnd, number>> =>
+  Object.fromEntries(
+    frameEnds.flatMap((end, at) => ((nic.ends[at] ?? 0) === 0 ? [] : [[end, nic.ends[at]]])),
+  );
