@@ -136,6 +136,12 @@ const rows: readonly (readonly [string, Partial<Lease>, ReturnType<typeof hostWi
     "interrupted clean: 0000:3b:00.0/vf0 is releasing for vm:web1 in generation 2, and process 9 that worked on it ended",
   ],
   ["quarantine is no finding", { state: "quarantined", holder: null }, hostWith([]), ""],
+  [
+    "nor is who uses a quarantined one",
+    { state: "quarantined", holder: null },
+    hostWith([vmOwner("web2")]),
+    "",
+  ],
 ];
 
 for (const [name, part, candidates, wanted] of rows) {

@@ -60,6 +60,8 @@ const timeWords = (ms: number): string => new Date(ms).toISOString().slice(0, 19
 
 /** What ails a lease whose VF is there; null: nothing. */
 function ailmentOf(lease: Lease, place: Candidate, around: Surroundings): Finding | null {
+  // It is nobody's, so nobody who uses it does so instead of its holder.
+  if (lease.state === "quarantined") return null;
   const target = targetOf(lease.vf);
   const find = (kind: Finding["kind"], message: string, remedy: Remedy): Finding => ({
     kind,

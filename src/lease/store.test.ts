@@ -7,6 +7,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -134,6 +135,9 @@ test("files that are not to be trusted or not to be understood", () => {
     symlinkSync(`${path}.real`, path);
   });
   assert.equal(linked, "unsafe-file: Cannot trust leases PATH: it is no plain file");
+  const folder = freshPath();
+  mkdirSync(folder, { recursive: true });
+  assert.throws(() => openLeases(folder), { hint: "Find out who put it there, and move it away" });
   assert.equal(
     made(sql("PRAGMA user_version = 99")),
     "file-format: Cannot read leases PATH: its format is 99, wanted at most 2",

@@ -2,7 +2,7 @@
 // the writer's lock before it reads, so what it decides on is what it changes; when it returns, the
 // disk has it (synchronous FULL). A killed process leaves the last whole transaction.
 
-import { closeSync, linkSync, lstatSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { closeSync, linkSync, lstatSync, mkdirSync, openSync, rmSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { SriovError } from "../model/errors.ts";
@@ -80,22 +80,30 @@ function failureOf(path: string, error: unknown): unknown {
   return new SriovError("state-unwritable", message, { ...detail, errno: errnoOf(error) });
 }
 
+type Fault = { readonly fault: string; readonly hint?: string };
+
+function faultOf(stat: Stats): Fault | null {
+  const own = process.geteuid?.() ?? stat.uid;
+  if (!stat.isFile()) {
+    return { fault: "it is no plain file", hint: "Find out who put it there, and move it away" };
+  }
+  if (stat.uid !== own) {
+    const hint = `Find out who changed it, then give it back: chown ${own}`;
+    return { fault: `user ${stat.uid} owns it, wanted ${own}`, hint };
+  }
+  if ((stat.mode & 0o077) === 0) return null;
+  const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
+  return { fault: `its mode is ${mode}, wanted 0600` };
+}
+
 /** Whoever may write the file may give any VF to anybody. */
 function assertOwnFile(path: string): void {
   for (const file of [path, `${path}-wal`, `${path}-shm`]) {
     const stat = lstatSync(file, { throwIfNoEntry: false });
-    if (stat === undefined) continue;
-    const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
-    const own = process.geteuid?.() ?? stat.uid;
-    const fault = !stat.isFile()
-      ? "it is no plain file"
-      : stat.uid !== own
-        ? `user ${stat.uid} owns it, wanted ${own}`
-        : (stat.mode & 0o077) !== 0
-          ? `its mode is ${mode}, wanted 0600`
-          : null;
-    if (fault === null) continue;
-    const detail = { operation: "open leases", target: file };
+    const found = stat === undefined ? null : faultOf(stat);
+    if (found === null) continue;
+    const { fault, ...hint } = found;
+    const detail = { operation: "open leases", target: file, ...hint };
     throw new SriovError("unsafe-file", `Cannot trust leases ${file}: ${fault}`, detail);
   }
 }
