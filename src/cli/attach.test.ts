@@ -62,7 +62,10 @@ test("a second holder is refused and told who is the first", async (context) => 
   await run(`attach ${vf0} ${toWeb2} --yes`);
   const second = await run(`attach ${vf0} --to libvirt:web1/net1 --yes`);
   assert.equal(second.exitCode, 3);
-  assert.match(second.stdout, /leased to libvirt:web2\/net1/);
+  assert.match(
+    second.stderr,
+    /attach \S+\/vf0 to libvirt:web1\/net1: leased to libvirt:web2\/net1/,
+  );
   const other = await run(`attach 0000:3b:00.0/vf1 ${toWeb2} --yes`);
   assert.deepEqual([other.exitCode, /has 0000:3b:00.0\/vf0/.test(other.stderr)], [3, true]);
   const foreign = await run("detach 0000:5e:00.0/vf0 --yes");

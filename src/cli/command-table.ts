@@ -350,12 +350,19 @@ export const commandTable: readonly CommandRow[] = [
     summary: "Say who has which VF: give VFs of a pool away, clean, and take them back, clean",
     operands: [
       ["<action>", "ls, acquire, renew, release, quarantine, history or reconcile"],
-      ["[vf...]", "BDF/vfN or a VF's address; renew and release mean all of --for without one"],
+      [
+        "[vf...]",
+        "BDF/vfN or a VF's address; renew and release mean all of --for without one, ls all",
+      ],
     ],
     options: [
-      { flags: "--for <kind:name>", summary: "the holder, e.g. vm:web1" },
-      { flags: "--pool <pool>", summary: "acquire: a VF of this pool of the specs" },
-      { flags: "--pf <address>", summary: "acquire: of this PF (repeatable)", isRepeatable: true },
+      { flags: "--for <kind:name>", summary: "the holder, e.g. vm:web1; ls: of it alone" },
+      { flags: "--pool <pool>", summary: "acquire, ls: VFs of this pool of the specs" },
+      {
+        flags: "--pf <address>",
+        summary: "acquire, ls: of this PF (repeatable)",
+        isRepeatable: true,
+      },
       { flags: "--count <n>", summary: "acquire: so many, or none" },
       { flags: "--numa <node>", summary: "acquire: on this NUMA node" },
       {
@@ -383,7 +390,7 @@ export const commandTable: readonly CommandRow[] = [
         values: ["1h", "8h", "off"],
       },
       { flags: "--pid <process>", summary: "acquire: the lease is void when this process ends" },
-      { flags: "--generation <n>", summary: "renew, release: as acquire said" },
+      { flags: "--generation <n>", summary: "renew, release, quarantine: as acquire said" },
       { flags: "--reason <text>", summary: "for the history" },
       { flags: "--all", summary: "ls: free VFs that were leased before, too" },
       { ...specOption, summary: "pools of this spec instead of the configuration folder's" },

@@ -3,10 +3,11 @@
 
 import type { Acquired, Failed, Granted } from "../apply/leasing.ts";
 import type { Released } from "../apply/lease-release.ts";
-import { targetOf, type Lease } from "../lease/lease.ts";
+import { targetOf, type Lease, type VfPlace } from "../lease/lease.ts";
 import type { Finding } from "../lease/reconcile.ts";
 import type { StoredEntry } from "../lease/rows.ts";
 import type { Rejection } from "../lease/select.ts";
+import { exitCodeOf, type SriovError } from "../model/errors.ts";
 
 const timeOf = (ms: number | null): string | null =>
   ms === null ? null : new Date(ms).toISOString();
@@ -50,25 +51,45 @@ const grantedJson = ({ lease, because, changes, unverifiable }: Granted) => ({
   unverifiable,
 });
 
-const rejectionJson = ({ candidate, because, kind }: Rejection) => ({
+export const rejectionJson = ({ candidate, because, kind }: Rejection) => ({
   vf: targetOf(candidate.vf),
   address: candidate.vf.address,
   kind,
   because,
 });
 
-export const acquiredJson = (acquired: Acquired) => ({
+/** What is added to a document where something was refused or missed. */
+export const failureJson = ({ code, message, hint }: SriovError) => ({
+  exitCode: exitCodeOf(code),
+  error: { code, message, hint },
+});
+
+export const acquiredJson = (acquired: Acquired, error: SriovError | null) => ({
   format: "sriovctl-acquired/1",
   outcome: acquired.kind,
+  ...(error === null ? {} : failureJson(error)),
   leases: acquired.kind === "granted" ? acquired.granted.map(grantedJson) : [],
   failed: acquired.failed.map(failedJson),
   rejections: acquired.kind === "granted" ? [] : acquired.rejections.map(rejectionJson),
 });
 
-export const releasedJson = ({ lease, hygiene }: Released) => ({
+/** A VF that was not released. */
+export type Refused = { readonly vf: VfPlace; readonly error: SriovError };
+
+const releasedJson = ({ lease, hygiene }: Released) => ({
   ...leaseJson(lease),
   changes: hygiene.kind === "clean" ? hygiene.changes : [],
   usedBy: hygiene.kind === "in-use" ? hygiene.owners : [],
+});
+
+export const releasedDocument = (released: readonly Released[], refused: readonly Refused[]) => ({
+  format: "sriovctl-released/1",
+  leases: released.map(releasedJson),
+  refused: refused.map(({ vf, error }) => ({
+    vf: targetOf(vf),
+    address: vf.address,
+    ...failureJson(error),
+  })),
 });
 
 export const entriesJson = (entries: readonly StoredEntry[]) => ({

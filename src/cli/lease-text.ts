@@ -124,12 +124,18 @@ export function findingText({ message, remedy, lease: { holder } }: Finding): st
   return clean(`${message}: to take it back, sriovctl detach ${holder?.name ?? ""}`);
 }
 
+/** What became of it. */
+export function outcomeText({ finding, released }: Mended, style: Style): string {
+  if (released !== null) return releasedText(released, style);
+  const name = style("strong", targetOf(finding.lease.vf));
+  return finding.remedy === "forget"
+    ? `${name} is forgotten: nobody has it any more`
+    : `${name} is noted where it is now`;
+}
+
 /** What was wrong, and what became of it. */
 export const mendedText = (mended: readonly Mended[], style: Style): string[] =>
-  mended.flatMap(({ finding, released }) => [
-    clean(finding.message),
-    ...(released === null ? [] : [releasedText(released, style)]),
-  ]);
+  mended.flatMap((one) => [clean(one.finding.message), outcomeText(one, style)]);
 
 export const countText = (count: number, pool: string | null): string =>
   `${plural(count, "VF")}${pool === null ? "" : ` of pool ${pool}`}`;

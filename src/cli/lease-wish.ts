@@ -1,10 +1,12 @@
 // The options of `lease` as values: what is wished, for whom and how long. A word that means nothing is
 // an error, because whoever typed it believes that it was heeded.
 
+import { isAlive } from "../apply/lock.ts";
 import type { HolderProof } from "../apply/lease-release.ts";
 import type { HostLook, Terms } from "../apply/leasing.ts";
 import type { Host, NumaPlace } from "../host/host.ts";
-import type { Wish } from "../lease/select.ts";
+import type { Lease } from "../lease/lease.ts";
+import { isFor, type Wish } from "../lease/select.ts";
 import { formatBdf, parseBdf, type Address } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Arguments } from "./context.ts";
@@ -57,6 +59,9 @@ export function termsOf(args: Arguments, nowMs: number): Terms {
     throw usage("Cannot lease without a holder: no --for was given", "", hint);
   }
   const pid = wholeNumber(args, "pid", 1);
+  if (pid !== null && !isAlive(pid)) {
+    throw usage(`Cannot tie a lease to process ${pid}: there is no such process`, String(pid));
+  }
   const expiresAtMs = expiresAt(args, nowMs);
   return { holder: { name, pid }, expiresAtMs, reason: reasonOf(args, "acquired") };
 }
@@ -96,6 +101,16 @@ function poolOf(args: Arguments, { pools }: HostLook): string | null {
   throw usage(`Cannot lease from pool ${pool}: ${known}`, pool, hint);
 }
 
+/** Whether `ls` is to show a lease. `libvirt:web1` is all of its devices. */
+export function isListed(args: Arguments, look: HostLook, vfs: readonly Address[]) {
+  const [holder, pool, pfs] = [holderOf(args), poolOf(args, look), pfsOf(args, look)];
+  return (lease: Lease): boolean =>
+    (holder === null || isFor(lease.holder?.name ?? "", holder)) &&
+    (pool === null || lease.pool === pool) &&
+    (pfs.length === 0 || pfs.includes(lease.vf.pf)) &&
+    (vfs.length === 0 || vfs.includes(lease.vf.address));
+}
+
 type WishParts = {
   readonly look: HostLook;
   readonly holder: string;
@@ -126,7 +141,10 @@ function placeNear(text: string): NumaPlace {
 export async function nodeOf(args: Arguments, host: Host): Promise<number | null> {
   const near = args.text("near");
   const node = wholeNumber(args, "numa", 0);
-  if (near === null) return node;
+  if (near === null) {
+    if (node !== null || !args.isSet("prefer")) return node;
+    throw usage("Cannot lease with --prefer alone: wanted --numa or --near beside it");
+  }
   if (node !== null) throw usage("Cannot lease with --numa and --near: wanted one of them");
   const [first, ...more] = await host.numaNodesOf(placeNear(near));
   if (first === undefined) {

@@ -35,14 +35,14 @@ export type Choice = { readonly candidate: Candidate; readonly because: readonly
 export type Rejection = {
   readonly candidate: Candidate;
   readonly because: string;
-  /** `other` than wished, `taken` by somebody, or `unfit` as it is. */
+  /** `other` than wished, `taken` by somebody, or `unfit` as it is. One that was named is no `other`. */
   readonly kind: "other" | "taken" | "unfit";
 };
 
 type Selection = {
   /** As many as wished, or none. */
   readonly choices: readonly Choice[];
-  /** Of the others, where nothing was chosen. */
+  /** Of the others, or of those that were named, where nothing was chosen. */
   readonly rejections: readonly Rejection[];
 };
 
@@ -119,7 +119,7 @@ function numaObjection({ numaNode }: Candidate, { numa }: Wish): string | null {
 }
 
 /** `libvirt:web1/net1` is for `libvirt:web1`. */
-const isFor = (consumer: string, holder: string): boolean =>
+export const isFor = (consumer: string, holder: string): boolean =>
   consumer === holder || consumer.startsWith(`${holder}/`);
 
 /** Who has the candidate, or will; null: nobody. */
@@ -136,7 +136,6 @@ function ownerOf(candidate: Candidate, wish: Wish, taken: Taken): string | null 
 /** Why the candidate is another one than wished; null: it is one of those. */
 function mismatch({ vf, claim }: Candidate, wish: Wish): string | null {
   if (wish.pfs.length > 0 && !wish.pfs.includes(vf.pf)) return "on another PF than asked for";
-  if (wish.vfs.length > 0 && !wish.vfs.includes(vf.address)) return "not asked for";
   if (wish.pool === null || claim.pool === wish.pool) return null;
   return claim.pool === null ? "in no pool" : `in pool ${claim.pool}`;
 }
@@ -146,9 +145,10 @@ function objectionTo(candidate: Candidate, wish: Wish, taken: Taken): Rejection 
   const reject = (because: string | null, kind: Rejection["kind"]): Rejection | null =>
     because === null ? null : { candidate, because, kind };
   const changing = "a change of its PF or of a VF of it has not ended";
+  const isNobodys = leaseOf(candidate, taken)?.state === "quarantined";
   return (
-    reject(mismatch(candidate, wish), "other") ??
-    reject(ownerOf(candidate, wish, taken), "taken") ??
+    reject(mismatch(candidate, wish), wish.vfs.length > 0 ? "unfit" : "other") ??
+    reject(ownerOf(candidate, wish, taken), isNobodys ? "unfit" : "taken") ??
     reject(candidate.isPfChanging ? changing : null, "unfit") ??
     reject(numaObjection(candidate, wish), "unfit") ??
     reject(groupObjection(candidate, wish, taken), "unfit")
@@ -206,7 +206,8 @@ export function selectVfs(
   const taken = takenBy(candidates, leases);
   const rejections: Rejection[] = [];
   let fitting: Candidate[] = [];
-  for (const candidate of candidates) {
+  const isAsked = ({ vf }: Candidate) => wish.vfs.length === 0 || wish.vfs.includes(vf.address);
+  for (const candidate of candidates.filter(isAsked)) {
     const rejection = objectionTo(candidate, wish, taken);
     if (rejection === null) fitting.push(candidate);
     else rejections.push(rejection);

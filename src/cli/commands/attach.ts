@@ -16,11 +16,15 @@ import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts
 import { formatAssignTarget } from "../../model/assign-target.ts";
 import type { Lease } from "../../lease/lease.ts";
 import { hasReturned, type Finding } from "../../lease/reconcile.ts";
+import type { Rejection, Wish } from "../../lease/select.ts";
+import { exitCodeOf } from "../../model/errors.ts";
 import { printReport } from "../apply-report.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
+import { failureJson, rejectionJson } from "../lease-json.ts";
 import { acquiredText, failedText, mendedText } from "../lease-text.ts";
 import { wishOf } from "../lease-wish.ts";
+import { nothingFits } from "../nothing-fits.ts";
 import { planJson } from "../plan-json.ts";
 import { planLines } from "../plan-report.ts";
 import { attachedJson, attachedText, isAttached, plugName } from "../plug-text.ts";
@@ -47,24 +51,17 @@ function wishFor(args: Arguments, look: HostLook, leases: readonly Lease[]): Att
   return { consumer, terms, wish: wishOf(args, { look, holder, vfs, node: null }) };
 }
 
-function nothingFits(context: Context, attached: Attached | AttachPreview, to: string): number {
-  if (attached.kind !== "nothing-fits") return 0;
-  const { rejections } = attached;
-  const asked = rejections.filter(({ kind }) => kind === "taken");
-  const wished = rejections.filter(({ kind }) => kind !== "other");
-  context.log.error(`Cannot attach to ${to}: no VF fits`, "See why below; sriovctl lease ls");
+function tellNothingFits(context: Context, wish: Wish, rejections: readonly Rejection[]): number {
+  const error = nothingFits("attach", wish, rejections);
+  context.log.error(error.message, error.hint);
   context.print(...acquiredText({ kind: "nothing-fits", rejections, failed: [] }, context.style));
   context.printJson({
     format: "sriovctl-attach/1",
     outcome: "nothing-fits",
-    rejections: rejections.map(({ candidate, because, kind }) => ({
-      address: candidate.vf.address,
-      kind,
-      because,
-    })),
+    ...failureJson(error),
+    rejections: rejections.map(rejectionJson),
   });
-  // The one that was named is somebody's: that is refused, not missed.
-  return asked.length > 0 && asked.length === wished.length ? 3 : 1;
+  return exitCodeOf(error.code);
 }
 
 type ToDo = Exclude<AttachPreview, { kind: "nothing-fits" }>;
@@ -102,7 +99,9 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   const wish = wishFor(args, look, leasing.store.leases());
   const to = formatAssignTarget(wish.consumer);
   const preview = await previewAttach(session, wish);
-  if (preview.kind === "nothing-fits") return nothingFits(context, preview, to);
+  if (preview.kind === "nothing-fits") {
+    return tellNothingFits(context, wish.wish, preview.rejections);
+  }
   if (preview.kind !== "attached") printPreview(context, preview);
   if (isDry) {
     const { kind, plug, plan } = preview;
@@ -135,12 +134,14 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   const attached = await withProgress(context, preview.plan.actions, false, (options) =>
     attach(session, wish, { ...options, consent: [], command }),
   );
-  return conclude(context, attached, to);
+  return conclude(context, attached, wish.wish);
 }
 
-function conclude(context: Context, attached: Attached, to: string): number {
+function conclude(context: Context, attached: Attached, wish: Wish): number {
   for (const failed of attached.failed) context.log.warn(failedText(failed));
-  if (attached.kind === "nothing-fits") return nothingFits(context, attached, to);
+  if (attached.kind === "nothing-fits") {
+    return tellNothingFits(context, wish, attached.rejections);
+  }
   const { report, plug, plugged } = attached;
   context.printJson(attachedJson(attached));
   const isWell = isAttached(attached);

@@ -3,38 +3,49 @@
 // said before anything else, and mended by `reconcile` when the operator agrees.
 
 import { readOwnJournals, assertNothingUnfinished, type Session } from "../../apply/session.ts";
-import { askConsumers, findingsOf, mend } from "../../apply/lease-mend.ts";
+import { askConsumers, findingsOf, mend, type Mended } from "../../apply/lease-mend.ts";
 import { mendLeft, mendReturned } from "../../apply/plug-leases.ts";
 import { quarantineVf, releaseVf, renewLease, type Released } from "../../apply/lease-release.ts";
-import {
-  acquireVfs,
-  lookAtVfs,
-  type Acquired,
-  type HostLook,
-  type Leasing,
-} from "../../apply/leasing.ts";
+import { acquireVfs, lookAtVfs, type HostLook, type Leasing } from "../../apply/leasing.ts";
 import type { Host } from "../../host/host.ts";
 import { targetOf, type Lease, type VfPlace } from "../../lease/lease.ts";
 import { hasReturned, type Finding } from "../../lease/reconcile.ts";
 import { openLeasesIfThere } from "../../lease/store.ts";
-import { SriovError } from "../../model/errors.ts";
+import { exitCodeOf, SriovError } from "../../model/errors.ts";
 import type { Spec } from "../../model/spec.ts";
 import { readingOf } from "../attaching.ts";
 import { assertWritable, confirm, withSession } from "../changing.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
 import { leaseSpec, openLeasing } from "../leasing.ts";
-import { acquiredJson, entriesJson, leasesJson, releasedJson } from "../lease-json.ts";
+import {
+  acquiredJson,
+  entriesJson,
+  leasesJson,
+  releasedDocument,
+  type Refused,
+} from "../lease-json.ts";
+import { assertHeeded } from "../lease-options.ts";
 import {
   acquiredText,
-  countText,
   entriesText,
   failedText,
   findingText,
   leasesText,
   mendedText,
+  outcomeText,
   releasedText,
 } from "../lease-text.ts";
-import { nodeOf, proofOf, reasonOf, renewalOf, termsOf, usage, wishOf } from "../lease-wish.ts";
+import {
+  isListed,
+  nodeOf,
+  proofOf,
+  reasonOf,
+  renewalOf,
+  termsOf,
+  usage,
+  wishOf,
+} from "../lease-wish.ts";
+import { nothingFits } from "../nothing-fits.ts";
 import { plural } from "../list-text.ts";
 import { placeOf } from "../vf-place.ts";
 
@@ -43,6 +54,9 @@ const lockWaitMs = 60_000;
 
 type Run = { readonly context: Context; readonly args: Arguments; readonly host: Host };
 type Action = (run: Run, targets: readonly string[]) => Promise<number>;
+
+/** placeOf() answers one and the same place for a VF, however it was named. */
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
 
 const specFor = ({ context, args }: Run): Spec => leaseSpec(context, args.text("file"));
 
@@ -80,11 +94,13 @@ function warnOf(context: Context, findings: readonly Finding[]): void {
 const findIn = (leasing: Leasing, { candidates }: HostLook): Finding[] =>
   findingsOf(leasing.host, leasing.nowMs(), { leases: leasing.store.leases(), candidates });
 
-const ls: Action = async ({ context, args, host }) => {
+const ls: Action = async ({ context, args, host }, targets) => {
   const store = openLeasesIfThere(context.hostPaths.leaseFile);
-  const leases = store?.leases() ?? [];
+  const all = store?.leases() ?? [];
   store?.close();
   const look = await lookAtVfs({ host, spec: specFor({ context, args, host }) });
+  const vfs = targets.map((target) => placeOf(target, all, look).address);
+  const leases = all.filter(isListed(args, look, vfs));
   const shown = args.isSet("all") ? leases : leases.filter(({ state }) => state !== "free");
   const findings = findingsOf(host, Date.now(), { leases, candidates: look.candidates });
   context.printJson(leasesJson(shown, findings));
@@ -92,18 +108,6 @@ const ls: Action = async ({ context, args, host }) => {
   warnOf(context, findings);
   return 0;
 };
-
-const isAsked = (vfs: readonly string[], acquired: Acquired): boolean =>
-  acquired.kind === "nothing-fits" &&
-  acquired.rejections.some(
-    ({ candidate, kind }) => kind === "taken" && vfs.includes(candidate.vf.address),
-  );
-
-/** A VF that was named and is somebody's would be taken from them: that is refused, not missed. */
-function exitCodeOf(vfs: readonly string[], acquired: Acquired): number {
-  if (acquired.kind === "granted") return 0;
-  return isAsked(vfs, acquired) ? 3 : 1;
-}
 
 const acquire: Action = (run, targets) =>
   changing(run, async (leasing) => {
@@ -114,22 +118,21 @@ const acquire: Action = (run, targets) =>
     const terms = termsOf(args, leasing.nowMs());
     const holder = terms.holder.name;
     const leases = leasing.store.leases();
-    const vfs = targets.map((target) => placeOf(target, leases, look).address);
+    const vfs = unique(targets.map((target) => placeOf(target, leases, look).address));
     const wish = wishOf(args, { look, holder, vfs, node: await nodeOf(args, run.host) });
     const acquired = await acquireVfs(leasing, wish, terms);
-    context.printJson(acquiredJson(acquired));
+    const error =
+      acquired.kind === "granted" ? null : nothingFits("lease", wish, acquired.rejections);
+    context.printJson(acquiredJson(acquired, error));
     for (const failed of acquired.failed) context.log.warn(failedText(failed));
-    if (acquired.kind === "nothing-fits") {
-      const what = countText(wish.count, wish.pool);
-      context.log.error(`Cannot lease ${what} to ${holder}: none was taken`);
-    }
+    if (error !== null) context.log.error(error.message, error.hint);
     context.print(...acquiredText(acquired, context.style));
-    return exitCodeOf(vfs, acquired);
+    return error === null ? 0 : exitCodeOf(error.code);
   });
 
 /** Those that were named, or all of a holder. */
 function placesFor(run: Run, targets: readonly string[], leases: readonly Lease[], look: HostLook) {
-  if (targets.length > 0) return targets.map((target) => placeOf(target, leases, look));
+  if (targets.length > 0) return unique(targets.map((target) => placeOf(target, leases, look)));
   const { holder } = proofOf(run.args);
   if (holder === null) {
     const hint = "Name VFs, or a holder with --for to mean all that it has";
@@ -137,12 +140,27 @@ function placesFor(run: Run, targets: readonly string[], leases: readonly Lease[
   }
   const own = leases.filter((lease) => lease.holder?.name === holder);
   if (own.length > 0) return own.map(({ vf }) => vf);
-  const detail = { operation: "lease", target: holder };
+  const hint = "See who has what with sriovctl lease ls";
+  const detail = { operation: "lease", target: holder, hint };
   throw new SriovError("not-found", `Cannot find leases of ${holder}: it has none`, detail);
 }
 
 const exitOfReleased = ({ hygiene }: Released): number =>
   hygiene.kind === "clean" ? 0 : hygiene.kind === "in-use" ? 3 : 1;
+
+const exitOfMended = ({ released }: Mended): number =>
+  released === null ? 0 : exitOfReleased(released);
+
+/** What is refused of one VF does not keep the others: which were given back has to be told. */
+async function orRefusal(work: Promise<Released>): Promise<Released | SriovError> {
+  try {
+    return await work;
+  } catch (error) {
+    const isRefusal = error instanceof SriovError && exitCodeOf(error.code) === 3;
+    if (isRefusal) return error;
+    throw error;
+  }
+}
 
 const release: Action = (run, targets) =>
   changing(run, async (leasing) => {
@@ -152,13 +170,20 @@ const release: Action = (run, targets) =>
     const [proof, reason] = [proofOf(args), reasonOf(args, "released")];
     const { consumers } = readingOf(context, host);
     const released: Released[] = [];
-    for (const place of places) {
-      const one = await releaseVf(leasing, place, { proof, reason, consumers });
-      released.push(one);
-      context.print(releasedText(one, context.style));
+    const refused: Refused[] = [];
+    for (const vf of places) {
+      const one = await orRefusal(releaseVf(leasing, vf, { proof, reason, consumers }));
+      if (one instanceof SriovError) {
+        refused.push({ vf, error: one });
+        context.log.error(one.message, one.hint);
+      } else {
+        released.push(one);
+        context.print(releasedText(one, context.style));
+      }
     }
-    context.printJson({ format: "sriovctl-released/1", leases: released.map(releasedJson) });
-    return Math.max(0, ...released.map(exitOfReleased));
+    context.printJson(releasedDocument(released, refused));
+    const refusals = refused.map(({ error }) => exitCodeOf(error.code));
+    return Math.max(0, ...refusals, ...released.map(exitOfReleased));
   });
 
 /** Changes leases and no VF: no apply has to wait for it. */
@@ -211,8 +236,7 @@ async function reconcileReturned({ context }: Run, leasing: Leasing): Promise<nu
   const left = findIn(leasing, await lookAtVfs(leasing)).filter(hasReturned);
   context.print(...mendedText(mended, context.style), ...left.map(({ message }) => message));
   context.printJson(leasesJson(leasing.store.leases(), left));
-  const released = mended.flatMap((one) => one.released ?? []);
-  return Math.max(left.length > 0 ? 4 : 0, ...released.map(exitOfReleased));
+  return Math.max(left.length > 0 ? 4 : 0, ...mended.map(exitOfMended));
 }
 
 const reconcileLeases: Action = (run) =>
@@ -230,16 +254,15 @@ const reconcileLeases: Action = (run) =>
     const question = `Mend ${plural(mendable.length, "lease")}?`;
     const isAgreed =
       mendable.length > 0 && (args.isSet("yes") || (await confirm(context, question)));
-    const mended: Released[] = [];
+    const mended: Mended[] = [];
     for (const finding of isAgreed ? mendable : []) {
-      const { released } = await mend(leasing, finding, candidates);
-      if (released === null) continue;
-      mended.push(released);
-      context.print(releasedText(released, context.style));
+      const one = await mend(leasing, finding, candidates);
+      mended.push(one);
+      context.print(outcomeText(one, context.style));
     }
     const left = isAgreed ? findIn(leasing, await lookAtVfs(leasing)) : findings;
     context.printJson(leasesJson(leasing.store.leases(), left));
-    return Math.max(left.length > 0 ? 4 : 0, ...mended.map(exitOfReleased));
+    return Math.max(left.length > 0 ? 4 : 0, ...mended.map(exitOfMended));
   });
 
 const actions: Readonly<Record<string, Action>> = {
@@ -258,6 +281,7 @@ export const lease: RunCommand = async (context, args) => {
   if (action === undefined) {
     throw usage(`Cannot ${name} leases: wanted ${Object.keys(actions).join(", ")}`, name);
   }
+  assertHeeded(name, targets, args);
   return await withHost(context, async (host) => {
     assertWritable(context, host, `${name} leases`);
     return await action({ context, args, host }, targets);
