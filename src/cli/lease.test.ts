@@ -79,7 +79,8 @@ const refusals: readonly (readonly [line: string, exitCode: number, stderr: RegE
   ["lease acquire --for vm:x --count 0", 2, /--count 0: wanted a whole number from 1 up/],
   ["lease acquire --for vm:x --apart node", 2, /--apart node: wanted pf or card/],
   ["lease acquire --for vm:x --near gpu0", 2, /near gpu0: wanted a PCI address, or CPUs/],
-  ["lease acquire --for vm:x --near cpu:0-3", 1, /near cpu:0-3: its NUMA node is not known/],
+  ["lease acquire --for vm:x --near cpu:32", 1, /near cpu:32: its NUMA node is not known/],
+  ["lease acquire --for vm:x --near cpu:15-16", 2, /near cpu:15-16: it is on NUMA nodes 0, 1/],
   ["lease acquire --for vm:x --numa 0 --near 0000:87:00.0", 2, /wanted one of them/],
   ["lease acquire --for vm:x --pool tenants --near 0000:87:00.0", 1, /: none fits/],
   ["lease acquire --for vm:x --pf 0000:99:00.0", 1, /Cannot find PF 0000:99:00.0/],
@@ -154,6 +155,14 @@ test("what a crash left is said by every look, and mended when agreed", async (c
   await run("demo --reboot");
   const forgotten = await run("lease reconcile --yes");
   assert.match(forgotten.stdout, /vf0 is forgotten: nobody has it any more\n$/);
+});
+
+test("a VF near CPUs is one of their node", async (context) => {
+  const { run } = await machine(context);
+  const near = await run("lease acquire --pool tenants --for vm:db1 --near cpu:0-7,12");
+  assert.match(near.stdout, /^0000:3b:.*\n {2}why {3}in pool tenants; on NUMA node 0 as asked/);
+  const far = await run("lease acquire --pool tenants --for vm:db2 --near cpu:16");
+  assert.deepEqual([far.exitCode, /on NUMA node 0, wanted 1/.test(far.stdout)], [1, true]);
 });
 
 test("ls is of the VFs, the holder, the pool and the PF that are asked for", async (context) => {

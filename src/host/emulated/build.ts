@@ -43,7 +43,7 @@ export function buildMachine(profile: Profile): Machine {
 }
 
 function bareState(profile: Profile): MachineState {
-  const { name, about, kernelRelease, lockModel, hasIommu, naming } = profile;
+  const { name, about, kernelRelease, lockModel, hasIommu, naming, cpusPerNode } = profile;
   return {
     core: {
       format: stateFormat,
@@ -55,6 +55,7 @@ function bareState(profile: Profile): MachineState {
       lockModel,
       hasIommu,
       naming,
+      ...(cpusPerNode === undefined ? {} : { cpusPerNode }),
       loadedDrivers: [...profile.loadedDrivers],
       loadableModules: [...profile.loadableModules],
       dynamicIds: [],

@@ -150,11 +150,8 @@ class MachineHost implements EmulatedHost {
     );
   }
 
-  /** Its CPUs are those of the machine that it runs on, so nothing is known of them. */
   async numaNodesOf(place: NumaPlace): Promise<readonly number[]> {
-    return place.kind === "cpus"
-      ? []
-      : this.#transact((machine) => numaNodesOf(machine, place.address));
+    return this.#transact((machine) => numaNodesOf(machine, place));
   }
 
   async readConfig(address: Address): Promise<Uint8Array> {

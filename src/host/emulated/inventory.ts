@@ -8,7 +8,7 @@ import type { VfPolicy } from "../../model/vf-attribute.ts";
 import { type Address, compareAddresses, formatBdf, slotOf, vfTarget } from "../../model/bdf.ts";
 import { vfRoutingId } from "../../pci/routing-id.ts";
 import { decodeLink } from "../../netlink/link.ts";
-import type { InventoryOptions, VfArrival } from "../host.ts";
+import type { InventoryOptions, NumaPlace, VfArrival } from "../host.ts";
 import { cardOf } from "./cards.ts";
 import type { PfDriver } from "./drivers.ts";
 import { pfDriverOf, vfDrivers } from "./drivers.ts";
@@ -268,8 +268,18 @@ export function arrivalOf(machine: Machine, address: Address): VfArrival {
   return { numVfs: linkedVfs(pf), withoutNetdev };
 }
 
-/** Of a PF or VF; empty for any other function. */
-export function numaNodesOf(machine: Machine, address: Address): number[] {
+function nodesOfCpus({ state }: Machine, cpus: readonly number[]): number[] {
+  const { cpusPerNode } = state.core;
+  if (cpusPerNode === undefined) return [];
+  const nodes = new Set(cpus.map((cpu) => Math.floor(cpu / cpusPerNode)));
+  const known = new Set(state.pfs.map(({ numaNode }) => numaNode));
+  return [...nodes].filter((node) => known.has(node)).toSorted((left, right) => left - right);
+}
+
+/** Of a PF, a VF or CPUs; empty for any other function. */
+export function numaNodesOf(machine: Machine, place: NumaPlace): number[] {
+  if (place.kind === "cpus") return nodesOfCpus(machine, place.cpus);
+  const { address } = place;
   const pf = findPf(machine, address) ?? findVf(machine, address)?.pf ?? null;
   return pf === null || pf.numaNode === null ? [] : [pf.numaNode];
 }

@@ -76,6 +76,8 @@ export type Profile = {
   readonly hasIommu: boolean;
   /** `systemd` renames netdevs by slot and VF index; `kernel` leaves eth0, eth1 ... */
   readonly naming: "systemd" | "kernel";
+  /** CPUs of each NUMA node, numbered through them; absent: not known. */
+  readonly cpusPerNode?: number;
   readonly loadedDrivers: readonly string[];
   readonly loadableModules: readonly string[];
   readonly ports: readonly PortProfile[];

@@ -185,6 +185,8 @@ export type CoreState = {
   lockModel: LockModel;
   hasIommu: boolean;
   naming: Profile["naming"];
+  /** CPUs of each NUMA node, numbered through them; absent: not known. */
+  cpusPerNode?: number;
   loadedDrivers: string[];
   loadableModules: string[];
   /** `new_id` of a driver. */

@@ -13,6 +13,7 @@ export const demo: Profile = {
   lockModel: "global",
   hasIommu: true,
   naming: "systemd",
+  cpusPerNode: 16,
   loadedDrivers: [
     "pcieport",
     "igb",

@@ -46,6 +46,7 @@ export const dense: Profile = {
   lockModel: "global",
   hasIommu: true,
   naming: "systemd",
+  cpusPerNode: 16,
   loadedDrivers: ["pcieport", "ice", "iavf"],
   loadableModules: ["vfio-pci"],
   ports,
