@@ -17,8 +17,8 @@ type Detaching = {
   readonly hasLive: () => Promise<boolean>;
 };
 
-/** An event that comes before virsh listens is missed: look again after this long at the latest. */
-const lookAgainMs = 5000;
+/** An event that comes before virsh listens is missed, which is soon: look again, soon at first. */
+const lookAgainMs = (round: number): number => Math.min(1000 * 2 ** round, 8000);
 
 /** QEMU refuses a second request while the first is open (hw/core/qdev-hotplug.c); libvirt passes it on. */
 const isAskedAlready = (words: string): boolean =>
@@ -81,9 +81,10 @@ export async function detachLive(detaching: Detaching, deadlineMs: number): Prom
   const alias = vfIn(sides.live, plug)?.alias ?? "";
   const startedAt = performance.now();
   const listening = new AbortController();
+  let rounds = 0;
   const listen = (): Promise<ProgramOutput> => {
-    const restMs = deadlineMs - (performance.now() - startedAt);
-    return nextEvent(detaching, Math.min(lookAgainMs, Math.max(0, restMs)), listening.signal);
+    const restMs = Math.max(0, deadlineMs - (performance.now() - startedAt));
+    return nextEvent(detaching, Math.min(lookAgainMs(rounds++), restMs), listening.signal);
   };
   try {
     let event = listen();

@@ -52,6 +52,8 @@ class Domain {
   isDeaf = false;
   event = "event loop timed out\nevents received: 0\n";
   isTransient = false;
+  /** What virsh says instead of attaching. */
+  refusal: string | null = null;
   readonly asked: string[] = [];
 
   constructor(live: string | null, persistent: string) {
@@ -81,6 +83,7 @@ class Domain {
       case "dommemstat":
         return answer("actual 65536\nlast_update 0\nrss 61440\n");
       case "attach-device": {
+        if (this.refusal !== null) return answer("", this.refusal, 1);
         const device = readFileSync(rest[1] ?? "", "utf8").trimEnd();
         this.#change(rest, (xml) => xml.replace("</devices>", `${device}</devices>`));
         return answer("Device attached successfully\n");
@@ -217,6 +220,22 @@ test("what is there otherwise than asked is not replaced", async () => {
   });
 });
 
+test("a VF that libvirt counts as a domain's which has it no more is told from one that it has", async () => {
+  const refusal =
+    "error: Failed to attach device from /root/h.xml\nerror: Requested operation is not valid: PCI device 0000:01:10.0 is in use by driver QEMU, domain web1\n";
+  const plug: Plug = { ...basePlug, scope: "live" };
+  const elsewhere = { ...plug, consumer: { ...plug.consumer, device: "vf9" } };
+  const rows = [
+    [plug, withoutHostdev, /libvirt still counts it as domain web1's, which has it no more$/],
+    [elsewhere, captured, /0000:01:10.0 is in use by domain web1$/],
+  ] as const;
+  for (const [plug, live, message] of rows) {
+    const domain = new Domain(live, shutOff);
+    domain.refusal = refusal;
+    await assert.rejects(consumerOf(domain).plug(plug, 1000), message);
+  }
+});
+
 test("a number is no name where virsh takes it for an ID", async () => {
   const plug = { ...basePlug, consumer: { ...basePlug.consumer, name: "1" } };
   await assert.rejects(consumerOf(new Domain(captured, shutOff)).check(plug), (error) => {
@@ -300,7 +319,13 @@ const rows: readonly Row[] = [
     "ports that take nothing",
     (xml) => xml.replaceAll("<target chassis", "<target hotplug='off' chassis"),
     {},
-    /its 2 free ports have hotplug='off'$/,
+    /all of its free ports have hotplug='off'$/,
+  ],
+  [
+    "no ports",
+    (xml) => xml.replaceAll("model='pcie-root-port'", "model='pcie-to-pci-bridge'"),
+    {},
+    /^it runs, and it has no PCI Express root port$/,
   ],
   ["a machine without PCI", machine("microvm"), {}, /machine type microvm has no PCI Express/],
   ["an i440fx", machine("pc-i440fx-10.0"), {}, null],

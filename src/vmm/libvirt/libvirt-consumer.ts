@@ -23,7 +23,15 @@ import {
 } from "./obstacles.ts";
 import { detachLive, isGone, stateOf } from "./detach-live.ts";
 import { vfFactsOf } from "./vf-facts.ts";
-import { queryDeadlineMs, type Virsh, virshAt, virshError, virshWords } from "./virsh.ts";
+import {
+  holderIn,
+  meaningOf,
+  queryDeadlineMs,
+  type Virsh,
+  virshAt,
+  virshError,
+  virshWords,
+} from "./virsh.ts";
 import { withFile } from "./virsh-file.ts";
 
 type LibvirtDeps = {
@@ -153,7 +161,30 @@ async function attach(virsh: Virsh, sides: DomainSides, plug: Plug, deadlineMs: 
     virshWords(await virsh(["attach-device", sides.uuid, file, ...flags], deadlineMs)),
   );
   if (words === null) return;
+  const stale = await staleHolder(virsh, words, plug);
+  if (stale !== null) throw stale;
   throw virshError(words, "attach VF", `${plug.vf} to ${formatAssignTarget(plug.consumer)}`);
+}
+
+/** Whether a domain is gone, or runs without the VF. */
+async function isWithout(virsh: Virsh, domain: string, { vf }: Plug): Promise<boolean> {
+  const output = await virsh(["dumpxml", domain], queryDeadlineMs);
+  const words = virshWords(output);
+  if (words !== null) return meaningOf(words).code === "not-found";
+  const view = parseDomainView(output.stdout.toString("utf8"));
+  return typeof view !== "string" && !view.vfs.some(({ address }) => address === vf);
+}
+
+/** libvirt can go on counting a VF as that of a domain which has lost it: when it looks for the VF just as
+ * that vanishes with its PF's VFs, it takes it off no list (src/hypervisor/virhostdev.c
+ * virHostdevReAttachPCIDevices(), libvirt 9.0). */
+async function staleHolder(virsh: Virsh, words: string, plug: Plug): Promise<SriovError | null> {
+  const holder = holderIn(words);
+  if (holder === null || !(await isWithout(virsh, holder, plug))) return null;
+  const target = formatAssignTarget(plug.consumer);
+  const message = `Cannot attach VF ${plug.vf} to ${target}: libvirt still counts it as domain ${holder}'s, which has it no more`;
+  const hint = "Restart libvirtd or virtqemud: it looks anew then, and guests run on";
+  return new SriovError("consumer-refused", message, { operation: "attach VF", target, hint });
 }
 
 /** A device of the domain that is not as asked is somebody's choice: it is not replaced. */

@@ -86,11 +86,13 @@ function machineProblems({ machine }: DomainView, { failover }: Plug): PlugProbl
 function portProblems(live: DomainView): PlugProblem[] {
   if (machineKind(live.machine) !== "express") return [];
   if (live.freePorts.some(({ isHotpluggable }) => isHotpluggable)) return [];
-  const fixed = live.freePorts.length;
+  const numPorts = live.ports.length;
   const what =
-    fixed > 0
-      ? `its ${fixed} free ports have hotplug='off'`
-      : `all of its ${live.ports.length} PCI Express root ports are taken`;
+    live.freePorts.length > 0
+      ? "all of its free ports have hotplug='off'"
+      : numPorts > 0
+        ? `all of its ${numPorts} PCI Express root ports are taken`
+        : "it has no PCI Express root port";
   const hint =
     "Attach with --persistent alone, or shut it down and add <controller type='pci' model='pcie-root-port'/> with virsh edit";
   return [problem(`it runs, and ${what}`, hint)];

@@ -59,6 +59,11 @@ const bindHint = "Bind it to vfio-pci first: driver: vfio-pci in the spec";
 const portHint =
   "Shut the domain down and add <controller type='pci' model='pcie-root-port'/> with virsh edit";
 
+const inUse = /PCI device (\S+) is in use by driver \S+, domain (.+?)(?:;|$)/;
+
+/** The domain that has the VF, in what virsh says; null: it says something else. */
+export const holderIn = (words: string): string | null => inUse.exec(words)?.[2] ?? null;
+
 /** Most telling first. */
 const meanings: readonly Meaning[] = [
   {
@@ -73,7 +78,7 @@ const meanings: readonly Meaning[] = [
     "Install libvirt's clients (libvirt-clients, libvirt-client)",
   ),
   refused(
-    /PCI device (\S+) is in use by driver \S+, domain (.+?)(?:;|$)/,
+    inUse,
     "$1 is in use by domain $2",
     "Detach it there first: sriovctl detach, or virsh detach-device-alias",
   ),
