@@ -1,6 +1,6 @@
 // VFs of a real kernel go into domains of a real libvirt and out of them, in each form and scope: what the
 // PF and the domain's XML say, what libvirt's restart and a guest that does not listen change, and who
-// refuses what, in which words.
+// refuses what, in which words. Long because one lab is booted for all of it.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -13,10 +13,19 @@ import { labSkipReason } from "./lab-unavailable.ts";
 import type { PlugStep } from "./plug.ts";
 import { domainXml, rootPortsXml, startLibvirt, startListeningDomain } from "./libvirt.ts";
 import { type Json, type ProgramLab, bootProgramLab } from "./program-in-lab.ts";
-import { smallTopology } from "./topology.ts";
+import { type LabTopology, fullTopology, smallTopology } from "./topology.ts";
 
 const pf = "0000:01:00.0";
 const address = ["0000:01:10.0", "0000:01:10.2", "0000:01:10.4", "0000:01:10.6"] as const;
+
+/** Without ACS on the port above it: in one IOMMU group with its VFs. */
+const pfWithoutAcs = "0000:04:00.0";
+const grouped = "0000:04:10.0";
+
+const topology: LabTopology = {
+  ...smallTopology,
+  slots: [...smallTopology.slots, ...fullTopology.slots.filter(({ id }) => id === "noacs")],
+};
 
 const spec = `
 adapters:
@@ -41,7 +50,7 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
 
   before(async () => {
     // Processors in emulation can emulate others: with KVM a domain's guest has a time of its own.
-    lab = await bootProgramLab(["igb", "igbvf", "vfio-pci", "kvm_amd"], smallTopology);
+    lab = await bootProgramLab(["igb", "igbvf", "vfio-pci", "kvm_amd"], topology);
     await lab.sriovctl(0, `apply --yes -f ${lab.spec("host.yaml", spec)}`);
     await startLibvirt(lab.lab);
     await startListeningDomain(lab.lab, "web1", "kvm");
@@ -74,11 +83,12 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
   };
   const sides = ({ isLive, isPersistent }: Json) => [isLive, isPersistent];
   const definition = (name: string): PlugStep => ["run", `virsh dumpxml --inactive ${name}`];
-  const restart: PlugStep = [
+  const restartBy = (prefix: string): PlugStep => [
     "run",
     `kill $(cat /run/libvirtd.pid); while [ -e /run/libvirtd.pid ]; do sleep 0.1; done
-    libvirtd -d; virsh list`,
+    ${prefix} libvirtd -d; virsh list`,
   ];
+  const restart = restartBy("");
   const policy = (vfIndex: number): PlugStep => [
     "run",
     `ip link show dev $(ls /sys/bus/pci/devices/${pf}/net) |
@@ -162,6 +172,48 @@ suite("attaching to libvirt", { skip: labSkipReason() }, () => {
     await lab.sriovctl(0, `apply --yes --allow-disruption vm:web1 -f ${resized}`);
     const [gone] = await asked(["look", plugOf("web1", 0)]);
     assert.equal(gone.isLive, false, "its guest has let go");
+  });
+
+  test("what stands in the way is seen before, or told in a sentence when libvirt or QEMU say it", async () => {
+    const fixedPorts = rootPortsXml.replaceAll(
+      "-port'/>",
+      "-port'><target hotplug='off'/></controller>",
+    );
+    write("fixed.xml", domainXml("fixed", fixedPorts));
+    write("isapc.xml", domainXml("isapc", "", { machine: "isapc" }));
+    await script(`virsh define /results/isapc.xml; virsh define /results/fixed.xml
+      virsh start --paused fixed; cd /sys/bus/pci/devices
+      echo 0 > ${pfWithoutAcs}/sriov_drivers_autoprobe; echo 1 > ${pfWithoutAcs}/sriov_numvfs
+      echo vfio-pci > ${grouped}/driver_override; echo ${grouped} > /sys/bus/pci/drivers_probe`);
+    const fixed = plugOf("fixed", 1, { scope: "live" });
+    // What libvirt sees of a VF while it vanishes: the kernel takes `vendor` away before `config`.
+    const folder = `$(readlink -f /sys/bus/pci/devices/${address[2]})`;
+    const vf2 = (name: string): Plug => plugOf(name, 2, { scope: "live" });
+    const [, , lost, , stale, ports, noPort, machine, group, , memory] = await asked(
+      ["plug", vf2("web1")],
+      ["run", `d=${folder}; mount -t tmpfs none $d; touch $d/config`],
+      ["unplug", vf2("web1")],
+      ["run", `umount ${folder}`],
+      ["plug", vf2("deaf")],
+      ["check", fixed],
+      ["plug", fixed],
+      ["check", plugOf("isapc", 2, { scope: "persistent" })],
+      ["plug", plugOf("deaf", 2, { scope: "live", pf: pfWithoutAcs, vf: grouped })],
+      restartBy("setpriv --bounding-set=-sys_resource"),
+      ["plug", vf2("deaf")],
+      restart,
+      ["run", "virsh destroy fixed"],
+    );
+    assert.deepEqual(lost, done);
+    assert.match(stale.message, /libvirt still counts it as domain web1's, which has it no more$/);
+    assert.match(ports[0].message, /^it runs, and all of its free ports have hotplug='off'$/);
+    assert.match(
+      noPort.message,
+      /: the domain has no free port that takes a device while it runs$/,
+    );
+    assert.match(machine[0].message, /^its machine type isapc has no PCI Express/);
+    assert.match(group.message, /: IOMMU group \d+ is not viable: another function/);
+    assert.match(memory.message, /: the domain may not lock all of its memory, which a VF pins$/);
   });
 
   test("a guest that does not listen keeps its VF, until it stops", async () => {

@@ -175,9 +175,9 @@ async function isWithout(virsh: Virsh, domain: string, { vf }: Plug): Promise<bo
   return typeof view !== "string" && !view.vfs.some(({ address }) => address === vf);
 }
 
-/** libvirt can go on counting a VF as that of a domain which has lost it: when it looks for the VF just as
- * that vanishes with its PF's VFs, it takes it off no list (src/hypervisor/virhostdev.c
- * virHostdevReAttachPCIDevices(), libvirt 9.0). */
+/** libvirt can go on counting a VF as that of a domain which has lost it. The kernel takes a VF's `vendor`
+ * away before its `config`, and a VF that libvirt 9.0 looks at in between, to take it off its list of
+ * devices in use, stays there (src/hypervisor/virhostdev.c virHostdevReAttachPCIDevices()). */
 async function staleHolder(virsh: Virsh, words: string, plug: Plug): Promise<SriovError | null> {
   const holder = holderIn(words);
   if (holder === null || !(await isWithout(virsh, holder, plug))) return null;
