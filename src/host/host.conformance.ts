@@ -21,6 +21,7 @@ import { attributeCases } from "./conformance/attributes.conformance.ts";
 import { bindingCases } from "./conformance/binding.conformance.ts";
 import { countCases } from "./conformance/counts.conformance.ts";
 import { identityCases } from "./conformance/identity.conformance.ts";
+import { userCases } from "./conformance/users.conformance.ts";
 
 type ConformanceOptions = {
   /** Reason to skip the suite, or false. */
@@ -46,7 +47,13 @@ async function restore({ host, igb, otherIgb, igbWithoutAcs, nvme }: Conformance
   }
 }
 
-const cases = { ...countCases, ...identityCases, ...bindingCases, ...attributeCases };
+const cases = {
+  ...countCases,
+  ...identityCases,
+  ...bindingCases,
+  ...attributeCases,
+  ...userCases,
+};
 
 /** Registers one test a case, each on PFs as after boot. */
 export function hostConformance(

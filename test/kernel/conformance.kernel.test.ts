@@ -13,7 +13,7 @@ suite("conformance on a real kernel", { skip: labSkipReason() }, () => {
   let lab: Lab;
   before(async () => {
     lab = await bootLab();
-    await lab.check("modprobe igb; modprobe nvme");
+    await lab.check("modprobe igb; modprobe nvme; modprobe kvm_amd");
   });
   after(() => lab?.close());
 

@@ -9,6 +9,15 @@ import type { VfPolicy } from "../../model/vf-attribute.ts";
 import type { Host, HostRequest } from "../host.ts";
 import { fullInventory } from "../host.ts";
 
+/** A VM of QEMU with VFs in ports from which they can be unplugged. */
+type ConformanceVm = {
+  /** Resolves once the VM says that it has the VF no more. */
+  readonly letGo: (vf: Address) => Promise<void>;
+  readonly end: () => Promise<void>;
+};
+
+export type StartVm = (name: "web1", vfs: readonly Address[]) => Promise<ConformanceVm>;
+
 /** A machine like the lab's: PFs as after boot, with 0 VFs, autoprobe on and netdevs down. */
 export type ConformanceSubject = {
   readonly host: Host;
@@ -20,6 +29,8 @@ export type ConformanceSubject = {
   readonly portWithoutAcs: Address;
   /** An NVMe controller with at least 3 VFs. */
   readonly nvme: Address;
+  /** With VFs that are on vfio-pci. */
+  readonly startVm: StartVm;
   readonly close: () => Promise<void>;
 };
 

@@ -3,8 +3,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { StartVm } from "../conformance/asking.ts";
 import { hostConformance } from "../host.conformance.ts";
-import { openEmulatedHost } from "./emulated-host.ts";
+import { type EmulatedHost, openEmulatedHost } from "./emulated-host.ts";
+import { igbLab } from "./machines/igb-lab.ts";
 
 const addresses = {
   igb: "0000:01:00.0",
@@ -14,11 +16,26 @@ const addresses = {
   nvme: "0000:03:00.0",
 };
 
+const name = { ...igbLab, guests: [{ name: "web1", pid: 4100, holds: [] }] };
+
+/** The guest is on: it takes the VFs, and is started again with them. */
+const startVmOf =
+  (host: EmulatedHost): StartVm =>
+  async (guest, vfs) => {
+    for (const vf of vfs) host.happen({ event: "guest-opens", guest, vf });
+    host.happen({ event: "guest-ends", guest });
+    host.happen({ event: "guest-starts", guest });
+    return {
+      letGo: async (vf) => host.happen({ event: "guest-closes", guest, vf }),
+      end: async () => host.happen({ event: "guest-ends", guest }),
+    };
+  };
+
 hostConformance(
   "emulated, in memory",
   async () => {
-    const host = await openEmulatedHost({ name: "igb-lab", statePath: null });
-    return { host, ...addresses, close: () => host.close() };
+    const host = await openEmulatedHost({ name, statePath: null });
+    return { host, ...addresses, startVm: startVmOf(host), close: () => host.close() };
   },
   { differences: [] },
 );
@@ -28,12 +45,12 @@ hostConformance(
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "sriovctl-conformance-"));
     const statePath = join(folder, "machine");
-    const host = await openEmulatedHost({ name: "igb-lab", statePath, lockModel: "per-pf" });
+    const host = await openEmulatedHost({ name, statePath, lockModel: "per-pf" });
     const close = async (): Promise<void> => {
       await host.close();
       rmSync(folder, { recursive: true });
     };
-    return { host, ...addresses, close };
+    return { host, ...addresses, startVm: startVmOf(host), close };
   },
   { differences: [] },
 );
