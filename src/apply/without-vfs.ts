@@ -2,12 +2,14 @@
 // open meanwhile, and undoing that journal brings them back, by us or, when we are killed, by recover. Their
 // leases stay, so nobody else gets them.
 
-import { isPluggedIn, type AttachedLease, type Lease } from "../lease/lease.ts";
+import { isPluggedIn, type AttachedLease, type Lease, type VfPlace } from "../lease/lease.ts";
 import type { Action } from "../model/action.ts";
+import type { AssignKind, AssignTarget } from "../model/assign-target.ts";
+import { SriovError } from "../model/errors.ts";
 import { planDetach } from "../plan/attach.ts";
 import { factsBefore, runJournalled, type Ending } from "./apply.ts";
 import { bringBack } from "./bring-back.ts";
-import { assertSound, findVf, type Attaching, type PlugRequest } from "./plug-run.ts";
+import { assertSound, consumersOf, findVf, type Attaching, type PlugRequest } from "./plug-run.ts";
 import { recover } from "./recover.ts";
 import { forwardOutcome, type Report } from "./report.ts";
 import type { Run } from "./run.ts";
@@ -20,7 +22,35 @@ export const isOfConsumer = ({ holder }: Lease, name: string): boolean =>
 export const leasesOfConsumer = (leases: readonly Lease[], name: string): AttachedLease[] =>
   leases.filter((lease) => isOfConsumer(lease, name)).filter(isPluggedIn);
 
-type Away = {
+/** Kinds whose manager knows them all, whether they run or not. */
+const known: ReadonlySet<AssignKind> = new Set([
+  "libvirt",
+  "pve",
+  "netns",
+  "docker",
+  "podman",
+  "lxc",
+]);
+
+/** Throws `not-found` where the consumer is not there: it is a slip rather than one without VFs. */
+export async function assertThere(
+  session: Attaching,
+  consumer: AssignTarget,
+  { pf, vfIndex, address: vf }: VfPlace,
+): Promise<void> {
+  if (!known.has(consumer.kind)) return;
+  const none = { form: null, endpoint: null, failover: null, vfToken: null, user: null };
+  const terms = { mac: null, vlan: null, scope: "both", ipAddresses: [], ...none } as const;
+  try {
+    const adapter = await consumersOf(session)(consumer.kind);
+    await adapter?.look({ consumer, pf, vfIndex, vf, ...terms });
+  } catch (error) {
+    // One that cannot be asked may well be there.
+    if (!(error instanceof SriovError) || error.code === "not-found") throw error;
+  }
+}
+
+export type Away = {
   /** Of taking them out: `interrupted` where all of them are out, or some of them did not come back. */
   readonly out: Report;
   /** Of bringing them back: `interrupted` where `recover` is to try again; null where they never went. */

@@ -13,7 +13,10 @@ const planFormat = "sriovctl-plan-result/1";
  * users that it hits; `removes` has the `BDF/vfN` of every VF that it takes away.
  */
 const actionJson = ({ id, change, target, because, disrupts, removes = [] }: Action) => {
-  const { kind, ...detail } = change;
+  const { kind, ...own } = change;
+  // A complete PF is no VF.
+  const isWholePf = change.kind === "attach-pf" || change.kind === "detach-pf";
+  const detail = isWholePf ? { ...own, plug: { ...change.plug, vfIndex: null, vf: null } } : own;
   const users = disrupts.map((hit) => ({ ...hit }));
   return { id, kind, target, because, detail, disrupts: users, removes: [...removes] };
 };

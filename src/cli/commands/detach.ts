@@ -3,16 +3,15 @@
 
 import { detach, previewDetach, type DetachPreview } from "../../apply/detach.ts";
 import type { Attaching } from "../../apply/plug-run.ts";
-import { lookAtVfs, ownerWords, type Leasing } from "../../apply/leasing.ts";
+import { lookAtVfs, type Leasing } from "../../apply/leasing.ts";
 import { findingsOf } from "../../apply/lease-mend.ts";
-import { isOfConsumer, leasesOfConsumer } from "../../apply/without-vfs.ts";
+import { isOfConsumer } from "../../apply/without-vfs.ts";
 import { mendAbandoned } from "../../apply/plug-leases.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
-import { formatAssignTarget, formOfTarget } from "../../model/assign-target.ts";
-import { SriovError } from "../../model/errors.ts";
-import { isPluggedIn, leaseWords, targetOf, type AttachedLease } from "../../lease/lease.ts";
+import { formatAssignTarget } from "../../model/assign-target.ts";
 import type { Finding } from "../../lease/reconcile.ts";
 import { printReport } from "../apply-report.ts";
+import { attachedLeases } from "../attached-leases.ts";
 import { assertWritable, confirm, withProgress, withSession } from "../changing.ts";
 import { consentOf } from "../consent.ts";
 import { withHost, type Arguments, type Context, type RunCommand } from "../context.ts";
@@ -20,33 +19,8 @@ import { planLines } from "../plan-report.ts";
 import { detachedJson, isFree, plugName, type Detached } from "../plug-text.ts";
 import { tellOthers } from "../others-of-consumer.ts";
 import { clean } from "../style.ts";
-import { placeOf } from "../vf-place.ts";
 
 const lockWaitMs = 60_000;
-
-function refused(target: string, why: string, hint: string): SriovError {
-  const detail = { operation: "detach VF", target, hint };
-  return new SriovError("lease-refused", `Cannot detach ${target}: ${why}`, detail);
-}
-
-/** Leases that are meant; none where the consumer has nothing. */
-async function leasesFor(leasing: Leasing, target: string): Promise<readonly AttachedLease[]> {
-  const leases = leasing.store.leases();
-  if (formOfTarget(target) !== null) {
-    return leasesOfConsumer(leases, target);
-  }
-  const look = await lookAtVfs(leasing);
-  const place = placeOf(target, leases, look);
-  const lease = leases.find(({ vf }) => vf.address === place.address);
-  if (lease !== undefined && isPluggedIn(lease)) return [lease];
-  const [owner] = look.candidates.find(({ vf }) => vf.address === place.address)?.owners ?? [];
-  const name = targetOf(place);
-  const hint = "It was not attached by sriovctl; take it out where it was put in";
-  if (owner !== undefined) throw refused(name, `it is ${ownerWords(owner)}`, hint);
-  if (lease === undefined || lease.state === "free") return [];
-  const mend = lease.state === "releasing" ? "reconcile" : `release ${name}`;
-  throw refused(name, `it ${leaseWords(lease)}`, `See sriovctl lease ${mend}`);
-}
 
 async function detachOne(
   context: Context,
@@ -95,7 +69,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   const [target = ""] = args.operands;
   const isDry = args.isSet("dry-run");
   if (!isDry) await mendAbandoned(leasing);
-  const leases = await leasesFor(leasing, target);
+  const leases = await attachedLeases(leasing, target);
   const consent = consentOf(args);
   const previews: DetachPreview[] = [];
   for (const lease of leases) previews.push(await previewDetach(session, lease, consent));
@@ -105,7 +79,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
   const hint = "Once nobody uses it: sriovctl lease reconcile";
   for (const { message } of waiting) context.log.error(message, hint);
   for (const { plan } of previews) context.print(...planLines(plan, context.style));
-  await tellOthers(context, session, target, leases);
+  await tellOthers(context, session, target);
   const [problem] = problems;
   const detached = [];
   const isAsked = previews.length > 0 && !isDry && problem === undefined;

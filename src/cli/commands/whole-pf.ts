@@ -107,7 +107,8 @@ async function carryOut(
   const document = documentOf(plug);
   const isRefused = plan.problems.length > 0;
   if (args.isSet("dry-run") || isRefused) {
-    context.printJson({ ...document, outcome: null, plan: planJson(plan) });
+    const planned = planJson(plan);
+    context.printJson({ ...document, outcome: planned.outcome, plan: planned });
     const [problem] = plan.problems;
     if (problem !== undefined) context.log.error("Nothing was changed", problem.hint);
     return isRefused ? 3 : 0;
