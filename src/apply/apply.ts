@@ -233,7 +233,7 @@ export async function runJournalled(session: Session, wish: Journalled): Promise
     );
     const ending = await wish.ending(run);
     const isLeft = ending.outcome === "stuck" || ending.outcome === "interrupted";
-    const givenBack = isLeft ? [] : await settleLeases(session, actions);
+    const givenBack = isLeft ? [] : await settleLeases(session, actions, ending.outcome);
     const end = endEntry(ending.outcome, confirm?.withinMs ?? null, session);
     await writer.write(end);
     run.warnings.push(...(await cleanGivenBack(session, givenBack)));

@@ -6,6 +6,8 @@ import { vmOwner } from "../../test/inventory-of.ts";
 import { attachTo, detachFrom, openAttachBench } from "../../test/lease/attach-bench.ts";
 import type { Host } from "../host/host.ts";
 import type { Owner } from "../model/inventory.ts";
+import { notPlugged, type Consumers } from "../vmm/consumer.ts";
+import type { Leasing } from "./leasing.ts";
 
 const to = "libvirt:web1/net1";
 
@@ -52,4 +54,24 @@ test("somebody else who has it meanwhile is not waited for", async (context) => 
   const { state, waitedMs } = await detachedWhile(context, vmOwner("web2"), always);
   assert.equal(state, "releasing");
   assert.ok(waitedMs < 10_000, `${waitedMs} ms`);
+});
+
+test("a VF set aside for an application is free after a detach, unless it has the VF open", async (context) => {
+  const { session, leasing, host } = await openAttachBench(context);
+  const { consumers = async () => null } = session;
+  // As on a real host: the VF's driver and node tell nothing of the lease.
+  const alwaysThere: Consumers = async (kind) => {
+    const adapter = await consumers(kind);
+    return adapter && { ...adapter, look: async () => ({ ...notPlugged, isLive: true }) };
+  };
+  const traceless = { ...session, consumers: alwaysThere };
+  const app = "dpdk:upf";
+  const stateAfter = async (its: Leasing) => {
+    await detachFrom({ ...traceless, leasing: async () => its }, app);
+    return leasing.store.leases()[0]?.state;
+  };
+  await attachTo(traceless, app);
+  const owner = { ...vmOwner("upf"), kind: "process" } as const;
+  assert.equal(await stateAfter({ ...leasing, host: heldBy(host, owner, 1) }), "attached");
+  assert.equal(await stateAfter(leasing), "free");
 });

@@ -9,7 +9,8 @@ import {
   parseAssignTarget,
   type AssignTarget,
 } from "../model/assign-target.ts";
-import { isPlugChange, type Action } from "../model/action.ts";
+import { isPlugChange, type Action, type PlugChange } from "../model/action.ts";
+import type { Outcome } from "./journal.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Owner } from "../model/inventory.ts";
 import { isWhole, type Plug } from "../model/plug.ts";
@@ -123,34 +124,46 @@ export function leasedConsumers(
   };
 }
 
-/** One a VF and consumer; the last that is to be. */
-function plugsOf(actions: readonly Action[]): Plug[] {
-  const plugs = new Map<string, Plug>();
+/** The last change of each VF and consumer. */
+function lastChanges(actions: readonly Action[]): PlugChange[] {
+  const changes = new Map<string, PlugChange>();
   for (const { change } of actions) {
     if (!isPlugChange(change)) continue;
-    plugs.set(`${change.plug.vf} ${formatAssignTarget(change.plug.consumer)}`, change.plug);
+    changes.set(`${change.plug.vf} ${formatAssignTarget(change.plug.consumer)}`, change);
   }
-  return [...plugs.values()];
+  return [...changes.values()];
 }
+
+/** A VF that is set aside for an application is as it was when that is over: what is left to see is
+ * whether the application has it open. */
+const isHeldOpen = async ({ host }: Leasing, { vf }: Plug): Promise<boolean> =>
+  ((await host.owners([vf])).get(vf) ?? []).length > 0;
+
+const endsWithout: Readonly<Record<PlugChange["kind"], Outcome>> = {
+  "attach-vf": "undone",
+  "detach-vf": "done",
+};
 
 /** What a consumer has is `attached`; what it has not is given back, unless it was leased by hand. The
  * answer are those that are to be cleaned now. */
 export async function settleLeases(
   { leasing, consumers = noConsumers }: Session,
   actions: readonly Action[],
+  outcome: Outcome | null = null,
 ): Promise<readonly Lease[]> {
-  const plugs = plugsOf(actions);
-  if (leasing === undefined || plugs.length === 0) return [];
+  const changes = lastChanges(actions);
+  if (leasing === undefined || changes.length === 0) return [];
   const its = await leasing();
   const toClean: Lease[] = [];
-  for (const planned of plugs) {
+  for (const { kind, plug: planned } of changes) {
     const lease = leaseOfPlug(its, planned);
     if (lease === null) continue;
     const { vf, generation } = lease;
     // Each plug has noted its terms, also one that took another back.
     const last = lease.state === "attached" ? lease.plug : null;
     const plug = { ...(last ?? planned), vf: vf.address };
-    if (await mayHave(plug, consumers)) {
+    const isOver = outcome === endsWithout[kind] && plug.consumer.kind === "dpdk";
+    if (await (isOver ? isHeldOpen(its, plug) : mayHave(plug, consumers))) {
       const event = { kind: "attached", generation, plug } as const;
       its.store.transact((table) => table.step(vf, event, momentOf(its, "attached")));
       noteAway(its, plug);

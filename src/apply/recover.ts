@@ -161,7 +161,7 @@ export async function resume(session: Session, resumption: Resumption): Promise<
     const { outcome } = ending;
     const withinMs = isArmed(journal) ? (journal.window?.withinMs ?? null) : null;
     const isLeft = outcome === "stuck" || outcome === "interrupted";
-    const givenBack = isLeft ? [] : await settleLeases(session, actions);
+    const givenBack = isLeft ? [] : await settleLeases(session, actions, outcome);
     const end = endEntry(outcome, withinMs, session);
     await writer.write(end);
     run.warnings.push(...(await cleanGivenBack(session, givenBack)));
