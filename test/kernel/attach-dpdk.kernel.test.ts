@@ -14,6 +14,7 @@ const pf = "0000:01:00.0";
 const vf = "0000:01:10.0";
 const mac = "02:00:00:00:00:09";
 const user = "65534";
+const token = "14d63f20-8445-11ea-8900-1f9ce7d5650d";
 
 const specText = `
 adapters:
@@ -80,5 +81,37 @@ suite("a VF for DPDK", { skip: labSkipReason() }, () => {
     assert.equal(await ownerOfNode(), "0");
     const { stderr } = await start(eal, "unlimited");
     assert.match(stderr, /Cannot open \/dev\/vfio\/[0-9]+: Permission denied/);
+  });
+
+  test("with its PF in user space testpmd starts with the PF's token, and not without", async () => {
+    const device = `/sys/bus/pci/devices/${pf}`;
+    const words = `-a ${pf} --iova-mode va --vfio-vf-token ${token} --in-memory`;
+    await lab.lab.check(
+      `echo 1 > /sys/module/vfio_pci/parameters/enable_sriov
+      echo 0 > ${device}/sriov_numvfs; echo vfio-pci > ${device}/driver_override
+      echo ${pf} > ${device}/driver/unbind; echo ${pf} > /sys/bus/pci/drivers_probe
+      # The PF's driver serves the VFs that it finds as it starts.
+      echo 1 > ${device}/sriov_numvfs
+      cd /; mkfifo /tmp/input; (sleep 1000 > /tmp/input 2>&1 &)
+      (${testpmd.join(" ")} --lcores 0@0,1@0 ${words} -- --total-num-mbufs=2048 -i \
+        < /tmp/input > /tmp/pf.log 2>&1 &)
+      for i in $(seq 600); do grep -q 'testpmd>' /tmp/pf.log && exit; sleep 0.1; done
+      cat /tmp/pf.log; exit 1`,
+      { timeoutMs: 90_000 },
+    );
+    const attach = `attach ${pf}/vf0 --to dpdk:pmd --user ${user} --yes`;
+    const without = await lab.sriovctl(1, attach);
+    assert.match(without.json.error.message, /over without a VF token: their PF is on vfio-pci$/);
+    const { json } = await lab.sriovctl(0, `${attach} --vf-token ${token}`);
+    const [note = ""] = json.notes;
+    eal = note.replace("EAL arguments: ", "");
+    const refused = await start(eal.replace(/ --vfio-vf-token .*/, ""), "unlimited");
+    assert.match(refused.stdout + refused.stderr, /No probed ethernet devices/);
+    assert.match(await lab.lab.check("dmesg"), /0000:01:10\.0: VF token required to access device/);
+    const { stdout, stderr } = await start(eal, "unlimited");
+    assert.match(stdout, /^Port 0: /m, stderr);
+    await lab.sriovctl(0, "detach dpdk:pmd --yes");
+    const { leases } = (await lab.sriovctl(0, "lease ls")).json;
+    assert.deepEqual(leases, []);
   });
 });
