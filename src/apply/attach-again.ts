@@ -11,7 +11,7 @@ import { heldPolicy } from "../plan/held-policy.ts";
 import type { JournalHeader } from "./journal.ts";
 import { acquireVfs, lookAtVfs, type Acquired, type Leasing } from "./leasing.ts";
 import { cleanGivenBack, leaseOfPlug, mendAbandoned, settleLeases } from "./plug-leases.ts";
-import { assertSound, findVf } from "./plug-run.ts";
+import { assertSound, findVf, neighboursOf } from "./plug-run.ts";
 import type { Session } from "./session.ts";
 
 const because = "it had it before";
@@ -52,8 +52,10 @@ async function lease(leasing: Leasing, plug: Plug): Promise<void> {
 /** With what brings the VF back as its inverse. */
 async function planned(session: Session, leasing: Leasing, action: Action, plug: Plug) {
   const found = await findVf(session, plug);
-  const { driver, policy } = (await lookAtVfs(leasing)).baselineOf(found.vf.address);
-  const input = { ...found, plug, driver, policy: heldPolicy(policy, plug), because };
+  const look = await lookAtVfs(leasing);
+  const { driver, policy: baseline } = look.baselineOf(found.vf.address);
+  const [policy, neighbours] = [heldPolicy(baseline, plug), neighboursOf(leasing, look)];
+  const input = { ...found, plug, driver, policy, because, neighbours };
   const plan = planAttach(input);
   assertSound(plan, "attach VF");
   return { ...action, inverse: plan.actions.map(({ change }) => change) };

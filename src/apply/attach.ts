@@ -23,6 +23,7 @@ import {
   consumersOf,
   findVf,
   lookAgain,
+  neighboursOf,
   runPlug,
   type Attaching,
   type PlugRequest,
@@ -167,7 +168,8 @@ export async function previewAttach(session: Attaching, wish: AttachWish): Promi
   const isDone = lease?.state === "attached" && faultOf(plug, plugged) === null;
   const found = await findVf(session, place);
   const because = lease === null ? `leased to ${target}` : `${target} has it leased`;
-  const input = { ...found, plug, driver, policy, because };
+  const neighbours = neighboursOf(leasing, look);
+  const input = { ...found, plug, driver, policy, because, neighbours };
   const reasons = choice?.because ?? ["it has it already"];
   const rest = { place, lease, because: reasons, plug, plugged, plan: planAttach(input) };
   return { kind: isDone ? "attached" : "to-do", ...rest };

@@ -6,11 +6,12 @@ import { SriovError } from "../model/errors.ts";
 import { vfAt, type Inventory, type Pf, type Vf } from "../model/inventory.ts";
 import type { Consent, Plan } from "../model/plan.ts";
 import type { Plug } from "../model/plug.ts";
-import type { VfPlace } from "../lease/lease.ts";
+import { isInHand, type VfPlace } from "../lease/lease.ts";
+import type { Neighbours } from "../plan/mac-twice.ts";
 import type { Plugged } from "../vmm/consumer.ts";
 import { factsBefore, runJournalled, undoAll, type Ending, type RunOptions } from "./apply.ts";
 import type { PfFacts } from "./facts.ts";
-import type { Leasing } from "./leasing.ts";
+import type { HostLook, Leasing } from "./leasing.ts";
 import { adapterFor } from "./plugging.ts";
 import { forwardOutcome } from "./report.ts";
 import { noConsumers } from "./request.ts";
@@ -40,6 +41,13 @@ export async function findVf(
   throw new SriovError("not-found", message, { operation: "find VF", target });
 }
 
+/** Whom a VF that is attached must not be taken for. */
+export const neighboursOf = ({ store }: Leasing, look: HostLook): Neighbours => ({
+  inventory: look.inventory,
+  policyOf: (address) => look.baselineOf(address).policy,
+  plugs: store.leases().flatMap((lease) => (isInHand(lease) ? (lease.plug ?? []) : [])),
+});
+
 export type PlugRequest = RunOptions & { readonly consent: Consent; readonly command: string };
 
 /** All of it or nothing: a plug is no plug without its VF's policy. */
@@ -57,7 +65,7 @@ export function assertSound({ problems }: Plan, operation: string): void {
   const [problem] = problems;
   if (problem === undefined) return;
   const { code, message, where: target, hint } = problem;
-  const detail = { operation, target, ...(hint === undefined ? {} : { hint }) };
+  const detail = { operation, target, problems, ...(hint === undefined ? {} : { hint }) };
   throw new SriovError(
     code === "would-disrupt" ? "would-disrupt" : "spec-problems",
     message,

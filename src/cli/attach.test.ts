@@ -232,10 +232,10 @@ test("an entry that waits is told by drift and status; import writes who has whi
 test("a failover pair is checked before, planned, read back, and stands in for a hand-over", async (context) => {
   const { run } = await machine(context);
   const vf = `attach ${vf0} --to libvirt:web2/net1`;
-  const mac = "--mac 02:00:5e:10:00:01";
+  const mac = "--mac 02:00:5e:10:00:21";
   const rows: readonly (readonly [words: string, exitCode: number, says: RegExp])[] = [
     [`${vf} --failover lan9 ${mac} --dry-run`, 1, /would not take it: guest web2 has no NIC lan9/],
-    [`${vf} --failover lan0 --mac auto --dry-run`, 1, /the MAC of lan0 is 02:00:5e:10:00:01/],
+    [`${vf} --failover lan0 --mac auto --dry-run`, 1, /the MAC of lan0 is 02:00:5e:10:00:21/],
     [`${vf} --failover lan0 ${mac} --dry-run`, 0, /attach to libvirt:web2\/net1, lan0 standing in/],
     [`${vf} --failover lan0 ${mac} --yes`, 0, /failover pair with lan0/],
     [`${vf} --failover lan0 ${mac} --yes`, 0, /^Nothing to do/],
@@ -274,4 +274,27 @@ test("without-vfs: the command's exit code, and the VFs are back whatever it was
     [there.exitCode, /net1 has 0000:3b:00.0\/vf1 to go to/.test(there.stderr)],
     [1, true],
   );
+});
+
+test("a MAC that another VF of the card has in the same VLAN is refused", async (context) => {
+  const { run } = await machine(context);
+  const taken = "--mac 02:00:5e:10:00:31";
+  assert.equal((await run(`attach p0/3 --to netns:ci/eth1 ${taken} --yes`)).exitCode, 0);
+  const twice = /Cannot give 02:00:5e:10:00:31 to 0000:3b:00.\d\/vf\d: 0000:3b:00.0\/vf3 has it/;
+  const rows: readonly (readonly [line: string, exitCode: number, says: RegExp])[] = [
+    [`attach p0/4 --to libvirt:web2/net1 ${taken} --yes`, 2, twice],
+    [`attach p0/4 --to libvirt:web2/net1 ${taken} --dry-run`, 2, twice],
+    [`attach p1/2 --to libvirt:web2/net1 ${taken} --yes`, 2, twice],
+    [`attach p0/4 --to libvirt:web2/net1 ${taken} --vlan 7 --yes`, 0, /VLAN 7/],
+    // It is p0/8's by the spec.
+    ["attach p0/5 --to netns:ci/eth2 --mac 02:00:5e:10:00:01 --yes", 2, /0000:3b:00.0\/vf8 has it/],
+  ];
+  for (const [line, exitCode, says] of rows) {
+    const result = await run(line);
+    assert.equal(result.exitCode, exitCode, `${line}: ${result.stderr}`);
+    assert.match(result.stdout + result.stderr, says, line);
+  }
+  assert.equal((await run(`plan -f ${example}`)).exitCode, 0);
+  const { stdout } = await run(`attach p0/5 --to netns:ci/eth2 ${taken} --yes --json`);
+  assert.equal(JSON.parse(stdout).problems[0]?.code, "mac-twice");
 });

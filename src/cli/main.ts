@@ -10,7 +10,6 @@ import { makeLogger, problemSentence, type Logger } from "./logger.ts";
 import { hostPaths, pathsFor } from "./paths.ts";
 import { parseQuickly } from "./parse-quickly.ts";
 import type { GlobalOptions, Request } from "./program.ts";
-import { SpecProblems } from "./spec-problems.ts";
 import { cleanLine, styleFor } from "./style.ts";
 import { hasJournals, warnOfUnfinished } from "./unfinished.ts";
 import { versionJson, versionText } from "./version.ts";
@@ -204,9 +203,10 @@ const writeJson = (io: Io, document: unknown): void =>
 function report(error: unknown, options: GlobalOptions, io: Io, output: Output): number {
   if (isCommanderError(error)) return error.exitCode; // --help
   const { exitCode, ...failure } = wordingOf(error);
-  const problems = error instanceof SpecProblems ? error.problems : [];
+  const problems = error instanceof SriovError ? error.problems : [];
   const log = loggerOf(options, io);
-  for (const problem of problems) log.error(problemSentence(problem), problem.hint);
+  const others = problems.filter(({ message }) => message !== failure.message);
+  for (const problem of others) log.error(problemSentence(problem), problem.hint);
   log.error(failure.message, failure.hint);
   if (options.debug === true) writeStacks(error, io);
   if (options.json === true && !output.hasJson) {

@@ -2,6 +2,8 @@
 // that knows what a failure means for the exit code and what the operator can do about it;
 // whoever throws adds the operation, the target and the kernel's errno.
 
+import type { Problem } from "./problem.ts";
+
 export type ErrorCode = keyof typeof errorTable;
 
 type ErrorRow = {
@@ -60,6 +62,8 @@ type SriovErrorDetail = {
   readonly errno?: string | null;
   /** Overrides the table's hint where more is known. */
   readonly hint?: string;
+  /** All that speaks against it, where that is more than the message; absent: nothing more. */
+  readonly problems?: readonly Problem[];
   readonly cause?: unknown;
 };
 
@@ -70,6 +74,7 @@ export class SriovError extends Error {
   readonly target: string;
   readonly errno: string | null;
   readonly hint: string;
+  readonly problems: readonly Problem[];
 
   constructor(code: ErrorCode, message: string, detail: SriovErrorDetail) {
     super(message, { cause: detail.cause });
@@ -78,6 +83,7 @@ export class SriovError extends Error {
     this.target = detail.target;
     this.errno = detail.errno ?? null;
     this.hint = detail.hint ?? errorTable[code].hint;
+    this.problems = detail.problems ?? [];
   }
 }
 

@@ -10,6 +10,7 @@ import type { DriverChoice, PolicySpec } from "../model/spec.ts";
 import { driverFor } from "./consumer-driver.ts";
 import { plugAction } from "./plug-action.ts";
 import { consentWord } from "./disruption.ts";
+import { macTakenProblems, type Neighbours } from "./mac-twice.ts";
 import { oneConsumerSpec } from "./one-vf.ts";
 import { plan } from "./plan.ts";
 
@@ -35,6 +36,7 @@ type AttachInput = At & {
   readonly driver: DriverChoice | null;
   readonly policy: PolicySpec;
   readonly because: string;
+  readonly neighbours: Neighbours;
 };
 
 export function planAttach(input: AttachInput): Plan {
@@ -50,7 +52,11 @@ export function planAttach(input: AttachInput): Plan {
     ...planned,
     warnings: [],
     actions: [...planned.actions, { ...action, id: `a${planned.actions.length + 1}` }],
-    problems: [...planned.problems, ...problemsOf(action, [])],
+    problems: [
+      ...planned.problems,
+      ...macTakenProblems(pf, plug, input.neighbours),
+      ...problemsOf(action, []),
+    ],
   };
 }
 

@@ -18,6 +18,7 @@ import { coOwners } from "./co-owned.ts";
 import { consentProblems } from "./disruption.ts";
 import { matchPfs, type MatchedPf } from "./match.ts";
 import { diffWithHandOver, returnActions } from "./hand-over.ts";
+import { macTwice, switchKey } from "./mac-twice.ts";
 import type { PfDiff } from "./pf-diff.ts";
 import { pfRefusals } from "./pf-refusals.ts";
 import { plugAction } from "./plug-action.ts";
@@ -131,24 +132,17 @@ function moduleActions(diffs: readonly PfDiff[], inventory: Inventory): Omit<Act
   });
 }
 
-/** Two VFs of one adapter with one MAC in one VLAN: the embedded switch would pick one of them. */
 function macProblems(wanted: readonly PfWanted[]): PlanProblem[] {
   const problems: PlanProblem[] = [];
   const seen = new Map<string, string>();
   for (const { pf, spec, vfs, adapterName } of wanted) {
     for (const { policy, vfIndex, where } of vfs.values()) {
-      const { mac, vlan } = policy;
-      if (mac === undefined || mac === "auto" || mac === "default") continue;
-      const vlanId = typeof vlan === "object" ? vlan.id : 0;
-      const key = `${pf.adapter} ${mac} ${vlanId}`;
+      const key = switchKey(pf, policy);
+      if (key === null) continue;
       const label = `${spec.name}/${vfIndex}`;
       const other = seen.get(key);
       if (other === undefined) seen.set(key, label);
-      else {
-        const message = `Cannot give ${mac} to ${label}: ${other} has it in the same VLAN`;
-        const hint = "Give each VF of an adapter a MAC of its own";
-        problems.push({ code: "mac-twice", where, message, hint, adapter: adapterName });
-      }
+      else problems.push(macTwice({ mac: policy.mac, label, where, adapter: adapterName }, other));
     }
   }
   return problems;

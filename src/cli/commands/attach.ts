@@ -26,6 +26,7 @@ import { acquiredText, failedText, mendedText } from "../lease-text.ts";
 import { wishOf } from "../lease-wish.ts";
 import { nothingFits } from "../nothing-fits.ts";
 import { planJson } from "../plan-json.ts";
+import { exitCodeOfPlan } from "../planning.ts";
 import { planLines } from "../plan-report.ts";
 import { attachedJson, attachedText, isAttached, plugName } from "../plug-text.ts";
 import { consumerOf, plugTermsOf, usage } from "../plug-wish.ts";
@@ -119,7 +120,7 @@ async function run(context: Context, args: Arguments, session: Attaching): Promi
     };
     context.printJson({ ...document, format: "sriovctl-attach-plan/1" });
     if (kind === "attached") context.print(...attachedText(plug, preview.plugged, context.style));
-    if (plan.problems.length > 0) return 3;
+    if (plan.problems.length > 0) return exitCodeOfPlan(plan);
     return obstacles.length > 0 ? 1 : 0;
   }
   const verb = preview.kind === "adoptable" ? "Adopt" : "Attach";

@@ -194,7 +194,7 @@ export const demo: Profile = {
       name: "web2",
       pid: 4102,
       holds: [],
-      standIns: [{ name: "lan0", mac: "02:00:5e:10:00:01" }],
+      standIns: [{ name: "lan0", mac: "02:00:5e:10:00:21" }],
     },
   ],
   namespaces: ["netns:ci"],
