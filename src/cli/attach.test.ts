@@ -239,6 +239,11 @@ test("a failover pair is checked before, planned, read back, and stands in for a
     [`${vf} --failover lan0 ${mac} --dry-run`, 0, /attach to libvirt:web2\/net1, lan0 standing in/],
     [`${vf} --failover lan0 ${mac} --yes`, 0, /failover pair with lan0/],
     [`${vf} --failover lan0 ${mac} --yes`, 0, /^Nothing to do/],
+    [
+      `attach p0/1 --to libvirt:web2/net2 --failover lan0 ${mac} --vlan 7 --dry-run`,
+      1,
+      /would not take it: lan0 stands in for net1 already/,
+    ],
     [`${vf} ${mac} --yes`, 3, /on other terms .*lan0 standing in/],
     ["without-vfs libvirt:web2 -- true", 0, /attached again/],
     [`${vf} --failover lan0 ${mac} --dry-run`, 0, /failover pair with lan0/],

@@ -36,6 +36,9 @@ export const notPlugged: Plugged = {
 /** What stands in the way of a plug, seen without changing anything. */
 export type PlugProblem = { readonly message: string; readonly hint: string | null };
 
+/** Of a failover pair: two VFs of one MAC would be one interface to the guest. */
+export const oneEachHint = "A NIC stands in for one VF: name another one that can";
+
 /** `pending`: the guest was asked and has not let go within the deadline. */
 export type Unplugged =
   | { readonly status: "done" }

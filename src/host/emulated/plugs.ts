@@ -3,7 +3,7 @@
 
 import { formatAssignTarget, needsNetdev, type AssignTarget } from "../../model/assign-target.ts";
 import type { Plug } from "../../model/plug.ts";
-import type { Plugged, PlugProblem } from "../../vmm/consumer.ts";
+import { oneEachHint, type Plugged, type PlugProblem } from "../../vmm/consumer.ts";
 import { closeVf, guestOf } from "./guests.ts";
 import { findPf, findVf, touchVf, type Machine, type VfPlace } from "./machine.ts";
 import { nameForVf } from "./netdevs.ts";
@@ -31,12 +31,16 @@ function netdevProblems({ vf }: VfPlace, { consumer }: Plug): PlugProblem[] {
 
 /** As virtio's failover wants it: one MAC for both. */
 function standInProblems(
-  { name, standIns = [] }: GuestState,
-  { failover, mac }: Plug,
+  { name, standIns = [], devices = [] }: GuestState,
+  { failover, mac, vf }: Plug,
 ): PlugProblem[] {
   if (failover === null) return [];
   const nic = standIns.find((one) => one.name === failover);
   if (nic === undefined) return [problem(`guest ${name} has no NIC ${failover} that can stand in`)];
+  const paired = devices.find((device) => device.failover === failover && device.vf !== vf);
+  if (paired !== undefined) {
+    return [problem(`${failover} stands in for ${paired.name} already`, oneEachHint)];
+  }
   if (nic.mac === mac) return [];
   const hint = `Attach with --mac ${nic.mac}`;
   return [

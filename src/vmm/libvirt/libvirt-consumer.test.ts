@@ -336,6 +336,15 @@ const rows: readonly Row[] = [
     /^its machine type pc-i440fx-10.0 has no PCI Express, without which nothing stands in/,
   ],
   ["a standby", withDevices(standby), { failover: "lan0", mac: "52:54:00:bb:00:09" }, null],
+  [
+    "a standby of another VF",
+    withDevices(
+      `${standby}<hostdev type='pci'><source><address domain='0' bus='1' slot='16' function='4'/>
+        </source><teaming type='transient' persistent='ua-lan0'/><alias name='ua-net5'/></hostdev>`,
+    ),
+    { failover: "lan0", mac: "52:54:00:bb:00:09" },
+    /^ua-lan0 stands in for ua-net5 already$/,
+  ],
   ["no such standby", same, { failover: "lan0" }, /^it has no interface with the alias ua-lan0$/],
   [
     "a standby with another MAC",

@@ -2,7 +2,7 @@
 // anything is changed; and what a VF costs a domain that takes it. All at once, as sentences.
 
 import type { Plug } from "../../model/plug.ts";
-import type { PlugProblem } from "../consumer.ts";
+import { oneEachHint, type PlugProblem } from "../consumer.ts";
 import { pinWords } from "../pinned-memory.ts";
 import { formOf, isUserAlias, userAlias } from "./device-xml.ts";
 import type { DomainNic, DomainVf, DomainView } from "./domain.ts";
@@ -107,7 +107,7 @@ function memoryProblems({ hardLimitKib, memoryKib, name }: DomainView): PlugProb
 const isStandbyOf = (nic: DomainNic, alias: string): boolean =>
   nic.alias === alias || nic.alias === userAlias(alias);
 
-function standbyProblems(view: DomainView, { failover, mac }: Plug): PlugProblem[] {
+function standbyProblems(view: DomainView, { failover, mac, vf }: Plug): PlugProblem[] {
   if (failover === null) return [];
   const alias = userAlias(failover);
   const nic = view.nics.find((one) => isStandbyOf(one, failover));
@@ -115,6 +115,11 @@ function standbyProblems(view: DomainView, { failover, mac }: Plug): PlugProblem
     return [problem(`it has no interface with the alias ${alias}`, "See virsh dumpxml")];
   }
   const found: PlugProblem[] = [];
+  const paired = view.vfs.find(({ standby, address }) => standby === nic.alias && address !== vf);
+  if (paired !== undefined) {
+    const message = `${alias} stands in for ${paired.alias ?? paired.address} already`;
+    found.push(problem(message, oneEachHint));
+  }
   if (nic.model !== null && !nic.model.startsWith("virtio")) {
     found.push(problem(`the model of ${alias} is ${nic.model}, wanted virtio`, null));
   }

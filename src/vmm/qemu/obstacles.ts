@@ -2,12 +2,13 @@
 // changed: what the VM has already, ports, the failover NIC, the group and the process's limits.
 
 import type { Plug } from "../../model/plug.ts";
-import type { PlugProblem } from "../consumer.ts";
+import { oneEachHint, type PlugProblem } from "../consumer.ts";
 import {
   type GivenFunction,
   type Port,
   hasDevice,
   isPlainPci,
+  readGivenFunctions,
   readMemoryBytes,
   readPorts,
   readStandIn,
@@ -72,6 +73,11 @@ export async function failoverProblem(plug: Plug, vm: Vm): Promise<PlugProblem |
   if (plug.mac !== null && nic.mac !== null && nic.mac !== plug.mac) {
     const message = `${failover} of VM ${vm.name} has MAC ${nic.mac}, the VF ${plug.mac}: a pair has one`;
     return { message, hint: `Attach with --mac ${nic.mac}` };
+  }
+  const paired = (await readGivenFunctions(vm.ask)).find((given) => given.failover === failover);
+  if (paired !== undefined) {
+    const message = `${failover} of VM ${vm.name} stands in for ${paired.id ?? paired.path} already`;
+    return { message, hint: oneEachHint };
   }
   if (nic.isNegotiated !== false) return null;
   return {

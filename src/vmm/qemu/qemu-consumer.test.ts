@@ -132,6 +132,13 @@ const unpaired: Answers = {
   },
 };
 const failover = "net0";
+const paired: Answers = {
+  ...q35,
+  [`qom-list ${peripheral}`]: entries("net0:child<virtio-net-pci> vf5:child<vfio-pci>"),
+  [`qom-list ${peripheral}/down/down`]: entries("type:string"),
+  [`qom-get ${peripheral}/vf5 host`]: "0000:01:10.4",
+  [`qom-get ${peripheral}/vf5 failover_pair_id`]: "net0",
+};
 
 const rows: readonly (readonly [Answers, Partial<Plug>, ...messages: readonly RegExp[]])[] = [
   [q35, {}],
@@ -152,6 +159,12 @@ const rows: readonly (readonly [Answers, Partial<Plug>, ...messages: readonly Re
     /^rp2 of VM web1 cannot stand in: it was started without failover=on$/,
   ],
   [q35, { failover, mac: "02:00:00:00:00:01" }, /MAC 52:54:00:00:00:01, the VF 02:00:00:00:00:01/],
+  [
+    paired,
+    { failover },
+    /no free hot-pluggable port/,
+    /^net0 of VM web1 stands in for vf5 already$/,
+  ],
   [unpaired, { failover }, /^The guest of VM web1 has not taken net0 as a stand-in$/],
   [
     { ...pc, "query-name": { name: "web1" } },
