@@ -27,7 +27,7 @@ export function readingOf(around: Reading, host: Host): Required<Surroundings> {
 }
 
 /** Of a file that need not be there, and is not made. */
-async function leasesIn(path: string): Promise<readonly Lease[]> {
+export async function leasesIn(path: string): Promise<readonly Lease[]> {
   const { openLeasesIfThere } = await import("../lease/store.ts");
   const store = openLeasesIfThere(path);
   try {

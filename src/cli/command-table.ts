@@ -412,10 +412,15 @@ export const commandTable: readonly CommandRow[] = [
   {
     name: "qemu-args",
     summary: "Print the arguments with which QEMU starts with these VFs, root ports included",
-    operands: [["<vf...>", "BDF/vfN, a VF's address or interface"]],
+    operands: [["<vf...>", "BDF/vfN, a VF's address or interface, or LABEL/N of the specs"]],
     options: [
       { flags: "--id <id>", summary: "device ID; several VFs get numbers after it (default vf)" },
-      { flags: "--failover <nic>", summary: "ID of the virtio NIC that stands in for the VF" },
+      {
+        flags: "--failover <nic>",
+        summary:
+          "ID of the virtio NIC that stands in (repeatable: one for each VF, in their order)",
+        isRepeatable: true,
+      },
       { flags: "--vf-token <uuid>", summary: "what the PF's driver in user space wants to see" },
       { flags: "--iommufd", summary: "through iommufd, where the kernel has it" },
     ],

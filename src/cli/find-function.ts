@@ -4,7 +4,7 @@ import { formatBdf, parseBdf } from "../model/bdf.ts";
 import { SriovError } from "../model/errors.ts";
 import type { Inventory, Pf, Vf } from "../model/inventory.ts";
 
-type FoundFunction = { readonly pf: Pf; readonly vf: Vf | null };
+export type FoundFunction = { readonly pf: Pf; readonly vf: Vf | null };
 
 /** Throws SriovError `not-found`. */
 export function findFunction({ physicalFunctions }: Inventory, target: string): FoundFunction {

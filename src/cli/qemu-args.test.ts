@@ -2,8 +2,11 @@
 // is shown in test/kernel/attach-qemu.kernel.test.ts.
 
 import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
+import { startArguments } from "../vmm/qemu/arguments.ts";
 
 const rows: readonly {
   readonly what: string;
@@ -16,7 +19,7 @@ const rows: readonly {
     words: "ens3np0/vf0 --id net1",
     printed: [
       "-device",
-      "pcie-root-port,id=net1-port,chassis=255",
+      "pcie-root-port,id=net1-port,chassis=171,slot=3451",
       "-device",
       "vfio-pci,host=0000:5e:18.0,id=net1,bus=net1-port",
     ],
@@ -27,11 +30,11 @@ const rows: readonly {
     words: "0000:5e:18.1 ens3np0/vf2 ens3np0v1",
     printed: [
       "-device",
-      "pcie-root-port,id=vf0-port,chassis=255",
+      "pcie-root-port,id=vf0-port,chassis=247,slot=4110",
       "-device",
       "vfio-pci,host=0000:5e:18.1,id=vf0,bus=vf0-port",
       "-device",
-      "pcie-root-port,id=vf1-port,chassis=254",
+      "pcie-root-port,id=vf1-port,chassis=196,slot=4107",
       "-device",
       "vfio-pci,host=0000:5e:18.2,id=vf1,bus=vf1-port",
     ],
@@ -42,7 +45,7 @@ const rows: readonly {
     words: "ens3np0/vf0 --failover net0",
     printed: [
       "-device",
-      "pcie-root-port,id=vf-port,chassis=255",
+      "pcie-root-port,id=vf-port,chassis=157,slot=3381",
       "-device",
       "vfio-pci,host=0000:5e:18.0,id=vf,bus=vf-port,failover_pair_id=net0",
     ],
@@ -55,7 +58,7 @@ const rows: readonly {
       "-object",
       "iommufd,id=vf-iommufd",
       "-device",
-      "pcie-root-port,id=vf-port,chassis=255",
+      "pcie-root-port,id=vf-port,chassis=157,slot=3381",
       "-device",
       "vfio-pci,host=0000:5e:18.3,id=vf,bus=vf-port," +
         "vf-token=2ab74924-c335-45f4-9b16-8569e5b08258,iommufd=vf-iommufd",
@@ -84,6 +87,10 @@ const refusals: readonly (readonly [words: string, said: RegExp])[] = [
   ["ens3np0/vf1 --id a,b=c", /Cannot use a,b=c for --id: QEMU takes no such ID/],
   ["ens3np0/vf1 --vf-token 7", /Cannot use 7 as a VF token: it is not a UUID/],
   ["ens3np0/vf1 ens3np0/vf2 --failover net0", /Cannot pair net0 with 2 VFs/],
+  [
+    "ens3np0/vf1 ens3np0/vf2 --failover net0 --failover net0",
+    /Cannot pair net0, net0 with 2 VFs: a NIC stands in for one/,
+  ],
 ];
 
 for (const [words, said] of refusals) {
@@ -95,3 +102,38 @@ for (const [words, said] of refusals) {
     assert.match(stderr, said);
   });
 }
+
+const example = join(import.meta.dirname, "../../examples/demo.yaml");
+const runIn = (env: Readonly<Record<string, string>>) => async (line: string) =>
+  await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env });
+
+test("the ports of many devices, of one call or several, have numbers of their own", () => {
+  const vfs = Array.from({ length: 128 }, () => "0000:5e:18.0");
+  const wish = { vfs, vfToken: null, isIommufd: false };
+  const numbers = ["net", "disk"].flatMap((id) =>
+    startArguments({ ...wish, id }).flatMap((word) => /chassis=.*$/.exec(word)?.[0] ?? []),
+  );
+  assert.equal(new Set(numbers).size, 256);
+  for (const words of numbers) {
+    const [, chassis, slot] = /^chassis=(\d+),slot=(\d+)$/.exec(words) ?? [];
+    assert.ok(Number(chassis) >= 128 && Number(chassis) <= 255, words);
+    assert.ok(Number(slot) >= 1 && Number(slot) < 2 ** 13, words);
+  }
+});
+
+test("a pair for each VF, and who has them leased", async (context) => {
+  const root = temporaryDirectory(context);
+  const run = runIn(stateIn(root));
+  mkdirSync(join(root, "config"));
+  copyFileSync(example, join(root, "config", "demo.yaml"));
+  assert.equal((await run(`apply -f ${example} --yes`)).exitCode, 0);
+  assert.equal((await run("lease acquire p0/1 --for vm:db1")).exitCode, 0);
+  assert.equal((await run("lease quarantine p0/2 --reason broken")).exitCode, 0);
+  const asked = await run("qemu-args p0/1 p0/2 p1/0 --failover a0 --failover a1 --failover a2");
+  assert.equal(asked.exitCode, 0, asked.stderr);
+  assert.match(asked.stdout, /3b:01.1,id=vf0.*=a0\n[^]*3b:01.2,id=vf1.*=a1\n[^]*id=vf2.*=a2\n/);
+  assert.match(asked.stderr, /VF 0000:3b:01.1 is leased to vm:db1/);
+  assert.match(asked.stderr, /VF 0000:3b:01.2 is quarantined: broken/);
+  const leased = asked.stderr.match(/leased|quarantined/g)?.length;
+  assert.equal(leased, 2, asked.stderr);
+});

@@ -7,6 +7,7 @@ import type { Inventory } from "../model/inventory.ts";
 import type { Spec } from "../model/spec.ts";
 import { matchPfs } from "../plan/match.ts";
 import type { Arguments, Context } from "./context.ts";
+import { findFunction, type FoundFunction } from "./find-function.ts";
 
 /** Takes a label out of what a person typed, and leaves all else as it is. */
 type LabelReader = (text: string) => Promise<string>;
@@ -45,4 +46,11 @@ export function labelReader(context: Context, args: Arguments, inventory: Invent
     if (index !== undefined) return `vf:${address}/${index}`;
     return kind === undefined ? address : `${kind}:${address}`;
   };
+}
+
+/** Functions as a person names them, by a spec's labels too. Throws as `findFunction` and the reader. */
+export function namedFunctions(context: Context, args: Arguments, inventory: Inventory) {
+  const read = labelReader(context, args, inventory);
+  return async (text: string): Promise<FoundFunction> =>
+    findFunction(inventory, (await read(text)).replace(/^vf:(.+)\/(\d+)$/, "$1/vf$2"));
 }
