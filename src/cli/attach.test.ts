@@ -2,35 +2,19 @@
 // what is refused, and that both do nothing where all is so already.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { assigning } from "../../test/assigning-spec.ts";
+import { demoMachine, demoSpec } from "../../test/demo-machine.ts";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
 
-const example = join(import.meta.dirname, "../../examples/demo.yaml");
 const vf0 = "0000:3b:00.0/vf0";
-
-async function machine(context: TestContext) {
-  const root = temporaryDirectory(context);
-  const env = stateIn(root);
-  mkdirSync(join(root, "config"));
-  copyFileSync(example, join(root, "config", "demo.yaml"));
-  const run = async (line: string) =>
-    await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env });
-  assert.equal((await run(`apply -f ${example} --yes`)).exitCode, 0);
-  const faults = async (text: string) => {
-    const path = join(root, "faults.yaml");
-    writeFileSync(path, `format: sriovctl-faults/1\nfaults:\n  - ${text}\n`);
-    assert.equal((await run(`demo --faults ${path}`)).exitCode, 0);
-  };
-  return { run, faults };
-}
 
 const toWeb2 = "--to libvirt:web2/net1 --mac 02:00:5e:10:00:01 --vlan 120";
 
 test("a VF of a pool goes to a VM, stays there, and comes back clean", async (context) => {
-  const { run } = await machine(context);
+  const { run } = await demoMachine(context);
   const dry = await run(`attach --pool tenants ${toWeb2} --dry-run`);
   assert.match(dry.stdout, /attach to libvirt:web2\/net1/);
   assert.match((await run("lease ls")).stdout, /No VF is leased/);
@@ -58,7 +42,7 @@ test("a VF of a pool goes to a VM, stays there, and comes back clean", async (co
 });
 
 test("a second holder is refused and told who is the first", async (context) => {
-  const { run } = await machine(context);
+  const { run } = await demoMachine(context);
   await run(`attach ${vf0} ${toWeb2} --yes`);
   const second = await run(`attach ${vf0} --to libvirt:web1/net1 --yes`);
   assert.equal(second.exitCode, 3);
@@ -73,21 +57,21 @@ test("a second holder is refused and told who is the first", async (context) => 
 });
 
 test("a namespace gets the VF's interface, and the pool its VF back", async (context) => {
-  const { run } = await machine(context);
+  const { run } = await demoMachine(context);
   const attached = await run(`attach ${vf0} --to netns:ci/eth1 --yes --json`);
   assert.equal(JSON.parse(attached.stdout).device, "eth1", attached.stderr);
   assert.match((await run(`who ${vf0}`)).stdout, /netns:ci/);
   assert.equal((await run(`detach ${vf0} --yes`)).exitCode, 0);
-  assert.match((await run(`plan -f ${example}`)).stdout, /Nothing to do/);
+  assert.match((await run(`plan -f ${demoSpec}`)).stdout, /Nothing to do/);
 });
 
 test("a consumer that refuses leaves nothing behind, one that does not let go keeps it", async (context) => {
-  const { run, faults } = await machine(context);
+  const { run, faults } = await demoMachine(context);
   await faults("{ on: { operation: plug }, effect: { refuse: EBUSY } }");
   const failed = await run(`attach ${vf0} ${toWeb2} --yes`);
   assert.deepEqual([failed.exitCode, /EBUSY/.test(failed.stderr)], [1, true]);
   assert.match((await run("lease ls")).stdout, /No VF is leased/);
-  assert.match((await run(`plan -f ${example}`)).stdout, /Nothing to do/);
+  assert.match((await run(`plan -f ${demoSpec}`)).stdout, /Nothing to do/);
   assert.equal((await run(`attach ${vf0} ${toWeb2} --yes`)).exitCode, 0);
   await faults("{ on: { operation: unplug }, effect: hang }");
   const kept = await run(`detach ${vf0} --yes`);
@@ -110,7 +94,7 @@ const unclean: readonly (readonly [fault: string, leaseState: string, message: R
 
 test("a VF that is out of its consumer and not free is no success", async (context) => {
   for (const [fault, state, message] of unclean) {
-    const { run, faults } = await machine(context);
+    const { run, faults } = await demoMachine(context);
     assert.equal((await run(`attach ${vf0} ${toWeb2} --yes`)).exitCode, 0);
     await faults(fault);
     const { exitCode, stdout, stderr } = await run("detach libvirt:web2 --yes --json");
@@ -121,7 +105,7 @@ test("a VF that is out of its consumer and not free is no success", async (conte
 });
 
 test("detach again says what the VF that is out waits for", async (context) => {
-  const { run, faults } = await machine(context);
+  const { run, faults } = await demoMachine(context);
   assert.equal((await run(`attach ${vf0} ${toWeb2} --yes`)).exitCode, 0);
   await faults(takenBy("web1"));
   assert.equal((await run("detach libvirt:web2/net1 --yes")).exitCode, 1);
@@ -140,7 +124,7 @@ const wrongs: readonly (readonly [line: string, exitCode: number, message: RegEx
 ];
 
 test("what cannot be meant is said, and nothing is leased", async (context) => {
-  const { run } = await machine(context);
+  const { run } = await demoMachine(context);
   for (const [line, exitCode, message] of wrongs) {
     const result = await run(line);
     assert.equal(result.exitCode, exitCode, line);
@@ -190,7 +174,7 @@ test("a rollback takes out what the apply attached, and frees it", async (contex
 const givenBack = ["libvirt:web2/net1", "dpdk:upf", "netns:ci/eth1"] as const;
 
 test("a rollback takes back a detach, whoever the consumer is, unless somebody else has its VF", async (context) => {
-  const { run } = await machine(context);
+  const { run } = await demoMachine(context);
   const mac = "02:00:5e:10:0f:01";
   for (const to of givenBack) {
     assert.equal((await run(`attach ${vf0} --to ${to} --mac ${mac} --yes`)).exitCode, 0);
@@ -230,7 +214,7 @@ test("an entry that waits is told by drift and status; import writes who has whi
 });
 
 test("a failover pair is checked before, planned, read back, and stands in for a hand-over", async (context) => {
-  const { run } = await machine(context);
+  const { run } = await demoMachine(context);
   const vf = `attach ${vf0} --to libvirt:web2/net1`;
   const mac = "--mac 02:00:5e:10:00:21";
   const rows: readonly (readonly [words: string, exitCode: number, says: RegExp])[] = [
@@ -256,7 +240,7 @@ test("a failover pair is checked before, planned, read back, and stands in for a
 });
 
 test("without-vfs: the command's exit code, and the VFs are back whatever it was", async (context) => {
-  const { run } = await machine(context);
+  const { run } = await demoMachine(context);
   await run(`attach ${vf0} ${toWeb2} --yes`);
   const failing = await run("without-vfs libvirt:web2 --json -- false");
   assert.equal(failing.exitCode, 1, failing.stderr);
@@ -279,27 +263,4 @@ test("without-vfs: the command's exit code, and the VFs are back whatever it was
     [there.exitCode, /net1 has 0000:3b:00.0\/vf1 to go to/.test(there.stderr)],
     [1, true],
   );
-});
-
-test("a MAC that another VF of the card has in the same VLAN is refused", async (context) => {
-  const { run } = await machine(context);
-  const taken = "--mac 02:00:5e:10:00:31";
-  assert.equal((await run(`attach p0/3 --to netns:ci/eth1 ${taken} --yes`)).exitCode, 0);
-  const twice = /Cannot give 02:00:5e:10:00:31 to 0000:3b:00.\d\/vf\d: 0000:3b:00.0\/vf3 has it/;
-  const rows: readonly (readonly [line: string, exitCode: number, says: RegExp])[] = [
-    [`attach p0/4 --to libvirt:web2/net1 ${taken} --yes`, 2, twice],
-    [`attach p0/4 --to libvirt:web2/net1 ${taken} --dry-run`, 2, twice],
-    [`attach p1/2 --to libvirt:web2/net1 ${taken} --yes`, 2, twice],
-    [`attach p0/4 --to libvirt:web2/net1 ${taken} --vlan 7 --yes`, 0, /VLAN 7/],
-    // It is p0/8's by the spec.
-    ["attach p0/5 --to netns:ci/eth2 --mac 02:00:5e:10:00:01 --yes", 2, /0000:3b:00.0\/vf8 has it/],
-  ];
-  for (const [line, exitCode, says] of rows) {
-    const result = await run(line);
-    assert.equal(result.exitCode, exitCode, `${line}: ${result.stderr}`);
-    assert.match(result.stdout + result.stderr, says, line);
-  }
-  assert.equal((await run(`plan -f ${example}`)).exitCode, 0);
-  const { stdout } = await run(`attach p0/5 --to netns:ci/eth2 ${taken} --yes --json`);
-  assert.equal(JSON.parse(stdout).problems[0]?.code, "mac-twice");
 });

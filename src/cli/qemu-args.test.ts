@@ -2,9 +2,8 @@
 // is shown in test/kernel/attach-qemu.kernel.test.ts.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
+import { demoMachine } from "../../test/demo-machine.ts";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
 import { startArguments } from "../vmm/qemu/arguments.ts";
 
@@ -103,10 +102,6 @@ for (const [words, said] of refusals) {
   });
 }
 
-const example = join(import.meta.dirname, "../../examples/demo.yaml");
-const runIn = (env: Readonly<Record<string, string>>) => async (line: string) =>
-  await runProgram(["--host", "emulated:demo", ...line.split(" ")], { env });
-
 test("the ports of many devices, of one call or several, have numbers of their own", () => {
   const vfs = Array.from({ length: 128 }, () => "0000:5e:18.0");
   const wish = { vfs, vfToken: null, isIommufd: false };
@@ -122,11 +117,7 @@ test("the ports of many devices, of one call or several, have numbers of their o
 });
 
 test("a pair for each VF, and who has them leased", async (context) => {
-  const root = temporaryDirectory(context);
-  const run = runIn(stateIn(root));
-  mkdirSync(join(root, "config"));
-  copyFileSync(example, join(root, "config", "demo.yaml"));
-  assert.equal((await run(`apply -f ${example} --yes`)).exitCode, 0);
+  const { run } = await demoMachine(context);
   assert.equal((await run("lease acquire p0/1 --for vm:db1")).exitCode, 0);
   assert.equal((await run("lease quarantine p0/2 --reason broken")).exitCode, 0);
   const asked = await run("qemu-args p0/1 p0/2 p1/0 --failover a0 --failover a1 --failover a2");

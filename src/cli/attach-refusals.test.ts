@@ -1,0 +1,24 @@
+// What `sriovctl attach` refuses before anything is changed, on the emulated machine: the sentence, and
+// the same exit code whether it is asked only or to be done.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { demoMachine, demoSpec, expectRows } from "../../test/demo-machine.ts";
+
+test("a MAC that another VF of the card has in the same VLAN is refused", async (context) => {
+  const { run } = await demoMachine(context);
+  const taken = "--mac 02:00:5e:10:00:31";
+  assert.equal((await run(`attach p0/3 --to netns:ci/eth1 ${taken} --yes`)).exitCode, 0);
+  const twice = /Cannot give 02:00:5e:10:00:31 to 0000:3b:00.\d\/vf\d: 0000:3b:00.0\/vf3 has it/;
+  await expectRows(run, [
+    [`attach p0/4 --to libvirt:web2/net1 ${taken} --yes`, 2, twice],
+    [`attach p0/4 --to libvirt:web2/net1 ${taken} --dry-run`, 2, twice],
+    [`attach p1/2 --to libvirt:web2/net1 ${taken} --yes`, 2, twice],
+    [`attach p0/4 --to libvirt:web2/net1 ${taken} --vlan 7 --yes`, 0, /VLAN 7/],
+    // It is p0/8's by the spec.
+    ["attach p0/5 --to netns:ci/eth2 --mac 02:00:5e:10:00:01 --yes", 2, /0000:3b:00.0\/vf8 has it/],
+  ]);
+  assert.equal((await run(`plan -f ${demoSpec}`)).exitCode, 0);
+  const { stdout } = await run(`attach p0/5 --to netns:ci/eth2 ${taken} --yes --json`);
+  assert.equal(JSON.parse(stdout).problems[0]?.code, "mac-twice");
+});
