@@ -5,8 +5,8 @@
 
 import { candidatesOf, type Candidate } from "../lease/candidates.ts";
 import type { Holder, Lease, Moment } from "../lease/lease.ts";
-import { selectVfs, type Choice, type Rejection, type Wish } from "../lease/select.ts";
-import type { LeaseStore } from "../lease/store.ts";
+import { isReadyFor, selectVfs, type Choice, type Rejection, type Wish } from "../lease/select.ts";
+import type { LeaseStore, LeaseTable } from "../lease/store.ts";
 import type { Inventory, Owner } from "../model/inventory.ts";
 import type { Spec } from "../model/spec.ts";
 import { consentWord } from "../plan/disruption.ts";
@@ -78,6 +78,20 @@ export type Acquired =
 /** A VF that fails takes another round; a whole pool is not quarantined for one request. */
 const mostRounds = 3;
 
+/** Nothing was done to it, or all that was done is done again for the next one. */
+function giveBack(leasing: Leasing, table: LeaseTable, lease: Lease, reason: string): void {
+  const { vf, generation } = lease;
+  const moment = momentOf(leasing, reason);
+  table.step(vf, { kind: "release", generation, worker: leasing.worker }, moment);
+  table.step(vf, { kind: "freed", generation }, moment);
+}
+
+function giveAllBack(leasing: Leasing, leases: readonly Lease[], reason: string): void {
+  leasing.store.transact((table) => {
+    for (const lease of leases) giveBack(leasing, table, lease, reason);
+  });
+}
+
 /** Takes all of them, or none, in one transaction. */
 function claimAll(
   leasing: Leasing,
@@ -89,6 +103,10 @@ function claimAll(
     const { choices, rejections } = selectVfs(wish, look.candidates, table.all());
     const claimed = choices.map(({ candidate, because }) => {
       const { vf, claim } = candidate;
+      const before = table.of(vf);
+      if (before !== null && isReadyFor(before, wish.consumer)) {
+        giveBack(leasing, table, before, `for ${holder.name}`);
+      }
       const event = { kind: "claim", holder, pool: claim.pool, expiresAtMs, worker } as const;
       return { lease: table.step(vf, event, momentOf(leasing, reason)), because };
     });
@@ -98,17 +116,6 @@ function claimAll(
 
 export const ownerWords = ({ kind, name, evidence }: Owner): string =>
   `in use by ${consentWord({ kind, name })} (${evidence})`;
-
-/** Nothing was done to it, or all that was done is done again for the next one. */
-function giveBack(leasing: Leasing, leases: readonly Lease[], reason: string): void {
-  leasing.store.transact((table) => {
-    for (const { vf, generation } of leases) {
-      const moment = momentOf(leasing, reason);
-      table.step(vf, { kind: "release", generation, worker: leasing.worker }, moment);
-      table.step(vf, { kind: "freed", generation }, moment);
-    }
-  });
-}
 
 export function quarantine(leasing: Leasing, lease: Lease, evidence: readonly string[]): Lease {
   const { vf, generation } = lease;
@@ -130,7 +137,7 @@ async function prepare(
   const { vf, generation } = lease;
   const hygiene = await cleanVf(leasing, vf, baseline);
   if (hygiene.kind === "in-use") {
-    giveBack(leasing, [lease], "somebody uses it after all");
+    giveAllBack(leasing, [lease], "somebody uses it after all");
     return { failed: { lease, evidence: hygiene.owners.map(ownerWords) }, isStuck: false };
   }
   if (hygiene.kind === "failed") {
@@ -161,7 +168,7 @@ export async function acquireVfs(leasing: Leasing, wish: Wish, terms: Terms): Pr
       }
       failed.push(prepared.failed);
       const others = [...granted, ...claimed.slice(at + 1)].map(({ lease }) => lease);
-      giveBack(leasing, others, "another of the wished failed");
+      giveAllBack(leasing, others, "another of the wished failed");
       if (prepared.isStuck) return { kind: "nothing-fits", rejections: [], failed };
       break;
     }

@@ -22,3 +22,21 @@ test("a MAC that another VF of the card has in the same VLAN is refused", async 
   const { stdout } = await run(`attach p0/5 --to netns:ci/eth2 ${taken} --yes --json`);
   assert.equal(JSON.parse(stdout).problems[0]?.code, "mac-twice");
 });
+
+test("a VF that its consumer leased before goes to a device of it", async (context) => {
+  const { run } = await demoMachine(context);
+  await expectRows(run, [
+    ["lease acquire --pool tenants --for libvirt:web2 --count 2 --apart pf", 0, /p0|3b:00.1\/vf/],
+    ["attach 0000:3b:00.0/vf0 --to libvirt:web1/bond0 --yes", 3, /leased to libvirt:web2/],
+    ["attach 0000:3b:00.0/vf0 --to libvirt:web2/bond0 --yes", 0, /is attached to libvirt:web2/],
+    // The other one, without its name.
+    [
+      "attach --to libvirt:web2/bond1 --dry-run",
+      0,
+      /0000:3b:00.1\/vf0 .*leased to libvirt:web2$/ms,
+    ],
+    ["attach --pool tenants --to libvirt:web2/bond1 --yes", 0, /00.1\/vf0 .*libvirt:web2\/bond1/],
+    ["lease ls", 0, /vf0 .* attached +libvirt:web2\/bond0 .*vf0 .* attached +libvirt:web2\/bond1/s],
+    ["attach --to libvirt:web2/bond2 --yes", 2, /wanted a VF, or --pool POOL/],
+  ]);
+});

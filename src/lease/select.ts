@@ -28,6 +28,9 @@ export type Wish = {
   readonly placement: "pack" | "spread";
   /** Every two of them on different PFs or cards. */
   readonly apart: "pf" | "card" | null;
+  /** Of a device's holder `libvirt:web1/net1`: `libvirt:web1`, whose prepared VFs it may have too. Absent:
+   * what anybody has leased is taken. */
+  readonly consumer?: string;
 };
 
 export type Choice = { readonly candidate: Candidate; readonly because: readonly string[] };
@@ -52,6 +55,8 @@ type Taken = {
   /** VFs of each PF that somebody has. */
   readonly countByPf: Map<Address, number>;
   readonly ownersByAddress: ReadonlyMap<Address, Candidate>;
+  /** VFs that are ready for the wish's own consumer. */
+  readonly readyKeys: ReadonlySet<string>;
 };
 
 export const vfKey = ({ pfKey, vfIndex }: { pfKey: string; vfIndex: number }): string =>
@@ -59,10 +64,18 @@ export const vfKey = ({ pfKey, vfIndex }: { pfKey: string; vfIndex: number }): s
 
 const isTaken = ({ state }: Lease): boolean => state !== "free";
 
+/** Leased to the consumer before it was said as which device. */
+export const isReadyFor = ({ state, holder }: Lease, consumer: string | undefined): boolean =>
+  state === "prepared" && consumer !== undefined && holder?.name === consumer;
+
 /** A lease by its VF's key, and by the address where that VF was last: while a PF's key cannot be
  * read, the address still keeps its VFs from being given twice. */
-function takenBy(candidates: readonly Candidate[], leases: readonly Lease[]): Taken {
-  const taken = leases.filter(isTaken);
+function takenBy(
+  candidates: readonly Candidate[],
+  leases: readonly Lease[],
+  { consumer }: Wish,
+): Taken {
+  const taken = leases.filter((lease) => isTaken(lease) && !isReadyFor(lease, consumer));
   const byVf = new Map(taken.map((lease) => [vfKey(lease.vf), lease]));
   const byAddress = new Map(taken.map((lease) => [lease.vf.address, lease]));
   const countByPf = new Map<Address, number>();
@@ -72,7 +85,9 @@ function takenBy(candidates: readonly Candidate[], leases: readonly Lease[]): Ta
   }
   const used = candidates.filter(({ owners }) => owners.length > 0);
   const ownersByAddress = new Map(used.map((candidate) => [candidate.vf.address, candidate]));
-  return { byVf, byAddress, countByPf, ownersByAddress };
+  const ready = leases.filter((lease) => isReadyFor(lease, consumer));
+  const readyKeys = new Set(ready.map(({ vf }) => vfKey(vf)));
+  return { byVf, byAddress, countByPf, ownersByAddress, readyKeys };
 }
 
 const leaseOf = ({ vf }: Candidate, { byVf, byAddress }: Taken): Lease | undefined =>
@@ -163,6 +178,7 @@ const sameApartWords = { pf: "on the same PF", card: "on the same card" } as con
 /** Smaller is better. */
 function compare(left: Candidate, right: Candidate, wish: Wish, taken: Taken): number {
   const node = wish.numa?.node;
+  const isOther = ({ vf }: Candidate): number => (taken.readyKeys.has(vfKey(vf)) ? 0 : 1);
   const isOff = ({ numaNode }: Candidate): number =>
     node === undefined || numaNode === node ? 0 : 1;
   const load = ({ vf }: Candidate): number => {
@@ -170,6 +186,7 @@ function compare(left: Candidate, right: Candidate, wish: Wish, taken: Taken): n
     return wish.placement === "pack" ? -count : count;
   };
   return (
+    isOther(left) - isOther(right) ||
     isOff(left) - isOff(right) ||
     load(left) - load(right) ||
     compareAddresses(left.vf.pf, right.vf.pf) ||
@@ -183,6 +200,7 @@ function reasonsFor(candidate: Candidate, wish: Wish, taken: Taken): string[] {
   if (wish.vfs.length > 0) reasons.push("asked for");
   else if (wish.pfs.length > 0) reasons.push(`on PF ${vf.pf} as asked`);
   if (wish.pool !== null) reasons.push(`in pool ${wish.pool}`);
+  if (taken.readyKeys.has(vfKey(vf))) reasons.push(`leased to ${wish.consumer}`);
   if (claim.consumer !== null) reasons.push(`assigned to ${claim.consumer}`);
   if (wish.numa !== null) {
     const { node } = wish.numa;
@@ -203,7 +221,7 @@ export function selectVfs(
   candidates: readonly Candidate[],
   leases: readonly Lease[],
 ): Selection {
-  const taken = takenBy(candidates, leases);
+  const taken = takenBy(candidates, leases, wish);
   const rejections: Rejection[] = [];
   let fitting: Candidate[] = [];
   const isAsked = ({ vf }: Candidate) => wish.vfs.length === 0 || wish.vfs.includes(vf.address);

@@ -15,6 +15,7 @@ import { isAbandoned, mendLeft } from "../../apply/plug-leases.ts";
 import { assertNothingUnfinished, readOwnJournals } from "../../apply/session.ts";
 import { formatAssignTarget } from "../../model/assign-target.ts";
 import type { Lease } from "../../lease/lease.ts";
+import { isReadyFor } from "../../lease/select.ts";
 import { hasReturned, type Finding } from "../../lease/reconcile.ts";
 import type { Rejection, Wish } from "../../lease/select.ts";
 import { exitCodeOf } from "../../model/errors.ts";
@@ -43,13 +44,17 @@ function wishFor(args: Arguments, look: HostLook, leases: readonly Lease[]): Att
   if (named !== undefined && isPool) {
     throw usage("attach", "Cannot attach a VF and one of a pool: wanted one of them");
   }
+  const whole = formatAssignTarget({ ...consumer, device: null });
+  const ready = leases.filter((lease) => isReadyFor(lease, whole));
   const isHeld = leases.some((lease) => lease.holder?.name === holder);
-  if (named === undefined && !isPool && !isHeld) {
+  if (named === undefined && !isPool && !isHeld && ready.length === 0) {
     throw usage("attach", `Cannot attach to ${holder}: wanted a VF, or --pool POOL`);
   }
-  const vfs = named === undefined ? [] : [placeOf(named, leases, look).address];
+  const own = isPool || isHeld ? [] : ready.map(({ vf }) => vf.address);
+  const vfs = named === undefined ? own : [placeOf(named, leases, look).address];
   const terms = plugTermsOf(args, consumer);
-  return { consumer, terms, wish: wishOf(args, { look, holder, vfs, node: null }) };
+  const wish = wishOf(args, { look, holder, vfs, node: null });
+  return { consumer, terms, wish: { ...wish, count: 1, consumer: whole } };
 }
 
 function tellNothingFits(context: Context, wish: Wish, rejections: readonly Rejection[]): number {
