@@ -40,3 +40,16 @@ test("a VF that its consumer leased before goes to a device of it", async (conte
     ["attach --to libvirt:web2/bond2 --yes", 2, /wanted a VF, or --pool POOL/],
   ]);
 });
+
+test("what only network functions have is refused to others, under the VF's own name", async (context) => {
+  const { run } = await demoMachine(context);
+  const mac = /VF 1 of 0000:41:00.0: mac is for network functions only\n +Leave it out/;
+  const netns = /Cannot attach 0000:41:00.0\/vf2 to netns:ci\/disk0: it is no network function/;
+  await expectRows(run, [
+    ["attach nvme/1 --to libvirt:web2/disk0 --mac auto --yes", 2, mac],
+    ["attach nvme/1 --to libvirt:web2/disk0 --mac auto --dry-run", 2, /mac is for network/],
+    ["attach nvme/2 --to netns:ci/disk0 --yes", 2, netns],
+    ["attach nvme/2 --to netns:ci/disk0 --dry-run", 2, netns],
+    ["attach nvme/1 --to libvirt:web2/disk0 --yes", 0, /is attached to libvirt:web2\/disk0/],
+  ]);
+});

@@ -168,6 +168,10 @@ export type Inventory = {
   readonly problems: readonly Problem[];
 };
 
+/** PCI base class 02: what has a MAC, and VFs with interfaces. */
+export const isNetwork = ({ classCode }: Pick<Pf, "classCode">): boolean =>
+  classCode >> 16 === 0x02;
+
 /** The VF with this index; the list is in index order and mostly without gaps. */
 export function vfAt(pf: Pf, vfIndex: number): Vf | null {
   const guess = pf.virtualFunctions[vfIndex];

@@ -1,10 +1,11 @@
 // Attaching and detaching one VF as plans. Attaching brings the VF to what its consumer needs as any spec
 // would, and plugs it in last; detaching takes the plug out, and the rest is the hygiene's.
 
-import { formatAssignTarget } from "../model/assign-target.ts";
+import { formatAssignTarget, needsNetdev } from "../model/assign-target.ts";
 import type { Action, PlugChange } from "../model/action.ts";
-import type { Inventory, Pf, Vf } from "../model/inventory.ts";
-import type { Consent, Plan } from "../model/plan.ts";
+import { vfTarget } from "../model/bdf.ts";
+import { isNetwork, type Inventory, type Pf, type Vf } from "../model/inventory.ts";
+import type { Consent, Plan, PlanProblem } from "../model/plan.ts";
 import type { Plug } from "../model/plug.ts";
 import type { DriverChoice, PolicySpec } from "../model/spec.ts";
 import { driverFor } from "./consumer-driver.ts";
@@ -30,6 +31,22 @@ function problemsOf({ change, disrupts, target }: Omit<Action, "id">, consent: C
   }));
 }
 
+/** There is no spec to correct, or one that says too much for this consumer. */
+function withHint(problem: PlanProblem): PlanProblem {
+  const isOfAttribute = problem.code.startsWith("attribute-");
+  const hint = "Leave it out: of the command, or of what the spec says of the VF";
+  return isOfAttribute && problem.hint === undefined ? { ...problem, hint } : problem;
+}
+
+/** A kernel interface is what such consumers take. */
+function classProblems({ consumer, pf: where, vfIndex }: Plug, pf: Pf): PlanProblem[] {
+  if (!needsNetdev(consumer.kind) || isNetwork(pf)) return [];
+  const [target, to] = [vfTarget(where, vfIndex), formatAssignTarget(consumer)];
+  const message = `Cannot attach ${target} to ${to}: it is no network function and has no interface`;
+  const hint = "Give it to a VM, or name a VF of a network card";
+  return [{ code: "no-interface", where: target, message, hint, adapter: where }];
+}
+
 type AttachInput = At & {
   readonly plug: Plug;
   /** As a spec says of the VF; null: none does. */
@@ -53,7 +70,8 @@ export function planAttach(input: AttachInput): Plan {
     warnings: [],
     actions: [...planned.actions, { ...action, id: `a${planned.actions.length + 1}` }],
     problems: [
-      ...planned.problems,
+      ...planned.problems.map(withHint),
+      ...classProblems(plug, pf),
       ...macTakenProblems(pf, plug, input.neighbours),
       ...problemsOf(action, []),
     ],

@@ -4,7 +4,13 @@
 
 import { formatAssignTarget } from "../model/assign-target.ts";
 import { autoMacOfConsumer, autoMacOfVf, zeroMac } from "../model/mac.ts";
-import type { EswitchMode, Inventory, Pf, Vf } from "../model/inventory.ts";
+import {
+  isNetwork,
+  type EswitchMode,
+  type Inventory,
+  type Pf,
+  type Vf,
+} from "../model/inventory.ts";
 import type { Plug } from "../model/plug.ts";
 import type { DriverChoice } from "../model/spec.ts";
 import type { LinkStatePolicy, Vlan, VlanProtocol } from "../model/vf-attribute.ts";
@@ -200,7 +206,7 @@ function policyKeys(pf: Pf, vf: Vf, usedAddresses: Set<string>): Omit<VfEntry, "
   const { policy } = vf;
   const { unsupported, ignoresLinkEnable } = traitsOf(pf.driver);
   // Legacy attributes mean nothing in switchdev mode and nothing to other classes than networks.
-  if (policy === null || pf.eswitchMode === "switchdev" || pf.classCode >> 16 !== 0x02) return {};
+  if (policy === null || pf.eswitchMode === "switchdev" || !isNetwork(pf)) return {};
   const { spoofCheck, trust, linkState, rssQuery, nodeGuid, portGuid } = policy;
   // As a MAC, a GUID is one VF's; on a second one it stays what it is.
   const isFree = (name: "nodeGuid" | "portGuid", guid: string | null): guid is string => {

@@ -16,7 +16,7 @@ type OneVf = {
 };
 
 export function oneVfSpec({ where, pf, vf, driver, policy }: OneVf): Spec {
-  const name = "pf";
+  const name = pf.address;
   const physicalFunctions = [{ name, match: { address: pf.address }, protect: [], where }];
   const vfs = [{ pf: name, vfIndexes: [vf.vfIndex], where }];
   return {

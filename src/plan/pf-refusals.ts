@@ -2,7 +2,7 @@
 // have, no driver, a change in flight, a mode or a netdev that it lacks.
 
 import { pendingReboot, type PlanProblem } from "../model/plan.ts";
-import type { Bridge } from "../model/inventory.ts";
+import { isNetwork, type Bridge } from "../model/inventory.ts";
 import { inventoryCapacity, type CapacityLimit } from "../pci/pf-capacity.ts";
 import { traitsOf } from "./driver-traits.ts";
 import type { PfWanted } from "./wanted.ts";
@@ -95,7 +95,7 @@ export function pfRefusals(wanted: PfWanted, bridges: readonly Bridge[]): PlanPr
   }
   const wantsPolicy = [...wanted.vfs.values()].some(({ policy }) => Object.keys(policy).length > 0);
   const unread = pf.virtualFunctions.some(({ policy }) => policy === null);
-  if (wantsPolicy && unread && !isResized && pf.classCode >> 16 === 0x02) {
+  if (wantsPolicy && unread && !isResized && isNetwork(pf)) {
     const message = `Cannot compare the VF policy of ${label}: its VFs' attributes are not known`;
     refuse("policy-unknown", message, "See the problems of sriovctl list for the reason");
   }

@@ -2,7 +2,7 @@
 // reason for each, and what speaks against them.
 
 import { vfTarget } from "../model/bdf.ts";
-import type { Pf, Vf } from "../model/inventory.ts";
+import { isNetwork, type Pf, type Vf } from "../model/inventory.ts";
 import { autoMacOfConsumer, autoMacOfVf, zeroMac } from "../model/mac.ts";
 import type { PlanProblem } from "../model/plan.ts";
 import type { PolicyKey, SourcePlace } from "../model/spec.ts";
@@ -154,11 +154,10 @@ function refusalsOf(wanted: VfWanted, context: VfContext): VfRefusal[] {
     const words = `driver ${pf.driver} cannot resize MSI-X tables`;
     refusals.push(refusal("attribute-unsupported", "msix", words));
   }
-  const isNetwork = pf.classCode >> 16 === 0x02;
-  const [code, why] = isNetwork
+  const [code, why] = isNetwork(pf)
     ? ["attribute-in-switchdev", "is not enforced in switchdev mode"]
     : ["attribute-of-other-class", "is for network functions only"];
-  if (!isNetwork || isSwitchdev(wantedPf)) {
+  if (!isNetwork(pf) || isSwitchdev(wantedPf)) {
     return [...refusals, ...names.map((name) => refusal(code, name, `${name} ${why}`))];
   }
   for (const name of names.filter((name) => traits.unsupported.has(name))) {
