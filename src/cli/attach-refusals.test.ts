@@ -53,3 +53,16 @@ test("what only network functions have is refused to others, under the VF's own 
     ["attach nvme/1 --to libvirt:web2/disk0 --yes", 0, /is attached to libvirt:web2\/disk0/],
   ]);
 });
+
+test("every command knows a function by each of its names", async (context) => {
+  const { run } = await demoMachine(context);
+  await expectRows(run, [
+    ["show p0/3", 0, /0000:3b:01.3/],
+    ["show cx", 0, /0000:5e:00.0/],
+    ["who p0/3", 0, /VF 3 of 0000:3b:00.0/],
+    ["lease acquire --pf p1 --for vm:db1", 0, /0000:3b:00.1\/vf0/],
+    ["lease acquire --pf ens1f1np1 --for vm:db2", 0, /0000:3b:00.1\/vf1/],
+    ["lease acquire --pf 0000:3b:01.1 --for vm:db3", 1, /no PF of this name has VFs/],
+    ["attach --whole cx --to libvirt:web2/dev0 --dry-run", 3, /0000:5e:00.0/],
+  ]);
+});

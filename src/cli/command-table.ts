@@ -89,7 +89,9 @@ export const commandTable: readonly CommandRow[] = [
   {
     name: "show",
     summary: "Show one PF or VF in detail",
-    operands: [["<target>", "BDF, BDF/vfN, or the name of a network interface"]],
+    operands: [
+      ["<target>", "BDF, BDF/vfN, a network interface, or LABEL and LABEL/N of the specs"],
+    ],
     options: [],
     examples: [
       ["sriovctl show 0000:3b:00.0", "a PF"],
@@ -101,7 +103,9 @@ export const commandTable: readonly CommandRow[] = [
   {
     name: "who",
     summary: "Say who uses one PF or VF, with the evidence",
-    operands: [["<target>", "BDF, BDF/vfN, or the name of a network interface"]],
+    operands: [
+      ["<target>", "BDF, BDF/vfN, a network interface, or LABEL and LABEL/N of the specs"],
+    ],
     options: [],
     examples: [
       ["sriovctl who 0000:3b:00.0/vf3", "whom taking this VF away would hit, and how one knows"],

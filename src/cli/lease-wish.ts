@@ -81,12 +81,15 @@ function oneOf<Word extends string>(args: Arguments, option: string, words: read
   throw usage(`Cannot use --${option} ${text}: wanted ${words.join(" or ")}`, text);
 }
 
-function pfsOf(args: Arguments, { candidates }: HostLook): Address[] {
+function pfsOf(args: Arguments, { inventory, labels }: HostLook): Address[] {
   return args.texts("pf").map((text) => {
     const bdf = parseBdf(text);
-    const address = bdf === null ? text : formatBdf(bdf);
-    if (candidates.some(({ vf }) => vf.pf === address)) return address;
-    throw new SriovError("not-found", `Cannot find PF ${text}: no PF at this address has VFs`, {
+    const address = bdf === null ? labels.get(text) : formatBdf(bdf);
+    const pf = inventory.physicalFunctions.find(
+      (each) => each.address === address || each.netdevs.some(({ name }) => name === text),
+    );
+    if (pf !== undefined && pf.numVfs > 0) return pf.address;
+    throw new SriovError("not-found", `Cannot find PF ${text}: no PF of this name has VFs`, {
       operation: "lease",
       target: text,
     });

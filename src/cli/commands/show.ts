@@ -5,11 +5,13 @@ import { withHost, type RunCommand } from "../context.ts";
 import { findFunction } from "../find-function.ts";
 import { showPfJson, showVfJson } from "../inventory-json.ts";
 import { showPfText, showVfText } from "../show-text.ts";
+import { namedFunctions } from "../spec-labels.ts";
 
 export const show: RunCommand = async (context, args) => {
   const [target = ""] = args.operands;
   await withHost(context, async (host) => {
-    const found = findFunction(await host.inventory(fullInventory), target);
+    const everything = await host.inventory(fullInventory);
+    const found = await namedFunctions(context, args, everything)(target);
     // Overrides and MSI-X counts are read only for the one that was asked for.
     const inventory = await host.inventory({
       ...fullInventory,

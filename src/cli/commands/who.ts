@@ -6,24 +6,21 @@ import { fullInventory } from "../../host/host.ts";
 import { withHost, type RunCommand } from "../context.ts";
 import { findFunction } from "../find-function.ts";
 import { problemSentence } from "../logger.ts";
+import { namedFunctions } from "../spec-labels.ts";
 import { whoJson } from "../who-json.ts";
 import { whoText } from "../who-text.ts";
 
 export const who: RunCommand = async (context, args) => {
   const [target = ""] = args.operands;
-  const inventory = await withHost(context, async (host) => {
+  const { inventory, address } = await withHost(context, async (host) => {
     const everything = await host.inventory({ ...fullInventory, census: false });
-    const { pf } = findFunction(everything, target);
+    const { pf, vf } = await namedFunctions(context, args, everything)(target);
     const only = [pf.address];
-    return await host.inventory({
-      ...fullInventory,
-      only,
-      detailOf: only,
-      claims: true,
-      reservations: "everything",
-    });
+    const options = { only, detailOf: only, claims: true, reservations: "everything" } as const;
+    const inventory = await host.inventory({ ...fullInventory, ...options });
+    return { inventory, address: (vf ?? pf).address };
   });
-  const { pf, vf } = findFunction(inventory, target);
+  const { pf, vf } = findFunction(inventory, address);
   const conflicts = conflictsOn(pf, inventory.claims ?? []).filter(
     ({ address }) => vf === null || address === vf.address,
   );

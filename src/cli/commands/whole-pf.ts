@@ -26,10 +26,10 @@ import { printReport, reportJson } from "../apply-report.ts";
 import { confirm, withProgress } from "../changing.ts";
 import { consentOf } from "../consent.ts";
 import type { Arguments, Context } from "../context.ts";
-import { findFunction } from "../find-function.ts";
 import { planJson } from "../plan-json.ts";
 import { planLines } from "../plan-report.ts";
 import { consumerOf, plugTermsOf, usage } from "../plug-wish.ts";
+import { namedFunctions } from "../spec-labels.ts";
 import { clean } from "../style.ts";
 
 const kinds: readonly AssignKind[] = ["libvirt", "qemu", "pve"];
@@ -39,9 +39,10 @@ const ofVfs = ["pool", "mac", "vlan", "qos", "failover", "form"];
 
 type Found = { readonly inventory: Inventory; readonly pf: Pf };
 
-async function findPf({ host }: Attaching, name: string): Promise<Found> {
+async function findPf(context: Context, args: Arguments, { host }: Attaching): Promise<Found> {
+  const name = args.text("whole") ?? "";
   const search = await host.inventory({ ...fullInventory, census: false });
-  const { pf, vf } = findFunction(search, name);
+  const { pf, vf } = await namedFunctions(context, args, search)(name);
   if (vf !== null) throw usage("attach", `Cannot give all of ${name}: it is a VF, wanted a PF`);
   const inventory = await host.inventory({ ...fullInventory, detailOf: [pf.address] });
   const now = inventory.physicalFunctions.find(({ address }) => address === pf.address);
@@ -141,7 +142,7 @@ export async function attachWhole(
     throw usage("attach", "Cannot attach a VF and a whole PF: wanted one of them");
   }
   const consumer = consumerOf(args.text("to"));
-  const found = await findPf(session, args.text("whole") ?? "");
+  const found = await findPf(context, args, session);
   const plug = plugOf(args, found.pf, consumer);
   const to = formatAssignTarget(consumer);
   const adapter = await adapterFor(plug, consumersOf(session));
@@ -182,7 +183,7 @@ export async function detachWhole(
   assertNothingUnfinished(await readOwnJournals(session));
   const [target = ""] = args.operands;
   const consumer = consumerOf(target);
-  const found = await findPf(session, args.text("whole") ?? "");
+  const found = await findPf(context, args, session);
   const plug = plugOf(args, found.pf, consumer);
   const plugged = await (await adapterFor(plug, consumersOf(session))).look(plug);
   if (!isPlugged(plugged) && found.pf.driver !== "vfio-pci") {
