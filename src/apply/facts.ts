@@ -4,7 +4,7 @@
 
 import { vfTarget, type Address } from "../model/bdf.ts";
 import type { EswitchMode, Inventory, Pf, Vf } from "../model/inventory.ts";
-import { noPolicy, type VfPolicy } from "../model/vf-attribute.ts";
+import { noPolicy, type VfAttribute, type VfPolicy } from "../model/vf-attribute.ts";
 import { traitsOf } from "../plan/driver-traits.ts";
 import { attributeNames, isSame, settingOf, settingWords } from "../plan/vf-policy.ts";
 
@@ -71,6 +71,10 @@ const changedFields = (target: string, fields: readonly Field[]): FactDifference
     .filter(([, before, now]) => before !== now && before !== null && now !== null)
     .map(([field, before, now]) => ({ target, field, before: words(before), now: words(now) }));
 
+/** `120 qos 3` of `vlan 120 qos 3`. */
+const valueWords = (setting: VfAttribute): string =>
+  settingWords(setting).slice(setting.name.length + 1);
+
 function vfDifferences(pf: PfFacts, before: VfFacts, now: VfFacts): FactDifference[] {
   const target = vfTarget(pf.address, before.vfIndex);
   const traits = traitsOf(pf.driver);
@@ -82,7 +86,7 @@ function vfDifferences(pf: PfFacts, before: VfFacts, now: VfFacts): FactDifferen
     const was = settingOf(before.policy ?? noPolicy, name);
     const is = settingOf(now.policy ?? noPolicy, name);
     if (was === null || is === null || isSame(was, is, traits)) continue;
-    differences.push({ target, field: name, before: settingWords(was), now: settingWords(is) });
+    differences.push({ target, field: name, before: valueWords(was), now: valueWords(is) });
   }
   return differences;
 }

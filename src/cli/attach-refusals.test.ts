@@ -66,3 +66,19 @@ test("every command knows a function by each of its names", async (context) => {
     ["attach --whole cx --to libvirt:web2/dev0 --dry-run", 3, /0000:5e:00.0/],
   ]);
 });
+
+test("an address is one, and is in the plan", async (context) => {
+  const { run } = await demoMachine(context);
+  const attach = "attach p0/2 --to netns:ci/eth1 --dry-run --ip";
+  await expectRows(run, [
+    [`${attach} 300.1.1.1/24`, 2, /Cannot use --ip 300.1.1.1\/24/],
+    [`${attach} 192.0.2.7/33`, 2, /Cannot use --ip 192.0.2.7\/33/],
+    [`${attach} 192.0.2.7`, 2, /wanted an address with its prefix/],
+    [`${attach} fe80::1%eth0/64`, 2, /Cannot use --ip fe80::1%eth0\/64/],
+    [
+      `${attach} 2001:db8::7/64 --ip 192.0.2.7/24`,
+      0,
+      /ci\/eth1 with 2001:db8::7\/64, 192.0.2.7\/24/,
+    ],
+  ]);
+});

@@ -1,6 +1,7 @@
 // The options of `attach` as values. A word that means nothing is an error, because whoever typed it
 // believes that it was heeded.
 
+import { isIP } from "node:net";
 import type { PlugTerms } from "../apply/attach.ts";
 import {
   formOfTarget,
@@ -71,7 +72,13 @@ function endpointOf(args: Arguments): string | null {
 }
 
 export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const cidr = /^(?:\d{1,3}(?:\.\d{1,3}){3}\/\d{1,2}|[0-9a-f:]{2,39}\/\d{1,3})$/i;
+
+/** Without a zone, which says nothing in another namespace. */
+function isIpWithPrefix(text: string): boolean {
+  const [, address = "", prefix = ""] = /^([0-9a-f.:]+)\/(\d{1,3})$/i.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(prefix) <= (version === 4 ? 32 : 128);
+}
 
 function matching(args: Arguments, option: string, pattern: RegExp, wanted: string): string | null {
   const text = args.text(option);
@@ -106,7 +113,7 @@ export function plugTermsOf(args: Arguments, consumer: AssignTarget): PlugTerms 
   const [isLive, isPersistent] = [args.isSet("live"), args.isSet("persistent")];
   const one = isLive ? ("live" as const) : ("persistent" as const);
   const ipAddresses = args.texts("ip");
-  const bad = ipAddresses.find((text) => !cidr.test(text));
+  const bad = ipAddresses.find((text) => !isIpWithPrefix(text));
   if (bad !== undefined) throw wrong("ip", bad, "an address with its prefix, like 192.0.2.7/24");
   return {
     mac: macOf(args),

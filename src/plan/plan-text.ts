@@ -57,9 +57,10 @@ function lineOf(change: Change): Line {
     case "detach-pf":
       return { sign: "-", words: `detach it from ${formatAssignTarget(change.plug.consumer)}` };
     case "attach-vf": {
-      const { consumer, failover } = change.plug;
+      const { consumer, failover, ipAddresses } = change.plug;
       const pair = failover === null ? "" : `, ${failover} standing in for it`;
-      return { sign: "+", words: `attach to ${formatAssignTarget(consumer)}${pair}` };
+      const addresses = ipAddresses.length === 0 ? "" : ` with ${ipAddresses.join(", ")}`;
+      return { sign: "+", words: `attach to ${formatAssignTarget(consumer)}${addresses}${pair}` };
     }
     case "detach-vf":
       return { sign: "-", words: `detach from ${formatAssignTarget(change.plug.consumer)}` };
