@@ -156,7 +156,8 @@ export async function previewAttach(session: Attaching, wish: AttachWish): Promi
   const known = lease?.plug ?? null;
   const { driver, policy: baseline } = look.baselineOf(place.address);
   const policy = policyOf(baseline, known, wish.terms);
-  const plug = plugFor(wish, place, policy);
+  const terms = { ...wish.terms, form: wish.terms.form ?? known?.form ?? null };
+  const plug = plugFor({ ...wish, terms }, place, policy);
   const adapter = await adapterFor(plug, consumersOf(session));
   const plugged = await adapter.look(plug);
   const target = formatAssignTarget(wish.consumer);
@@ -179,7 +180,10 @@ const isSameVlan = (one: Plug, other: Plug): boolean =>
   JSON.stringify(one.vlan) === JSON.stringify(other.vlan);
 
 const isSameTerms = (one: Plug, other: Plug): boolean =>
-  one.mac === other.mac && one.failover === other.failover && isSameVlan(one, other);
+  one.mac === other.mac &&
+  one.failover === other.failover &&
+  (one.form ?? "hostdev") === (other.form ?? "hostdev") &&
+  isSameVlan(one, other);
 
 const termsWords = ({ mac, vlan, failover, form }: Plug): string =>
   [

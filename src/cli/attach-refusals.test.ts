@@ -82,3 +82,19 @@ test("an address is one, and is in the plan", async (context) => {
     ],
   ]);
 });
+
+test("what a consumer cannot have is refused as the consumer does", async (context) => {
+  const { run } = await demoMachine(context);
+  const token = "--vf-token 2ab74924-c335-45f4-9b16-8569e5b08258";
+  const toVm = "attach p0/2 --to libvirt:web2/net1";
+  await expectRows(run, [
+    [`${toVm} ${token} --yes`, 2, /Cannot attach to libvirt with --vf-token: it is for dpdk, qemu/],
+    ["attach p0/2 --to netns:ci/eth1 --persistent --dry-run", 2, /netns with --persistent/],
+    ["attach p0/2 --to qemu:web2/x --persistent --yes", 2, /qemu with --persistent/],
+    ["attach p0/2 --to qemu:web2/x --socket /x --yes", 0, /qemu:web2\/x: live, MAC/],
+    ["detach qemu:web2/x --yes", 0, /free and clean/],
+    [`${toVm} --yes`, 0, /live and persistent/],
+    [`${toVm} --form interface --yes`, 3, /it has 0000:3b:00.0\/vf2 on other terms/],
+    [`${toVm} --form hostdev --yes`, 0, /Nothing to do/],
+  ]);
+});

@@ -88,12 +88,24 @@ function matching(args: Arguments, option: string, pattern: RegExp, wanted: stri
 
 /** Options that say something to one kind of consumer only. */
 const kindsOf: Readonly<Record<string, readonly AssignTarget["kind"][]>> = {
-  form: ["libvirt"],
-  connect: ["libvirt"],
-  socket: ["qemu"],
-  failover: ["libvirt", "qemu"],
-  user: ["dpdk", "qemu"],
+  "form": ["libvirt"],
+  "connect": ["libvirt"],
+  "socket": ["qemu"],
+  "failover": ["libvirt", "qemu"],
+  "user": ["dpdk", "qemu"],
+  "vf-token": ["dpdk", "qemu"],
 };
+
+/** Of `--live` or `--persistent` alone; both together are what the consumer has of them. */
+function assertScope({ kind }: AssignTarget, scope: PlugTerms["scope"]): void {
+  if (scope === "live" && kind === "pve") {
+    const message = "Cannot attach to pve with --live: Proxmox VE gives devices at a VM's start";
+    throw usage("attach", message, "Attach it without --live, and restart the VM");
+  }
+  if (scope !== "persistent" || kind === "libvirt" || kind === "pve") return;
+  const message = `Cannot attach to ${kind} with --persistent: it keeps nothing for a next start`;
+  throw usage("attach", message, "Attach it live");
+}
 
 function assertMeant(args: Arguments, { kind }: AssignTarget): void {
   for (const [option, kinds] of Object.entries(kindsOf)) {
@@ -115,10 +127,12 @@ export function plugTermsOf(args: Arguments, consumer: AssignTarget): PlugTerms 
   const ipAddresses = args.texts("ip");
   const bad = ipAddresses.find((text) => !isIpWithPrefix(text));
   if (bad !== undefined) throw wrong("ip", bad, "an address with its prefix, like 192.0.2.7/24");
+  const scope = isLive === isPersistent ? "both" : one;
+  assertScope(consumer, scope);
   return {
     mac: macOf(args),
     vlan: vlanOf(args),
-    scope: isLive === isPersistent ? "both" : one,
+    scope,
     form: formOf(args),
     endpoint: endpointOf(args),
     failover: matching(args, "failover", /^[A-Za-z0-9_.-]{1,64}$/, "the name of a NIC's device"),

@@ -11,6 +11,9 @@ import { holderOf, type DeviceState, type GuestState } from "./state.ts";
 
 const isIn = ({ kind }: AssignTarget): boolean => needsNetdev(kind);
 
+/** QEMU itself knows no next start. */
+const keepsDevices = ({ kind }: AssignTarget): boolean => kind !== "qemu";
+
 /** `netns:ci`, without the interface. */
 const namespaceOf = ({ kind, name }: AssignTarget): string => `${kind}:${name}`;
 
@@ -62,7 +65,8 @@ function guestProblems(machine: Machine, plug: Plug, guest: GuestState | null): 
   if (device !== undefined && device.vf !== vf) {
     problems.push(problem(`its device ${device.name} is ${device.vf} already`));
   }
-  if (scope === "live" && guest.stoppedWith !== undefined) {
+  const isLiveOnly = scope === "live" || !keepsDevices(consumer);
+  if (isLiveOnly && guest.stoppedWith !== undefined) {
     problems.push(problem("it does not run", "Attach with --persistent, or start it"));
   }
   return problems;
@@ -135,9 +139,13 @@ export function pluggedOf(machine: Machine, plug: Plug): Plugged {
   const guest = guestOf(machine, consumer.name);
   const isOff = guest?.stoppedWith !== undefined;
   const device = deviceOf(guest, plug);
-  if (device === null) return { ...nothing, isLive: isOff ? null : false };
+  const isKept = keepsDevices(consumer);
+  if (device === null) {
+    return { ...nothing, isLive: isOff ? null : false, isPersistent: isKept ? false : null };
+  }
   const isLive = isOff ? null : (guest?.holds.includes(vf) ?? false);
-  const { mac, vlan, isPersistent, name } = device;
+  const { mac, vlan, name } = device;
+  const isPersistent = isKept ? device.isPersistent : null;
   const { failover = null } = device;
   const notes = failover === null ? [] : [`failover pair with ${failover}`];
   return { isLive, isPersistent, mac, vlan, failover, device: name, notes };
@@ -146,7 +154,8 @@ export function pluggedOf(machine: Machine, plug: Plug): Plugged {
 function plugGuest(guest: GuestState, plug: Plug): void {
   const { consumer, vf, mac, vlan, scope, form } = plug;
   const known = deviceOf(guest, plug);
-  const isPersistent = scope !== "live" || known?.isPersistent === true;
+  const isWanted = scope !== "live" || known?.isPersistent === true;
+  const isPersistent = isWanted && keepsDevices(consumer);
   const own = form === "interface" ? (vlan ?? ("none" as const)) : null;
   const pair = plug.failover === null ? {} : { failover: plug.failover };
   const device = { name: consumer.device ?? vf, vf, mac, vlan: own, isPersistent, ...pair };
