@@ -9,6 +9,7 @@ import { history, unfinished, type HistoryEntry } from "../apply/history.ts";
 import { directoryStore } from "../apply/journal-store.ts";
 import { inventoryFor } from "../apply/verify.ts";
 import { fullInventory, type Host } from "../host/host.ts";
+import { SriovError } from "../model/errors.ts";
 import type { Inventory } from "../model/inventory.ts";
 import type { Plan } from "../model/plan.ts";
 import type { Problem } from "../model/problem.ts";
@@ -50,6 +51,8 @@ export type StatusFacts = {
   readonly inventory: Inventory;
   readonly specs: readonly WantedSpec[];
   readonly comparisons: readonly Comparison[];
+  /** Why what is wanted could not be compared, such as leases that cannot be read; null: it was. */
+  readonly uncompared: Problem | null;
   readonly unfinished: readonly Problem[];
   readonly unconfirmed: Unconfirmed | null;
   /** Newest first. */
@@ -113,6 +116,19 @@ async function compare(
   return [{ source, plan: { ...found, problems }, nextBoot }];
 }
 
+/** A status says what it can: a comparison that fails is a thing to look at, not the end of it. */
+async function comparedOrWhyNot(
+  ...args: Parameters<typeof compare>
+): Promise<Pick<StatusFacts, "comparisons" | "uncompared">> {
+  try {
+    return { comparisons: await compare(...args), uncompared: null };
+  } catch (error) {
+    if (!(error instanceof SriovError)) throw error;
+    const { code, target, message, hint } = error;
+    return { comparisons: [], uncompared: { code, where: target, message, hint } };
+  }
+}
+
 const shownApplies = 3;
 
 function unconfirmedOf(context: Context, entries: readonly HistoryEntry[]): Unconfirmed | null {
@@ -140,7 +156,7 @@ export async function statusFacts(
   const { hostPaths, hostName } = context;
   const { specs, whole } = wantedOf(context, args);
   const inventory = await host.inventory(fullInventory);
-  const comparisons = await compare(context, host, whole);
+  const compared = await comparedOrWhyNot(context, host, whole);
   const store = directoryStore(hostPaths.journalDir);
   const { entries } = history(store, host.identity);
   const view = {
@@ -151,7 +167,7 @@ export async function statusFacts(
   return {
     inventory,
     specs,
-    comparisons,
+    ...compared,
     unfinished: unfinished(store, host.identity, view),
     unconfirmed: unconfirmedOf(context, entries),
     applies: entries.toReversed().slice(0, shownApplies),
@@ -161,9 +177,11 @@ export async function statusFacts(
 }
 
 /** True when somebody should look: the host differs, or something has not come to its end. */
-export function needsAttention({ comparisons, specs, unfinished: open }: StatusFacts): boolean {
+export function needsAttention(facts: StatusFacts): boolean {
+  const { comparisons, specs, uncompared, unfinished: open } = facts;
   return (
     open.length > 0 ||
+    uncompared !== null ||
     specs.some(({ spec }) => spec === null) ||
     comparisons.some(({ plan: { actions, problems } }) => actions.length + problems.length > 0)
   );

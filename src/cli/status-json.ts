@@ -29,8 +29,8 @@ const comparisonJson = ({ source, plan, nextBoot }: Comparison) => ({
 });
 
 export function statusJson(facts: StatusFacts) {
-  const { inventory, specs, comparisons, unfinished, unconfirmed, applies, unattended, bootUnit } =
-    facts;
+  const { inventory, specs, comparisons, uncompared, unfinished, unconfirmed } = facts;
+  const { applies, unattended, bootUnit } = facts;
   const { host, physicalFunctions } = inventory;
   const vfs = physicalFunctions.flatMap((pf) => pf.virtualFunctions);
   return {
@@ -48,6 +48,7 @@ export function statusJson(facts: StatusFacts) {
       problems: problems.map(problemJson),
     })),
     comparisons: comparisons.map(comparisonJson),
+    uncompared: uncompared === null ? null : problemJson(uncompared),
     unfinished: unfinished.map(problemJson),
     unconfirmed:
       unconfirmed === null

@@ -86,7 +86,12 @@ function driftLines({ plan }: Comparison, style: Style): string[] {
   ];
 }
 
-function driftSection({ comparisons, specs }: StatusFacts, style: Style): Section {
+function driftSection({ comparisons, specs, uncompared }: StatusFacts, style: Style): Section {
+  if (uncompared !== null) {
+    const { hint = "", message } = uncompared;
+    const words = style("bad", clean(`not known: ${message}`));
+    return { label: "Drift", lines: [words, style("dim", hint)] };
+  }
   const isAsWanted = comparisons.every(
     ({ plan: { actions, problems } }) => actions.length + problems.length === 0,
   );

@@ -1,7 +1,7 @@
 // `status` on the emulated machine as its day goes on, and whether systemd would apply at boot.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { runProgram, stateIn, temporaryDirectory } from "../../test/run-program.ts";
@@ -45,6 +45,19 @@ test("status tells what is wanted, what differs and what the next boot brings", 
   assert.equal(after.exitCode, 0);
   assert.equal(labelled(after.stdout)["Drift"], "none: the host is as wanted");
   assert.match(labelled(after.stdout)["Last applies"] ?? "", /^1 .* 89 +done +sriovctl/);
+});
+
+test("status shows the rest where leases cannot be read, and says so", async (context) => {
+  const { config, run } = machine(context);
+  cpSync(spec, join(config, "host.yaml"));
+  await run("lease", "acquire", "0000:5e:00.0/vf1", "--for", "vm:db");
+  chmodSync(join(config, "..", "state", "emulated", "demo", "leases.sqlite"), 0o666);
+  const { exitCode, stdout } = await run("status");
+  assert.equal(exitCode, 4);
+  assert.match(labelled(stdout)["Drift"] ?? "", /^not known: Cannot trust leases/);
+  assert.match(labelled(stdout)["Host"] ?? "", /6 PFs/);
+  const { uncompared } = JSON.parse((await run("status", "--json")).stdout);
+  assert.equal(uncompared.code, "unsafe-file");
 });
 
 test("status --json is one document, and a spec that cannot be used is in it", async (context) => {
