@@ -70,6 +70,15 @@ suite("main job", { skip: labSkipReason() }, () => {
     };
   };
 
+  /** The quickest of three: on a busy machine one alone is late for reasons that are not ours. */
+  const quickestListMs = async (): Promise<number> => {
+    const tookMs: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      tookMs.push((await lab.sriovctl(0, "list")).durationMs);
+    }
+    return Math.min(...tookMs);
+  };
+
   test("igb: a spec becomes VFs with their policy, and drift is seen", async () => {
     const spec = lab.spec("left4.yaml", leftSpec(4));
     const planned = (await lab.sriovctl(0, `plan --rehearse -f ${spec}`)).json;
@@ -169,7 +178,7 @@ suite("main job", { skip: labSkipReason() }, () => {
   test("a held VF blocks the kernel: stuck is said, others answer, recover converges", async () => {
     const spec = lab.spec("left2.yaml", leftSpec(2));
     const release = await hold("0000:01:10.0");
-    const freely = (await lab.sriovctl(0, "list")).durationMs;
+    const freelyMs = await quickestListMs();
     const forced = lab.lab.run(
       `SRIOVCTL_WRITE_DEADLINE=8 ${lab.command} --json apply --yes -f ${spec} \
         --allow-disruption process:node`,
@@ -188,10 +197,9 @@ suite("main job", { skip: labSkipReason() }, () => {
       [["remove-vfs", left]],
     );
     assert.equal(stuck[0].error.code, "stuck");
-    const besideAlone = await lab.sriovctl(0, "list");
-    const costMs = besideAlone.durationMs - freely;
-    assert.ok(costMs < 2000, `list took ${besideAlone.durationMs} ms, ${freely} ms before`);
-    assert.match(besideAlone.stderr, /not ended|recover/);
+    const besideMs = await quickestListMs();
+    assert.ok(besideMs - freelyMs < 2000, `list took ${besideMs} ms, ${freelyMs} ms before`);
+    assert.match((await lab.sriovctl(0, "list")).stderr, /not ended|recover/);
 
     for (const other of [spec, lab.spec("right5.yaml", rightSpec)]) {
       const { error } = (await lab.sriovctl(exitCodeOf("locked"), `apply --yes -f ${other}`)).json;
